@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 # How long an example takes depends on what else the machine does.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-for name in ("NNRUN_RESULTS", "NNRUN_PLUGINS", "NNRUN_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+_SETTINGS = ("NNRUN_RESULTS", "NNRUN_PLUGINS", "NNRUN_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
+for name in _SETTINGS:
     os.environ.pop(name, None)
 # Else each process that a test starts would compile all modules of nnrun again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -68,3 +69,26 @@ def loaded_workers():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(system, "start_with_socket", with_socket)
         yield start
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty current folder, and an environment without what other tests may have set."""
+    monkeypatch.chdir(tmp_path)
+    for name in _SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def begun():
+    """Folders in which commands ran once, for `Lab.begin`."""
+    return {}
+
+
+@pytest.fixture
+def lab(folder, begun, tmp_path_factory):
+    """Commands in an empty folder, which is the current one."""
+    from tests.lab import Lab
+
+    return Lab(folder, begun, lambda: tmp_path_factory.mktemp("begun"))

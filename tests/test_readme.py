@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from click.testing import CliRunner
-
-from nnrun.cli import cli
 from tests.docs.conftest import folder, trained  # noqa: F401  # fixtures
 from tests.docs.examples import README, ROOT, blocks, read
+from tests.lab import data_of, invoke_well
 
 TEXT = read(README)
 
@@ -21,12 +18,11 @@ def test_it_is_short():
 
 def test_its_config_learns_and_gives_what_is_shown(folder):  # noqa: F811
     """Every line of the output is one of the command's; the loss is far below the baseline's."""
-    done = CliRunner().invoke(cli, ["train", "first.yaml"], env={"COLUMNS": "100"})
-    assert 0 == done.exit_code
+    done = invoke_well("train", "first.yaml", COLUMNS="100")
     (config,) = blocks(TEXT, "yaml")
     shown = TEXT.partition(config)[2].partition("```text\n")[2].partition("```")[0]
-    assert [] == [line for line in shown.splitlines() if line not in done.stdout.splitlines()]
-    report = json.loads(CliRunner().invoke(cli, ["train", "first.yaml", "--json"]).stdout)
+    assert [] == [line for line in shown.splitlines() if line not in done.out.splitlines()]
+    report = data_of("train", "first.yaml")
     assert report["metrics"]["test"]["mse"] < 0.3 * report["baseline"]["test"]["mse"]
 
 

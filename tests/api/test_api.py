@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.nn import Network
 from nnrun.runs.lease import RunLease
+from tests.lab import invoke
 
 IRIS = {
     "name": "flowers",
@@ -62,10 +61,7 @@ WILD = {
 FLOWER = [[5.1, 3.5, 1.4, 0.2], [6.3, 2.9, 5.6, 1.8]]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture
@@ -81,15 +77,15 @@ def houses(folder):
 def test_a_file_a_dictionary_and_the_command_line_are_the_same_run(folder):
     """Same id, same weights, same numbers, whichever way the config comes in."""
     Path("flowers.yaml").write_text(YAML)
-    CliRunner().invoke(cli, ["train", "flowers.yaml", "--results", "cli"])
+    invoke("train", "flowers.yaml", "--results", "cli")
     shell = nnrun.load("latest", results="cli")
     file = nnrun.train("flowers.yaml", results="file")
     content = nnrun.train(IRIS, results=None)
-    for run in (file, content):
-        assert shell.run_id == run.run_id
-        assert shell.record.weights_sha256 == run.record.weights_sha256
-        assert shell.metrics == run.metrics
-        assert shell.history.rows() == run.history.rows()
+    for other in (file, content):
+        assert shell.run_id == other.run_id
+        assert shell.record.weights_sha256 == other.record.weights_sha256
+        assert shell.metrics == other.metrics
+        assert shell.history.rows() == other.history.rows()
     assert (Path("file/flowers") / file.run_id, None) == (file.path, content.path)
     assert ["cli", "file", "flowers.yaml"] == sorted(os.listdir(folder))
 
@@ -124,12 +120,12 @@ def test_a_run_predicts_the_same_in_memory_and_from_disk():
     kept, fresh = nnrun.train(IRIS), nnrun.train(IRIS, results=None)
     again = nnrun.load(kept.path)
     model = load_model(kept.path)
-    for run in (kept, fresh, again):
-        np.testing.assert_array_equal(model.predict(FLOWER), run.predict(FLOWER))
-        np.testing.assert_array_equal(model.predict_proba(FLOWER), run.predict_proba(FLOWER))
-        np.testing.assert_array_equal(["setosa", "versicolor", "virginica"], run.classes)
-        assert isinstance(run.network, Network)
-        np.testing.assert_array_equal(model.network.theta, run.network.theta)
+    for trained in (kept, fresh, again):
+        np.testing.assert_array_equal(model.predict(FLOWER), trained.predict(FLOWER))
+        np.testing.assert_array_equal(model.predict_proba(FLOWER), trained.predict_proba(FLOWER))
+        np.testing.assert_array_equal(["setosa", "versicolor", "virginica"], trained.classes)
+        assert isinstance(trained.network, Network)
+        np.testing.assert_array_equal(model.network.theta, trained.network.theta)
     prepared = fresh.model.preprocessing.transform_x(np.array(FLOWER))
     np.testing.assert_array_equal(fresh.predict_proba(FLOWER), fresh.network.predict(prepared))
 
@@ -280,10 +276,10 @@ def test_a_mistake_names_its_dotted_key(folder, changes, overrides, expected):
 def test_mistakes_of_a_file_are_reported_as_by_the_command_line():
     """Word for word."""
     Path("wrong.yaml").write_text(YAML.replace("tanh", "tnah").replace("seed: 3", "sead: 3"))
-    done = CliRunner().invoke(cli, ["train", "wrong.yaml"])
+    done = invoke("train", "wrong.yaml")
     with pytest.raises(ConfigError) as caught:
         nnrun.train("wrong.yaml")
-    assert done.stderr.strip() == str(caught.value)
+    assert done.err.strip() == str(caught.value)
     with pytest.raises(ConfigError, match=r"there is no such file; did you mean 'wrong\.yaml'"):
         nnrun.check("worng.yaml")
 

@@ -27,9 +27,7 @@ GRID = {"training.learning_rate": [0.1, 0.01]}
 CLASSES = re.compile(r'class="([^"]*)"')
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 
@@ -31,46 +30,45 @@ def digits():
     return "digits.yaml"
 
 
-def test_a_config_is_shown_layer_by_layer(nnrun, digits):
+def test_a_config_is_shown_layer_by_layer(lab, digits):
     """Shapes and parameters of every layer, totals, rows, iterations, memory; no results."""
-    done = nnrun("check", digits)
-    assert 0 == done.exit_code
-    assert "" == done.stderr
-    rows = [line.split() for line in done.stdout.splitlines()]
+    done = lab.ok("check", digits)
+    assert "" == done.err
+    rows = [line.split() for line in done.out.splitlines()]
     assert ["digits.yaml", "valid"] in rows
     assert ["input", "1×8×8"] in rows
     assert ["0", "conv2d,", "tanh", "2×6×6", "90"] in rows
     assert ["1", "flatten", "72"] in rows
     assert ["2", "dense,", "softmax", "10", "730"] in rows
     assert ["total", "820"] in rows
-    assert "1,337 train, 100 validation, 360 test rows of 64 features" in done.stdout
-    assert "268 iterations of 10 rows (2 epochs), float64" in done.stdout
-    assert "memory     about " in done.stdout
+    assert "1,337 train, 100 validation, 360 test rows of 64 features" in done.out
+    assert "268 iterations of 10 rows (2 epochs), float64" in done.out
+    assert "memory     about " in done.out
     assert not Path("results").exists()
 
 
-def test_settings_of_a_grid_together_are_left_to_the_plan_of_the_sweep(nnrun, digits):
+def test_settings_of_a_grid_together_are_left_to_the_plan_of_the_sweep(lab, digits):
     """Its values are checked one by one; what settles the rest is said, and finds a mistake."""
     grid = "sweep: {grid: {training.batch_size: [8, 16], network.layers.2.units: [10, 9, 8]}}\n"
     Path(digits).write_text(DIGITS + grid)
     words = ("digits.yaml", "seed=9", "--iterations", "20")
-    done = nnrun("check", *words)
+    done = lab("check", *words)
     command = f"nnrun sweep {' '.join(words)} --dry-run"
     said = f"digits.yaml: the settings of its grid together are 6 configs, which {command} checks\n"
-    assert (0, said) == (done.exit_code, done.stderr)
-    assert "9 outputs, but digits has 10 classes" in nnrun(*command.split()[1:]).stderr
+    assert (0, said) == (done.code, done.err)
+    assert "9 outputs, but digits has 10 classes" in lab(*command.split()[1:]).err
 
 
-def test_check_shows_the_run_id_that_train_uses(nnrun, cars, report):
+def test_check_shows_the_run_id_that_train_uses(lab, cars):
     """The id depends on nothing that only training would know."""
-    shown = json.loads(nnrun("check", cars, "seed=9", "--json").stdout)["configs"][0]["run_id"]
-    nnrun("train", cars, "seed=9")
-    assert shown == report()["run_id"]
+    shown = lab.json("check", cars, "seed=9")["configs"][0]["run_id"]
+    lab("train", cars, "seed=9")
+    assert shown == lab.report()["run_id"]
 
 
-def test_json_holds_what_the_table_shows(nnrun, digits):
+def test_json_holds_what_the_table_shows(lab, digits):
     """The same as data."""
-    (config,) = json.loads(nnrun("check", digits, "--json").stdout)["configs"]
+    (config,) = lab.json("check", digits)["configs"]
     assert ("digits.yaml", "digits", 268) == (config["file"], config["name"], config["iterations"])
     assert [90, 0, 730] == [layer["parameters"] for layer in config["network"]["layers"]]
     assert [2, 6, 6] == config["network"]["layers"][0]["output_shape"]
@@ -78,39 +76,37 @@ def test_json_holds_what_the_table_shows(nnrun, digits):
     assert sum(parts) == config["memory"]["total"]
 
 
-def test_a_folder_is_all_its_configs(nnrun, cars, digits):
+def test_a_folder_is_all_its_configs(lab, cars, digits):
     """A line for each file that lies directly in it; hidden and other files are left alone."""
     Path("more").mkdir()
     for name in ("more/deep.yaml", "notes.txt", ".hidden.yaml"):
         Path(name).write_text("nothing: right")
     Path("last.yml").write_text(DIGITS)
-    done = nnrun("check", ".")
-    assert 0 == done.exit_code
-    names = [line.split()[0] for line in done.stdout.splitlines() if ".y" in line]
+    done = lab.ok("check", ".")
+    names = [line.split()[0] for line in done.out.splitlines() if ".y" in line]
     assert ["cars.yaml", "digits.yaml", "last.yml"] == names
-    assert "3 valid configs" in done.stdout
-    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert "3 valid configs" in done.out
+    assert all(len(line) <= 80 for line in done.out.splitlines())
 
 
-def test_all_problems_of_all_files_are_reported(nnrun, cars, digits):
+def test_all_problems_of_all_files_are_reported(lab, cars, digits):
     """One bad config hides no other config; a mistake in an argument is reported once."""
     Path("bad.yaml").write_text(DIGITS.replace("tanh", "tahn").replace("0.01", "-1"))
     Path("worse.yaml").write_text("[")
-    done = nnrun("check", ".", "--json")
-    assert 2 == done.exit_code
-    content = json.loads(done.stdout)
+    done = lab("check", ".", "--json")
+    assert 2 == done.code
+    content = done.json
     assert ["cars.yaml", "digits.yaml"] == [config["file"] for config in content["configs"]]
     assert ["bad.yaml", "bad.yaml", "worse.yaml"] == [p["file"] for p in content["problems"]]
-    mistaken = nnrun("check", cars, digits, "seed=many")
-    assert 2 == mistaken.exit_code
-    assert 1 == mistaken.stderr.count("argument 'seed=many'")
+    message = lab.refused("check", cars, digits, "seed=many")
+    assert 1 == message.count("argument 'seed=many'")
 
 
-def test_quiet_tells_errors_alone(nnrun, cars, digits):
+def test_quiet_tells_errors_alone(lab, cars, digits):
     """A check in a script: no output for what is right."""
-    done = nnrun("check", cars, digits, "-q")
-    assert (0, "", "") == (done.exit_code, done.stdout, done.stderr)
-    assert "seed" in nnrun("check", cars, "seed=x", "-q").stderr
+    done = lab("check", cars, digits, "-q")
+    assert (0, "", "") == (done.code, done.out, done.err)
+    assert "seed" in lab("check", cars, "seed=x", "-q").err
 
 
 @pytest.mark.parametrize(
@@ -123,12 +119,10 @@ def test_quiet_tells_errors_alone(nnrun, cars, digits):
         (["crs.yaml"], "did you mean 'cars.yaml'?"),
     ],
 )
-def test_paths_that_cannot_be_checked(nnrun, cars, arguments, said):
+def test_paths_that_cannot_be_checked(lab, cars, arguments, said):
     """Usage errors say which argument they are about."""
     Path("empty").mkdir()
-    done = nnrun("check", *arguments)
-    assert 2 == done.exit_code
-    assert said in done.stderr
+    assert said in lab.refused("check", *arguments)
 
 
 @pytest.mark.parametrize("command", ["check", "train"])
@@ -141,33 +135,30 @@ def test_paths_that_cannot_be_checked(nnrun, cars, arguments, said):
         ["training.batch_size=", "8"],
     ],
 )
-def test_an_override_that_the_shell_split_is_quoted(nnrun, cars, command, split):
+def test_an_override_that_the_shell_split_is_quoted(lab, cars, command, split):
     """The message has the whole argument in quotes, to copy, and no other argument."""
-    done = nnrun(command, cars, *split, "seed=3")
-    assert 2 == done.exit_code
-    assert f"argument '{split[0]}': the shell split it at its blanks; put it in quotes" in (
-        done.stderr
-    )
-    assert done.stderr.rstrip().endswith(f"quotes: {shlex.quote(' '.join(split))}")
+    message = lab.refused(command, cars, *split, "seed=3")
+    assert f"argument '{split[0]}': the shell split it at its blanks; put it in quotes" in (message)
+    assert message.rstrip().endswith(f"quotes: {shlex.quote(' '.join(split))}")
 
 
-def test_an_override_whose_braces_the_shell_took_apart_is_quoted(nnrun, cars):
+def test_an_override_whose_braces_the_shell_took_apart_is_quoted(lab, cars):
     """Bash makes two arguments of `{type:adam,beta1:0.5}`."""
-    done = nnrun("check", cars, "training.optimizer=type:adam", "training.optimizer=beta1:0.5")
-    assert 2 == done.exit_code
-    assert done.stderr.rstrip().endswith("quotes: 'training.optimizer={type: adam, beta1: 0.5}'")
+    message = lab.refused(
+        "check", cars, "training.optimizer=type:adam", "training.optimizer=beta1:0.5"
+    )
+    assert message.rstrip().endswith("quotes: 'training.optimizer={type: adam, beta1: 0.5}'")
 
 
-def test_gradients_of_a_right_network_agree(nnrun, digits):
+def test_gradients_of_a_right_network_agree(lab, digits):
     """A line for every parameter, compared in float64 though the config trains in float32."""
-    done = nnrun("check", digits, "training.dtype=float32", "--gradients")
-    assert 0 == done.exit_code
-    rows = [line.split() for line in done.stdout.splitlines()]
+    done = lab.ok("check", digits, "training.dtype=float32", "--gradients")
+    rows = [line.split() for line in done.out.splitlines()]
     assert ["0.weight", "18", "18", "0"] in [row[:4] for row in rows]
     assert 4 == sum(row[-1:] == ["agree"] for row in rows)
 
 
-def test_a_wrong_gradient_is_found_with_both_numbers(nnrun, cars, monkeypatch):
+def test_a_wrong_gradient_is_found_with_both_numbers(lab, cars, monkeypatch):
     """Exit 3, naming the parameter, what backpropagation says and what differences say."""
     right = MatMul.backward
 
@@ -177,73 +168,71 @@ def test_a_wrong_gradient_is_found_with_both_numbers(nnrun, cars, monkeypatch):
         return result
 
     monkeypatch.setattr(MatMul, "backward", wrong)
-    done = nnrun("check", cars, "--gradients")
-    assert 3 == done.exit_code
-    failures = [line for line in done.stderr.splitlines() if line.startswith("cars.yaml: 0.weight")]
+    done = lab("check", cars, "--gradients")
+    assert 3 == done.code
+    failures = [line for line in done.err.splitlines() if line.startswith("cars.yaml: 0.weight")]
     assert 1 == len(failures)
     words = failures[0].replace(",", "").split()
     back, numerical = (float(words[words.index(w) + 1]) for w in ("backpropagated", "numerical"))
     np.testing.assert_allclose(back, 1.5 * numerical, rtol=1e-6)
-    assert "0.bias" not in done.stderr
-    assert "WRONG" in done.stdout
-    several = nnrun("check", cars, cars, ".", "--gradients", "--json")
-    (config,) = json.loads(several.stdout)["configs"]
+    assert "0.bias" not in done.err
+    assert "WRONG" in done.out
+    several = lab("check", cars, cars, ".", "--gradients", "--json")
+    (config,) = several.json["configs"]
     assert [False, True] == [check["passed"] for check in config["gradients"]][:2]
 
 
-def test_gradients_are_checked_on_rows_from_all_over_the_split(nnrun, digits, monkeypatch):
+def test_gradients_are_checked_on_rows_from_all_over_the_split(lab, digits, monkeypatch):
     """Five rows, not the first five, so that data sorted by class gives more than one class."""
     seen = []
     monkeypatch.setattr(
         gradients, "check_gradients", lambda _, x, target, **given: seen.append(x) or []
     )
-    assert 0 == nnrun("check", digits, "--gradients").exit_code
+    lab.ok("check", digits, "--gradients")
     assert (5, 1, 8, 8) == seen[0].shape
     assert np.float64 == seen[0].dtype
 
 
-def test_the_configs_that_the_project_ships_are_valid(nnrun):
+def test_the_configs_that_the_project_ships_are_valid(lab):
     """All of them at once, as a newcomer would check them."""
     shipped = Path(__file__).parents[2] / "configs"
-    done = nnrun("check", str(shipped), "--json")
-    assert 0 == done.exit_code
-    names = {config["name"] for config in json.loads(done.stdout)["configs"]}
+    done = lab.ok("check", str(shipped), "--json")
+    names = {config["name"] for config in done.json["configs"]}
     assert names == {path.stem for path in shipped.glob("*.yaml")}
     assert "boston_arch2" in names
 
 
-def test_an_override_may_be_longer_than_a_file_name(nnrun, cars):
+def test_an_override_may_be_longer_than_a_file_name(lab, cars):
     """Seven layers on the command line are an override, and no file with a very long name."""
     layers = ", ".join(["{type: dense, units: 12, activation: relu}"] * 7)
-    done = nnrun("check", cars, f"network.layers=[{layers}, {{type: dense, units: 1}}]")
-    assert 0 == done.exit_code, done.stderr
+    lab.ok("check", cars, f"network.layers=[{layers}, {{type: dense, units: 1}}]")
 
 
-def test_quoted_decimal_commas_may_stand_between_commas(nnrun, folder):
+def test_quoted_decimal_commas_may_stand_between_commas(lab, folder):
     """The separator that the header shows may be written out, also if it is the decimal sign."""
     rows = "".join(f'"{i},5","{i % 7},25"\n' for i in range(30))
     (folder / "d.csv").write_text("a,y\n" + rows)
     head = "dataset: {path: d.csv, decimal: ',', separator: ',', columns: {target: y}}\n"
     rest = "network: {sizes: [2, 1], activations: [tanh, linear]}\nloss: mean_squared\n"
     (folder / "d.yaml").write_text(head + rest + "training: {learning_rate: 0.1, iterations: 1}\n")
-    assert 0 == nnrun("check", "d.yaml").exit_code
+    lab.ok("check", "d.yaml")
 
 
-def test_a_learning_rate_is_suggested(nnrun, digits):
+def test_a_learning_rate_is_suggested(lab, digits):
     """The curve in the terminal, a rate to try, and the same as data; nothing is stored."""
-    done = nnrun("check", digits, "--learning-rate", "dataset.name=iris", "network.layers=[{type: "
+    done = lab("check", digits, "--learning-rate", "dataset.name=iris", "network.layers=[{type: "
                  "dense, units: 3, activation: softmax}]", "--json")  # fmt: skip
-    found = json.loads(done.stdout)["configs"][0]["learning_rate"]
+    found = done.json["configs"][0]["learning_rate"]
     assert 0 < found["suggestion"] < found["highest"]
     assert len(found["rates"]) == len(found["losses"]) > 1
-    shown = nnrun("check", digits, "--learning-rate").stdout
+    shown = lab("check", digits, "--learning-rate").out
     assert "learning rate, logarithmic" in shown
     assert "training.learning_rate=" in shown
     assert not Path("results").exists()
 
 
 @pytest.mark.parametrize("arguments", [["--emit"], ["other.yaml"]])
-def test_a_learning_rate_is_that_of_one_config(nnrun, digits, arguments):
+def test_a_learning_rate_is_that_of_one_config(lab, digits, arguments):
     """It is a command of its own, for a single file."""
     Path("other.yaml").write_text(DIGITS)
-    assert 2 == nnrun("check", digits, "--learning-rate", *arguments).exit_code
+    assert 2 == lab("check", digits, "--learning-rate", *arguments).code

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.yaml.dump import dump
-from tests.cli.conftest import write
+from tests.lab import write
 from tests.nn.bugs import BUGS, LAST, NETWORKS, Bug
 
 some_bugs = pytest.mark.parametrize("bug", BUGS[::4], ids=[bug.name for bug in BUGS[::4]])
@@ -35,21 +35,20 @@ def config_of(bug: Bug) -> str:
 
 
 @some_bugs
-def test_a_planted_bug_is_caught_by_the_command(bug: Bug, nnrun, monkeypatch):
+def test_a_planted_bug_is_caught_by_the_command(bug: Bug, lab, monkeypatch):
     """Exit code 3 and the parameter's name, or a crash where an array no longer fits."""
     path = config_of(bug)
     bug.plant(monkeypatch)
-    result = nnrun("check", path, "--gradients")
-    if "internal error" in result.stderr:
-        assert 1 == result.exit_code
+    result = lab("check", path, "--gradients")
+    if "internal error" in result.err:
+        assert 1 == result.code
     else:
-        assert 3 == result.exit_code
-        assert "relative error" in result.stderr
+        assert 3 == result.code
+        assert "relative error" in result.err
 
 
 @all_networks
-def test_the_same_config_without_the_bug_passes(bug: Bug, nnrun):
+def test_the_same_config_without_the_bug_passes(bug: Bug, lab):
     """It is the bug that the command complains of."""
-    result = nnrun("check", config_of(bug), "--gradients")
-    assert 0 == result.exit_code, result.output
-    assert "WRONG" not in result.output
+    result = lab.ok("check", config_of(bug), "--gradients")
+    assert "WRONG" not in result.said

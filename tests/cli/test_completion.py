@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import COMMANDS, cli
+from nnrun.cli import COMMANDS
 from tests.cli.shells import COMPLETED, SETTINGS, lines_after_tabs, write_files
+from tests.lab import invoke, refused
 
 
 def answer(line: str, shell: str = "bash") -> list[str]:
@@ -17,9 +17,9 @@ def answer(line: str, shell: str = "bash") -> list[str]:
     words = line.split(" ")
     variables = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     variables |= {"_NNRUN_COMPLETE": f"{shell}_complete"}
-    done = CliRunner().invoke(cli, [], env=variables)
-    assert (0, "") == (done.exit_code, done.stderr)
-    return done.stdout.splitlines()
+    done = invoke(**variables)
+    assert (0, "") == (done.code, done.err)
+    return done.out.splitlines()
 
 
 def test_every_shell_has_a_line():
@@ -49,9 +49,9 @@ def test_the_variable_counts_before_the_arguments(words):
 @pytest.mark.parametrize("value", ["csh_source", "bash", "bash_", "zsh_help", "1"])
 def test_another_value_is_an_error(value):
     """The message has the values there are; nothing comes out that a shell would run."""
-    done = CliRunner().invoke(cli, [], env={"_NNRUN_COMPLETE": value})
-    assert (2, "") == (done.exit_code, done.stdout)
-    assert f"error: _NNRUN_COMPLETE={value}: this is none of bash_source, zsh" in done.stderr
+    assert f"error: _NNRUN_COMPLETE={value}: this is none of bash_source, zsh" in refused(
+        _NNRUN_COMPLETE=value
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,7 @@ def test_no_line_to_complete_is_an_error(variables):
     """The value that completes, where one that shows a shell's function is meant."""
     nothing = dict.fromkeys(("COMP_WORDS", "COMP_CWORD"))
     asked = {"_NNRUN_COMPLETE": "bash_complete"}
-    done = CliRunner().invoke(cli, [], env=nothing | variables | asked)
-    assert (2, "") == (done.exit_code, done.stdout)
-    assert "in its settings, write bash_source" in done.stderr
+    assert "in its settings, write bash_source" in refused(**nothing | variables | asked)
 
 
 def test_commands_have_their_lines():

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from nnrun.engines.compiled.tape.layers import EMITTERS
-from tests.cli.conftest import write
+from tests.lab import write
 
 RESIDUAL = """\
 dataset: {name: iris}
@@ -31,21 +31,20 @@ training: {learning_rate: 0.1, iterations: 10, batch_size: 64, dtype: float32}
 """
 
 
-def test_the_source_is_python_that_names_the_layers(nnrun, cars):
+def test_the_source_is_python_that_names_the_layers(lab, cars):
     """On stdout stands one module, with a function and a comment for each layer."""
-    done = nnrun("check", cars, "--emit")
-    assert 0 == done.exit_code
-    module = ast.parse(done.stdout)
+    done = lab.ok("check", cars, "--emit")
+    module = ast.parse(done.out)
     functions = [node.name for node in module.body if isinstance(node, ast.FunctionDef)]
     assert ["train"] == functions
     for layer in ("# 0.weight: z = x w", "# 0: tanh", "# the gradient of mean_squared"):
-        assert layer in done.stdout
+        assert layer in done.out
 
 
 @pytest.mark.parametrize(
     ("more", "begins"), [("", '"""Trains'), (", {type: batch_norm}", "# Trains")]
 )
-def test_the_title_of_a_deep_network_has_several_lines(nnrun, more, begins):
+def test_the_title_of_a_deep_network_has_several_lines(lab, more, begins):
     """Of a source as of a tape."""
     layers = ", ".join([f"{{type: dense, units: 2, activation: tanh}}{more}"] * 12)
     text = (
@@ -53,33 +52,30 @@ def test_the_title_of_a_deep_network_has_several_lines(nnrun, more, begins):
         "{type: dense, units: 3, activation: softmax}]\n"
         "training: {learning_rate: 0.1, iterations: 9, engine: compiled, batch_size: 8}\n"
     )
-    lines = nnrun("check", write("deep.yaml", text), "--emit").stdout.splitlines()
+    lines = lab("check", write("deep.yaml", text), "--emit").out.splitlines()
     assert lines[0].startswith(begins)
     title = " ".join(line.strip('"# ') for line in lines[:6])
     assert "matmul > bias, softmax_cross_entropy; sgd." in title
     assert max(map(len, lines[:6])) <= 95
 
 
-def test_it_takes_one_config(nnrun, cars):
+def test_it_takes_one_config(lab, cars):
     """Two networks make two modules, so that two configs are a mistake."""
     write("other.yaml", "seed: 1")
-    done = nnrun("check", cars, "other.yaml", "--emit")
-    assert 2 == done.exit_code
-    assert "--emit takes a single config" in done.stderr
+    assert "--emit takes a single config" in lab.refused("check", cars, "other.yaml", "--emit")
 
 
-def test_it_does_nothing_else(nnrun, cars):
+def test_it_does_nothing_else(lab, cars):
     """Rather than leave out what was asked for beside it."""
-    done = nnrun("check", cars, "--emit", "--gradients")
-    assert (2, "") == (done.exit_code, done.stdout)
-    assert "--emit and --gradients are two commands; give one of them" in done.stderr
+    assert "--emit and --gradients are two commands; give one of them" in lab.refused(
+        "check", cars, "--emit", "--gradients"
+    )
 
 
-def test_a_tape_is_shown_in_stages(nnrun):
+def test_a_tape_is_shown_in_stages(lab):
     """Of a network that kernels train there is no source: its stages are shown, layer by layer."""
-    done = nnrun("check", write("images.yaml", IMAGES), "--emit")
-    assert 0 == done.exit_code
-    lines = done.stdout.splitlines()
+    done = lab.ok("check", write("images.yaml", IMAGES), "--emit")
+    lines = done.out.splitlines()
     assert lines[0].startswith("# Trains (1, 8, 8) > convolution > bias > relu > max_pool2d")
     kernels = [line.split()[0] for line in lines if "  # " in line and line.startswith("    ")]
     assert ["gather", "gather", "convolve", "max_pool", "relu", "product"] == kernels[:6]
@@ -87,9 +83,9 @@ def test_a_tape_is_shown_in_stages(nnrun):
     assert lines.index("arrays") < lines.index("stage 1, tasks of 4 rows")
 
 
-def test_a_tape_shows_layers_within_layers(nnrun):
+def test_a_tape_shows_layers_within_layers(lab):
     """They are named by their places, and what is added has its own line."""
-    lines = nnrun("check", write("skip.yaml", RESIDUAL), "--emit").stdout.splitlines()
+    lines = lab("check", write("skip.yaml", RESIDUAL), "--emit").out.splitlines()
     ops = [line.strip() for line in lines if "  # 0" in line]
     assert ["product  # 0.0: matmul", "tanh  # 0.0: tanh", "add  # 0: residual"] == ops[:3]
 
@@ -101,18 +97,17 @@ def _no_residuals(monkeypatch):
 
 
 @pytest.mark.usefixtures("_no_residuals")
-def test_what_cannot_be_compiled_is_said(nnrun):
+def test_what_cannot_be_compiled_is_said(lab):
     """The reason comes on one line, with exit code 2."""
-    done = nnrun("check", write("skip.yaml", RESIDUAL), "--emit")
-    assert 2 == done.exit_code
-    assert "skip.yaml: the compiled engine has no layer residual" in done.stderr
+    assert "skip.yaml: the compiled engine has no layer residual" in lab.refused(
+        "check", write("skip.yaml", RESIDUAL), "--emit"
+    )
 
 
 @pytest.mark.usefixtures("_no_residuals")
-def test_the_compiled_engine_for_such_a_network_is_a_located_error(nnrun):
+def test_the_compiled_engine_for_such_a_network_is_a_located_error(lab):
     """Under `compiled` it is an error at the engine's line; under `auto` NumPy takes it."""
     path = write("skip.yaml", RESIDUAL.replace("10}", "10, engine: compiled}"))
-    done = nnrun("check", path)
-    assert 2 == done.exit_code
-    assert done.stderr.startswith("skip.yaml:7:56: training.engine: the compiled engine has no")
-    assert 0 == nnrun("check", path, "training.engine=auto").exit_code
+    message = lab.refused("check", path)
+    assert message.startswith("skip.yaml:7:56: training.engine: the compiled engine has no")
+    lab.ok("check", path, "training.engine=auto")

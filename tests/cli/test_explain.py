@@ -26,9 +26,9 @@ def small():
     return "small.yaml"
 
 
-def test_a_config_in_the_terminal(nnrun, small):
+def test_a_config_in_the_terminal(lab, small):
     """Four parts in order, with equations, numbers and how far gradients agree."""
-    shown = nnrun("explain", small).stdout
+    shown = lab("explain", small).out
 
     parts = [line.split(" ")[0] for line in shown.splitlines() if line.endswith("──")]
     assert ["Forward:", "Loss:", "Backward:", "Step:"] == parts
@@ -38,51 +38,51 @@ def test_a_config_in_the_terminal(nnrun, small):
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_a_run_is_shown_as_data(nnrun, small):
+def test_a_run_is_shown_as_data(lab, small):
     """The same numbers as JSON, for a run by its name or its packed file."""
-    nnrun("train", small)
-    found = json.loads(nnrun("explain", "small", "--json").stdout)
+    lab("train", small)
+    found = lab.json("explain", "small")
 
     assert found["moment"].startswith("the update after 20 iterations, on row ")
     assert ["matmul", "bias", "relu", "matmul", "bias"] == [x["type"] for x in found["layers"]]
     (weight,) = found["layers"][0]["parameters"]
     assert (4, 2) == (len(weight["value"]), len(weight["value"][0]))
     assert found["loss"]["head"] == "softmax"
-    nnrun("pack", "small", "-o", "small.zip")
-    assert found == json.loads(nnrun("explain", "small.zip", "--json").stdout)
+    lab("pack", "small", "-o", "small.zip")
+    assert found == lab.json("explain", "small.zip")
 
 
-def test_the_weight_of_a_row_is_apart_from_its_target(nnrun, small):
+def test_the_weight_of_a_row_is_apart_from_its_target(lab, small):
     """It is one of the numbers that dL/dz comes from, and no class of its own."""
     weighted = [small, "training.class_weight={setosa: 2}", "--json"]
-    loss = json.loads(nnrun("explain", *weighted).stdout)["loss"]
+    loss = lab("explain", *weighted).json["loss"]
     (row,), (target,), (weight,) = loss["prediction"], loss["target"], loss["weight"]
     right = [weight * (p - t) for p, t in zip(row, target, strict=True)]
     assert right == pytest.approx(loss["gradient"][0])
     assert "are multiplied by w, the weight of the row." in loss["equation"]
 
-    nnrun("explain", *weighted[:-1], "--html", "update.html")
+    lab("explain", *weighted[:-1], "--html", "update.html")
     assert '"from":[{"array":"p",' in (page := Path("update.html").read_text())
     assert '{"array":"w","steps":[["is",0],["all"]]}' in page
 
 
-def test_a_page(nnrun, small):
+def test_a_page(lab, small):
     """One file without addresses, and nothing on stdout."""
-    done = nnrun("explain", small, "training.optimizer=adam", "--html", "update.html")
+    done = lab("explain", small, "training.optimizer=adam", "--html", "update.html")
     page = Path("update.html").read_text()
 
-    assert (0, "", "wrote update.html\n") == (done.exit_code, done.stdout, done.stderr)
+    assert (0, "", "wrote update.html\n") == (done.code, done.out, done.err)
     assert "default-src &#39;none&#39;" in page
     assert "://" not in page
 
 
-def test_the_sources_of_a_residual_layer_are_the_two_numbers_that_it_adds(nnrun):
+def test_the_sources_of_a_residual_layer_are_the_two_numbers_that_it_adds(lab):
     """Forward its input and f(x), backward dL/dy and the gradient through f; at the same place."""
     inner = "{type: residual, layers: [{type: dense, units: 4, activation: tanh}]}"
     nested = f"{{type: residual, layers: [{inner}]}}"
     config = SMALL.replace("layers: [", f"layers: [{nested}, ")
     Path("deep.yaml").write_text(config)
-    nnrun("explain", "deep.yaml", "--html", "deep.html")
+    lab("explain", "deep.yaml", "--html", "deep.html")
     text = Path("deep.html").read_text().partition('type="application/json" id="data">')[2]
     arrays = json.loads(text.partition("</script>")[0])
     for key in ("y0", "y1", "dx0", "dx1"):
@@ -102,12 +102,9 @@ def test_the_sources_of_a_residual_layer_are_the_two_numbers_that_it_adds(nnrun)
         (["small.yaml", "--html", "no/folder.html"], "no/folder.html"),
     ],
 )
-def test_mistakes(nnrun, small, arguments, message):
+def test_mistakes(lab, small, arguments, message):
     """Exit code 2, the mistake by its name, and nothing written."""
-    done = nnrun("explain", *arguments)
-
-    assert 2 == done.exit_code
-    assert message in done.stderr
+    assert message in lab.refused("explain", *arguments)
     assert ["small.yaml"] == [path.name for path in Path().iterdir()]
 
 
@@ -120,12 +117,12 @@ training: {learning_rate: 0.1, iterations: 60, engine: numpy, watch: true}
 """
 
 
-def test_surfaces_over_training(nnrun):
+def test_surfaces_over_training(lab):
     """As data those of the trained network to six digits, for a config and for its run."""
     Path("plane.yaml").write_text(PLANE)
-    nnrun("train", "plane.yaml")
-    found = json.loads(nnrun("explain", "plane.yaml", "--json").stdout)["surfaces"]
-    again = json.loads(nnrun("explain", "plane", "--json").stdout)["surfaces"]
+    lab("train", "plane.yaml")
+    found = lab.json("explain", "plane.yaml")["surfaces"]
+    again = lab.json("explain", "plane")["surfaces"]
 
     left, right, bottom, top = found["extent"]
     axes = np.linspace(left, right, found["side"]), np.linspace(bottom, top, found["side"])
@@ -143,17 +140,17 @@ def test_surfaces_over_training(nnrun):
     assert found == again
 
 
-def test_surfaces_in_the_terminal_and_on_the_page(nnrun, small):
+def test_surfaces_in_the_terminal_and_on_the_page(lab, small):
     """Of two features alone; the page has pictures of the output, three units and their scale."""
     Path("plane.yaml").write_text(PLANE)
-    lines = nnrun("explain", "plane.yaml").stdout.partition("Over training: the output")[2]
+    lines = lab("explain", "plane.yaml").out.partition("Over training: the output")[2]
     assert "iteration 60" in lines
     assert max(map(len, lines.splitlines()[1:])) <= 80
-    nnrun("explain", "plane.yaml", "--html", "plane.html")
+    lab("explain", "plane.yaml", "--html", "plane.html")
     first = Path("plane.html").read_text()
     assert 1 + 3 + 1 == first.count('href="data:image/png;base64,')
-    nnrun("explain", "plane.yaml", "--html", "plane.html")
+    lab("explain", "plane.yaml", "--html", "plane.html")
     assert first == Path("plane.html").read_text()
 
-    assert "Over training" not in nnrun("explain", small).stdout
-    assert json.loads(nnrun("explain", small, "--json").stdout)["surfaces"] is None
+    assert "Over training" not in lab("explain", small).out
+    assert lab.json("explain", small)["surfaces"] is None

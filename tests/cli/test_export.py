@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,19 +15,19 @@ from nnrun.runs.catalog.select import select_run
 
 
 @pytest.fixture
-def model(cars, nnrun):
+def model(cars, lab):
     """A small regression, trained."""
-    assert 0 == nnrun("train", cars).exit_code
+    lab.ok("train", cars)
     return load(select_run("cars", Path("results")))
 
 
 X = np.array([[8, 307, 130, 3504, 12, 70, 1], [4, 113, 95, 2372, 15, 70, 3]], np.float32)
 
 
-def test_onnx(model, nnrun):
+def test_onnx(model, lab):
     """Raw rows in, miles per gallon out."""
-    result = nnrun("export", "cars", "-o", "cars.onnx")
-    assert (0, ["wrote cars.onnx"]) == (result.exit_code, result.stderr.splitlines()[1:])
+    result = lab("export", "cars", "-o", "cars.onnx")
+    assert (0, ["wrote cars.onnx"]) == (result.code, result.err.splitlines()[1:])
     session = onnxruntime.InferenceSession("cars.onnx", providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(model.predict(X), session.run(None, {"x": X})[0], rtol=1e-5)
 
@@ -43,13 +42,13 @@ training: {learning_rate: 0.05, iterations: 20, engine: numpy}
 
 
 @pytest.fixture
-def times(folder, nnrun):
+def times(folder, lab):
     """Seconds since 1970 and a small number, trained; and the rows."""
     x = np.random.default_rng(0).normal([1.7e9, 0], [1e4, 1], (60, 2))
     lines = [f"{time!r},{size!r},{size + 1!r}" for time, size in x.tolist()]
     Path("times.csv").write_text("\n".join(["time,size,y", *lines]) + "\n")
     Path("times.yaml").write_text(TIMES)
-    assert 0 == nnrun("train", "times.yaml").exit_code
+    lab.ok("train", "times.yaml")
     return x
 
 
@@ -61,11 +60,11 @@ def times(folder, nnrun):
         (("--dtype", "float32"), "float32", "float32 would move 'time' by up to 0.00"),
     ],
 )
-def test_large_offsets_take_float64(times, nnrun, arguments, dtype, note):
+def test_large_offsets_take_float64(times, lab, arguments, dtype, note):
     """Unless float32 is asked for; either way the figure is said."""
-    result = nnrun("export", "times", "-o", "times.onnx", "--json", *arguments)
-    assert (0, dtype) == (result.exit_code, json.loads(result.stdout)["dtype"])
-    assert result.stderr.splitlines()[1].startswith(note or "wrote times.onnx")
+    result = lab("export", "times", "-o", "times.onnx", "--json", *arguments)
+    assert (0, dtype) == (result.code, result.json["dtype"])
+    assert result.err.splitlines()[1].startswith(note or "wrote times.onnx")
     model = load(select_run("times", Path("results")))
     session = onnxruntime.InferenceSession("times.onnx")
     found = session.run(None, {"x": times.astype(dtype)})[0]
@@ -83,19 +82,19 @@ def test_large_offsets_take_float64(times, nnrun, arguments, dtype, note):
         (("--dtype", "float32"), "float32", "float32 may move numbers across the threshold 1.7e+0"),
     ],
 )
-def test_a_large_threshold_takes_float64(times, nnrun, arguments, dtype, note):
+def test_a_large_threshold_takes_float64(times, lab, arguments, dtype, note):
     """Unless float32 is asked for; either way it is said."""
     text = TIMES.replace("features: standard", "features: [{binarize: 1.7e+9}]")
     Path("times.yaml").write_text(text.replace("name: times", "name: late"))
-    assert 0 == nnrun("train", "times.yaml").exit_code
-    result = nnrun("export", "late", "-o", "late.onnx", "--json", *arguments)
-    assert (0, dtype) == (result.exit_code, json.loads(result.stdout)["dtype"])
-    assert result.stderr.splitlines()[1].startswith(note)
+    lab.ok("train", "times.yaml")
+    result = lab("export", "late", "-o", "late.onnx", "--json", *arguments)
+    assert (0, dtype) == (result.code, result.json["dtype"])
+    assert result.err.splitlines()[1].startswith(note)
 
 
-def test_other_columns_take_float32(model, nnrun):
+def test_other_columns_take_float32(model, lab):
     """As most runtimes do; float64 where it is asked for."""
-    assert 0 == nnrun("export", "cars", "-o", "cars.onnx", "--dtype", "float64").exit_code
+    lab.ok("export", "cars", "-o", "cars.onnx", "--dtype", "float64")
     session = onnxruntime.InferenceSession("cars.onnx")
     found = session.run(None, {"x": X.astype(np.float64)})[0]
     np.testing.assert_allclose(model.predict(X), found, rtol=1e-5)
@@ -109,9 +108,9 @@ def test_other_columns_take_float32(model, nnrun):
         pytest.param(("--code", "pytorch"), marks=pytest.mark.pytorch),
     ],
 )
-def test_code(model, nnrun, arguments):
+def test_code(model, lab, arguments):
     """A module to import, in NumPy by default."""
-    assert 0 == nnrun("export", "latest", "-o", "cars.py", *arguments).exit_code
+    lab.ok("export", "latest", "-o", "cars.py", *arguments)
     assert ("import torch" in Path("cars.py").read_text()) == ("pytorch" in arguments)
     names = {"__name__": "cars"}
     exec(Path("cars.py").read_text(), names)
@@ -131,11 +130,9 @@ def test_code(model, nnrun, arguments):
         (("cars",), "Missing option '-o' / '--output'"),
     ],
 )
-def test_mistakes_are_reported(model, nnrun, arguments, expected):
+def test_mistakes_are_reported(model, lab, arguments, expected):
     """With exit code 2 and nothing written."""
-    result = nnrun("export", *arguments)
-    assert 2 == result.exit_code
-    assert expected in result.stderr
+    assert expected in lab.refused("export", *arguments)
     assert {Path("cars.yaml"), Path("results")} == set(Path().iterdir())
 
 

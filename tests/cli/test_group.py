@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import subprocess
 import sys
@@ -59,7 +58,7 @@ def modules(folder, *words):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def imports(tmp_path_factory):
     """A folder with a config, its data, rows to predict, and the modules that training took."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "rows.csv").write_text(
@@ -78,11 +77,11 @@ def test_help_imports_no_package_at_all(words):
     assert set() == {"click", "enum", "functools", "re", "signal", "typing", "numpy"} & imported
 
 
-def test_training_imports_what_it_needs_alone(trained):
+def test_training_imports_what_it_needs_alone(imports):
     """Blocks of a sweep, other runs, engines and settings that it does not use are not among it;
     nor are the libraries of reports, and scikit-learn.
     """
-    assert set() == {*NEVER, *TRAINING} & trained[1]
+    assert set() == {*NEVER, *TRAINING} & imports[1]
 
 
 def test_training_on_data_that_ship_with_nnrun_imports_no_reader_of_tables(tmp_path):
@@ -105,9 +104,9 @@ def test_training_on_data_that_ship_with_nnrun_imports_no_reader_of_tables(tmp_p
     ],
     ids=lambda value: value[0],
 )
-def test_commands_import_what_they_need_alone(trained, words, unused):
+def test_commands_import_what_they_need_alone(imports, words, unused):
     """Importing the rest takes longer than what most commands do."""
-    assert set() == {*unused} & modules(trained[0], *words)[1]
+    assert set() == {*unused} & modules(imports[0], *words)[1]
 
 
 def test_blas_gets_one_thread_before_numpy_is_loaded():
@@ -125,12 +124,11 @@ def test_blas_gets_one_thread_before_numpy_is_loaded():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_of_the_table_explains_itself(nnrun, name):
+def test_every_command_of_the_table_explains_itself(lab, name):
     """The table's module holds the command, and its help says what it does and how it is used."""
-    done = nnrun(name, "--help")
-    assert 0 == done.exit_code
-    assert done.stdout.startswith(f"Usage: nnrun {name} [OPTIONS]")
-    assert COMMANDS[name][1] in nnrun("--help").stdout
+    done = lab.ok(name, "--help")
+    assert done.out.startswith(f"Usage: nnrun {name} [OPTIONS]")
+    assert COMMANDS[name][1] in lab("--help").out
 
 
 @pytest.mark.parametrize(
@@ -141,14 +139,14 @@ def test_every_command_of_the_table_explains_itself(nnrun, name):
         ("xyz", "there are train, check,"),
     ],
 )
-def test_an_unknown_command_gets_a_hint(nnrun, word, hint):
+def test_an_unknown_command_gets_a_hint(lab, word, hint):
     """A slip or another program's word is met with the command that was meant, anything else with
     what there is.
     """
-    done = nnrun(word)
-    assert 2 == done.exit_code
-    assert f"'{word}' is not a command; {hint}" in done.stderr
-    assert "" == done.stdout
+    done = lab(word)
+    assert 2 == done.code
+    assert f"'{word}' is not a command; {hint}" in done.err
+    assert "" == done.out
 
 
 @pytest.mark.parametrize(
@@ -158,9 +156,9 @@ def test_an_unknown_command_gets_a_hint(nnrun, word, hint):
         (("report", "--margin", "small"), "'small' is not a number."),
     ],
 )
-def test_a_value_that_is_no_number_is_refused_in_plain_words(nnrun, words, said):
+def test_a_value_that_is_no_number_is_refused_in_plain_words(lab, words, said):
     """click calls numbers with bounds ranges."""
-    assert said in nnrun(*words).stderr
+    assert said in lab(*words).err
 
 
 def failing(monkeypatch, error):
@@ -186,58 +184,57 @@ def failing(monkeypatch, error):
         (MemoryError(), 1, "error: there is not enough memory\n"),
     ],
 )
-def test_errors_become_a_message_and_an_exit_code(nnrun, monkeypatch, error, code, message):
+def test_errors_become_a_message_and_an_exit_code(lab, monkeypatch, error, code, message):
     """The contract's exit codes; the message goes to stderr, without a traceback."""
     failing(monkeypatch, error)
-    done = nnrun("datasets")
-    assert code == done.exit_code
-    assert done.stderr.startswith(message)
-    assert "Traceback" not in done.stderr
+    done = lab("datasets")
+    assert code == done.code
+    assert done.err.startswith(message)
+    assert "Traceback" not in done.err
 
 
-def test_a_bug_is_one_line_and_debug_shows_where(nnrun, monkeypatch):
+def test_a_bug_is_one_line_and_debug_shows_where(lab, monkeypatch):
     """An unexpected error asks to be reported; --debug or NNRUN_DEBUG show its traceback."""
     failing(monkeypatch, ZeroDivisionError("division by zero"))
-    done = nnrun("datasets")
-    assert 1 == done.exit_code
-    assert 1 == done.stderr.count("\n")
-    assert "internal error: ZeroDivisionError: division by zero" in done.stderr
-    assert "--debug shows the traceback" in done.stderr
+    done = lab("datasets")
+    assert 1 == done.code
+    assert 1 == done.err.count("\n")
+    assert "internal error: ZeroDivisionError: division by zero" in done.err
+    assert "--debug shows the traceback" in done.err
     for debugged in (
-        nnrun("datasets", "--debug"),
-        nnrun("--debug", "datasets"),
-        nnrun("datasets", env={"NNRUN_DEBUG": "1"}),
+        lab("datasets", "--debug"),
+        lab("--debug", "datasets"),
+        lab("datasets", NNRUN_DEBUG="1"),
     ):
-        assert 1 == debugged.exit_code
-        assert "Traceback (most recent call last)" in debugged.stderr
-    assert "Traceback" not in nnrun("datasets", env={"NNRUN_DEBUG": "0"}).stderr
+        assert 1 == debugged.code
+        assert "Traceback (most recent call last)" in debugged.err
+    assert "Traceback" not in lab("datasets", NNRUN_DEBUG="0").err
 
 
-def test_errors_are_data_too_where_data_is_wanted(nnrun, monkeypatch):
+def test_errors_are_data_too_where_data_is_wanted(lab, monkeypatch):
     """With --json, stdout holds the error as one JSON document."""
     failing(monkeypatch, OSError(errno.EIO, "Input/output error"))
     monkeypatch.setattr("nnrun.cli.datasets._data", lambda *_: 1 / 0)
-    done = nnrun("datasets", "--json")
-    assert 1 == done.exit_code
-    assert "internal error: ZeroDivisionError" in json.loads(done.stdout)["error"]
+    done = lab("datasets", "--json")
+    assert 1 == done.code
+    assert "internal error: ZeroDivisionError" in done.json["error"]
 
 
 @pytest.mark.parametrize(
     "words", [("--bogus", "--json"), ("--json", "--iterations"), ("--json", "--quiet=1")]
 )
-def test_options_that_cannot_be_read_are_data_too(nnrun, words):
+def test_options_that_cannot_be_read_are_data_too(lab, words):
     """Where one is wrong, none is set; a command without --json prints no data."""
-    done = nnrun("train", "a.yaml", *words)
-    assert 2 == done.exit_code
-    assert f"error: {json.loads(done.stdout)['error']}" == done.stderr.splitlines()[-1]
-    assert "" == nnrun("schema", "--bogus", "--json").stdout
+    done = lab("train", "a.yaml", *words)
+    assert 2 == done.code
+    assert f"error: {done.json['error']}" == done.err.splitlines()[-1]
+    assert "" == lab("schema", "--bogus", "--json").out
 
 
-def test_text_from_files_cannot_steer_the_terminal(nnrun):
+def test_text_from_files_cannot_steer_the_terminal(lab):
     """Control characters of an argument or a file are not passed on to the terminal."""
-    done = nnrun("train", "\x1b[31mred.yaml")
-    assert 2 == done.exit_code
-    assert "\x1b" not in done.stderr
+    message = lab.refused("train", "\x1b[31mred.yaml")
+    assert "\x1b" not in message
 
 
 @pytest.fixture
@@ -292,10 +289,10 @@ def test_the_group_is_a_click_group():
     "words",
     [["ls", "--foo"], ["trian"], ["train"], ["sweep", "x.yaml", "-j", "x"], ["ls", "--top"]],
 )
-def test_every_error_begins_alike(nnrun, words):
+def test_every_error_begins_alike(lab, words):
     """A mistake in how a command is called begins with `error:`, as all other errors do."""
-    done = nnrun(*words)
-    starts = [line for line in done.stderr.splitlines() if line.lower().startswith("error")]
-    assert 2 == done.exit_code
+    done = lab(*words)
+    starts = [line for line in done.err.splitlines() if line.lower().startswith("error")]
+    assert 2 == done.code
     assert 1 == len(starts)
     assert starts[0].startswith("error: ")

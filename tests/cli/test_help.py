@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from pathlib import Path
@@ -67,12 +66,11 @@ def test_every_key_of_the_schema_can_be_looked_up():
     assert "It has to be given." in found["loss"].text
 
 
-def test_a_layer_has_its_keys_shapes_and_defaults(nnrun):
+def test_a_layer_has_its_keys_shapes_and_defaults(lab):
     """As its signature says."""
-    done = nnrun("help", "conv2d")
-    assert 0 == done.exit_code
+    done = lab.ok("help", "conv2d")
     for words in ("shapes     1×8×8 → 8×6×6", "channels     needed", "stride       default 1"):
-        assert words in done.stdout
+        assert words in done.out
     assert all(of_kind("layer")[name].shapes for name in LAYERS)
 
 
@@ -83,9 +81,9 @@ def test_every_key_says_what_it_does_and_what_it_may_be(kind):
     assert [] == [(name, key.name) for name, key in keys if not (key.about and key.form)]
 
 
-def test_a_key_of_layers_is_explained_for_each_that_has_it(nnrun):
+def test_a_key_of_layers_is_explained_for_each_that_has_it(lab):
     """Those first, by the line on it, though it is no topic."""
-    lines = nnrun("help", "stride", env={"COLUMNS": "200"}).stdout.splitlines()
+    lines = lab("help", "stride", COLUMNS="200").out.splitlines()
     assert ["conv2d", "max_pool2d", "avg_pool2d"] == [line.split()[0] for line in lines[1:4]]
     assert "stride: The step of the kernel" in lines[1]
 
@@ -150,11 +148,10 @@ def test_a_key_of_several_entries_is_explained_for_each():
         ("regularisation", "training.optimizer.weight_decay"),
     ],
 )
-def test_words_of_other_libraries_are_found(nnrun, word, name):
+def test_words_of_other_libraries_are_found(lab, word, name):
     """As ours are, and those of textbooks; of a key of layers, the layers that have it."""
-    done = nnrun("help", *word.split(), "--json")
-    assert 0 == done.exit_code
-    assert name in [topic["name"] for topic in json.loads(done.stdout)]
+    done = lab.ok("help", *word.split(), "--json")
+    assert name in [topic["name"] for topic in done.json]
 
 
 @pytest.mark.parametrize("kind", ["layer", "loss", "optimizer", "schedule"])
@@ -205,15 +202,15 @@ def test_any_argument_without_default_has_an_example(monkeypatch):
     assert "4 → 4" == found.shapes
 
 
-def test_exit_codes_are_those_of_the_pages(nnrun):
+def test_exit_codes_are_those_of_the_pages(lab):
     """The same words in the terminal and in the table of `docs/results.md`."""
-    text = " ".join(nnrun("help", "exit-codes").stdout.split())
+    text = " ".join(lab("help", "exit-codes").out.split())
     rows = dict(re.findall(r"^\| ([\d, ]+) \| (.+) \|$", (DOCS / "results.md").read_text(), re.M))
     for code, meaning in EXIT_CODES.items():
         assert f"{code}: {meaning}." in text
         written = next(text for codes, text in rows.items() if str(code) in codes.split(", "))
         assert code > 3 or meaning == written
-    assert "exit-codes  exit code" == nnrun("help", "exit codes").stdout.splitlines()[0]
+    assert "exit-codes  exit code" == lab("help", "exit codes").out.splitlines()[0]
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -224,18 +221,17 @@ def test_the_pages_name_all_there_is(kind):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_can_be_looked_up(nnrun, name):
+def test_every_command_can_be_looked_up(lab, name):
     """With its options."""
-    done = nnrun("help", name)
-    assert 0 == done.exit_code
-    assert f"nnrun {name} [OPTIONS]" in done.stdout
-    assert "-h, --help" in done.stdout
+    done = lab.ok("help", name)
+    assert f"nnrun {name} [OPTIONS]" in done.out
+    assert "-h, --help" in done.out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_shell_takes_the_examples_of_commands(nnrun, name):
+def test_the_shell_takes_the_examples_of_commands(lab, name):
     """What it would read as its own, such as parentheses, is quoted."""
-    lines = [line.strip() for line in nnrun("help", name).stdout.splitlines()]
+    lines = [line.strip() for line in lab("help", name).out.splitlines()]
     examples = [line for line in lines if line.startswith("nnrun ") and "[OPTIONS]" not in line]
     for example in examples:
         done = subprocess.run(["bash", "-n", "-c", example], capture_output=True, check=False)
@@ -243,64 +239,63 @@ def test_the_shell_takes_the_examples_of_commands(nnrun, name):
     assert examples or name in ("datasets", "schema")
 
 
-def test_the_last_step_of_a_key_will_do(nnrun):
+def test_the_last_step_of_a_key_will_do(lab):
     """Where it is not the name of anything else."""
-    assert "training.batch_size  key" == nnrun("help", "batch_size").stdout.splitlines()[0]
+    assert "training.batch_size  key" == lab("help", "batch_size").out.splitlines()[0]
 
 
-def test_any_word_is_found_where_it_stands(nnrun):
+def test_any_word_is_found_where_it_stands(lab):
     """A search, when there is no topic of that name."""
-    done = nnrun("help", "Kingma")
+    done = lab("help", "Kingma")
     assert ["That word stands in", "adam"] == [
-        line.split("  ")[0] for line in done.stdout.splitlines()
+        line.split("  ")[0] for line in done.out.splitlines()
     ][:2]
 
 
-def test_words_are_found_at_their_start_and_where_they_are_most(nnrun):
+def test_words_are_found_at_their_start_and_where_they_are_most(lab):
     """`date` is in no `update`; the page that is on it comes first, before twelve others."""
-    rows = nnrun("help", "date").stdout.splitlines()
+    rows = lab("help", "date").out.splitlines()
     assert [] == [row for row in rows if row.startswith("training.optimizer ")]
     assert "series" == rows[1].split()[0]
 
 
-def test_several_words_are_found_where_each_is(nnrun):
+def test_several_words_are_found_where_each_is(lab):
     """A page has both, and nowhere one after the other."""
-    rows = nnrun("help", "median", "plateau").stdout.splitlines()
+    rows = lab("help", "median", "plateau").out.splitlines()
     assert "That word stands in" == rows[0]
-    done = nnrun("help", "median", "xylophone")
-    assert "'median xylophone', and no page has it; `nnrun help` lists all topics" in done.stderr
+    done = lab("help", "median", "xylophone")
+    assert "'median xylophone', and no page has it; `nnrun help` lists all topics" in done.err
 
 
-def test_a_page_is_not_mentioned_by_the_examples_of_help(nnrun):
+def test_a_page_is_not_mentioned_by_the_examples_of_help(lab):
     """They name topics to look up, and tell nothing of them; but its own words are found."""
     for word in ("dense", "momentum", "Kingma"):
-        rows = nnrun("help", word).stdout.splitlines()
+        rows = lab("help", word).out.splitlines()
         assert [] == [row for row in rows if row.startswith("help ")], word
-    assert "help  command" in nnrun("help", "an exit code, or any").stdout
+    assert "help  command" in lab("help", "an exit code, or any").out
 
 
-def test_an_unknown_word_gets_a_suggestion(nnrun):
+def test_an_unknown_word_gets_a_suggestion(lab):
     """Exit 2."""
-    done = nnrun("help", "learnig_rate")
-    assert 2 == done.exit_code
-    assert "there is no topic 'learnig_rate'" in done.stderr
-    assert "learning_rate" in done.stderr
-    assert "; --plugin FILE.py adds others\n" in nnrun("help", "my_squash").stderr
+    message = lab.refused("help", "learnig_rate")
+    assert "there is no topic 'learnig_rate'" in message
+    assert "learning_rate" in message
+    assert "; --plugin FILE.py adds others\n" in lab("help", "my_squash").err
 
 
-def test_without_a_topic_all_names_are_listed(nnrun):
+def test_without_a_topic_all_names_are_listed(lab):
     """By kind; and as data."""
-    text = " ".join(nnrun("help").stdout.split())
+    text = " ".join(lab("help").out.split())
     known = [*topics(), *(page.topic for page in (*pages(), *lessons()))]
     assert all(topic.name in text for topic in known)
-    data = json.loads(nnrun("help", "--json").stdout)
+    data = lab.json("help")
     assert set(KINDS) == {topic["kind"] for topic in data}
     assert len(known) + len(COMMANDS) == len(data)
 
 
-def test_texts_fill_the_screen(nnrun):
+def test_texts_fill_the_screen(lab):
     """They are broken where it ends, and where a line of their own was meant to."""
-    shown = nnrun("help", "cross_entropy", env={"COLUMNS": "80"}).stdout
+    shown = lab("help", "cross_entropy", COLUMNS="80").out
     assert "the loss is infinite. Networks that end in softmax\nare trained with" in shown
-    shown = nnrun("help", "batch_norm", env={"COLUMNS": "80"}).stdout
+    shown = lab("help", "batch_norm", COLUMNS="80").out
     assert "\n\n    dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ" in shown

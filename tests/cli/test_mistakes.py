@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -116,51 +115,47 @@ def place(text: str, needle: str) -> str:
     return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
-def test_the_config_without_mistakes_is_valid(nnrun):
+def test_the_config_without_mistakes_is_valid(lab):
     """What the mistakes are planted in is right, `010` being ten and never eight."""
     Path("good.yaml").write_text(GOOD)
-    done = nnrun("check", "good.yaml", "--json")
-    assert 0 == done.exit_code
-    assert json.loads(done.stdout)["configs"][0]["run_id"].startswith("s10-")
+    done = lab.ok("check", "good.yaml", "--json")
+    assert done.json["configs"][0]["run_id"].startswith("s10-")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("command", ["train", "check"])
-def test_a_mistake_has_its_place_and_changes_nothing(nnrun, command, mistake):
+def test_a_mistake_has_its_place_and_changes_nothing(lab, command, mistake):
     """The message starts with file:line:column, the exit code is 2, no results folder is made."""
     old, new, needle, words = MISTAKES[mistake]
     assert old in GOOD
     text = GOOD.replace(old, new, 1)
     Path("bad.yaml").write_text(text)
-    done = nnrun(command, "bad.yaml")
-    assert 2 == done.exit_code
-    assert f"bad.yaml:{place(text, needle)}: " in done.stderr
-    assert words in done.stderr
+    done = lab(command, "bad.yaml")
+    assert 2 == done.code
+    assert f"bad.yaml:{place(text, needle)}: " in done.err
+    assert words in done.err
     assert not Path("results").exists()
-    assert "" == done.stdout
+    assert "" == done.out
 
 
 @pytest.mark.parametrize("command", ["check", "sweep"])
-def test_an_empty_argument_is_not_the_current_folder(nnrun, command):
+def test_an_empty_argument_is_not_the_current_folder(lab, command):
     """An unset variable of the shell in place of a path starts nothing."""
     Path("mine.yaml").write_text(GOOD)
-    done = nnrun(command, "")
-    assert (2, "") == (done.exit_code, done.stdout)
-    assert "error: a path is empty; '.' is the current folder" == done.stderr.splitlines()[-1]
+    message = lab.refused(command, "")
+    assert "error: a path is empty; '.' is the current folder" == message.splitlines()[-1]
 
 
-def test_anchors_that_explode_are_refused(nnrun):
+def test_anchors_that_explode_are_refused(lab):
     """A few lines of aliases of aliases are not unfolded to billions of values."""
     lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]"]
     lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, 10)]
     Path("bomb.yaml").write_text("\n".join(lines) + "\n")
-    done = nnrun("train", "bomb.yaml")
-    assert 2 == done.exit_code
-    assert "bomb.yaml:" in done.stderr
+    assert "bomb.yaml:" in lab.refused("train", "bomb.yaml")
     assert not Path("results").exists()
 
 
-def test_five_mistakes_of_one_file_are_reported_together(nnrun):
+def test_five_mistakes_of_one_file_are_reported_together(lab):
     """Five planted mistakes give five located messages, each with its line and a caret."""
     text = GOOD
     for old, new in (
@@ -172,28 +167,26 @@ def test_five_mistakes_of_one_file_are_reported_together(nnrun):
     ):
         text = text.replace(old, new, 1)
     Path("bad.yaml").write_text(text)
-    done = nnrun("train", "bad.yaml")
-    assert 2 == done.exit_code
-    messages = [line for line in done.stderr.splitlines() if line.startswith("bad.yaml:")]
+    message = lab.refused("train", "bad.yaml")
+    messages = [line for line in message.splitlines() if line.startswith("bad.yaml:")]
     places = [place(text, word) for word in ("featurs", "tahn", "cross_entropi", "[]", "five")]
     assert [f"bad.yaml:{where}" for where in places] == [
         ":".join(m.split(":")[:3]) for m in messages
     ]
-    assert 5 == sum(line.strip().startswith("^") for line in done.stderr.splitlines())
+    assert 5 == sum(line.strip().startswith("^") for line in message.splitlines())
     assert not Path("results").exists()
 
 
 @pytest.mark.parametrize("command", ["train", "check", "sweep"])
-def test_wrong_cells_are_reported_with_the_line_that_names_their_file(nnrun, command):
+def test_wrong_cells_are_reported_with_the_line_that_names_their_file(lab, command):
     """First the place in the config, then every place in the data."""
     Path("houses.csv").write_text("rooms,price\n1,2\nx,3\n,4\n5,6\n")
     block = "{path: houses.csv, columns: {target: price}, task: regression}"
     text = f"network: {{sizes: [1], activations: [linear]}}\ndataset: {block}\n"
     text += "loss: mean_squared\ntraining: {learning_rate: 0.1, iterations: 5}\n"
     Path("houses.yaml").write_text(text)
-    done = nnrun(command, "houses.yaml")
-    assert 2 == done.exit_code
-    head, _, _, *cells = done.stderr.splitlines()
+    message = lab.refused(command, "houses.yaml")
+    head, _, _, *cells = message.splitlines()
     where = place(text, "houses.csv")
     assert f"houses.yaml:{where}: dataset.path: this data set cannot be used:" == head
     data = Path("houses.csv").resolve()
@@ -204,15 +197,15 @@ def test_wrong_cells_are_reported_with_the_line_that_names_their_file(nnrun, com
     assert not Path("results").exists()
 
 
-def test_problems_are_data_with_json(nnrun):
+def test_problems_are_data_with_json(lab):
     """With --json each problem has message, path and place."""
     text = GOOD.replace("tanh", "tahn")
     Path("bad.yaml").write_text(text)
-    done = nnrun("train", "bad.yaml", "seed=x", "--json")
-    assert 2 == done.exit_code
-    content = json.loads(done.stdout)
+    done = lab("train", "bad.yaml", "seed=x", "--json")
+    assert 2 == done.code
+    content = done.json
     first, second = content["problems"]
     assert f"bad.yaml:{place(text, 'tahn')}" == f"{first['file']}:{first['line']}:{first['column']}"
     assert "network.layers[0].activation" == first["path"]
     assert ("seed=x", None) == (second["argument"], second["line"])
-    assert content["error"] in done.stderr
+    assert content["error"] in done.err

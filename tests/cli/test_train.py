@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shlex
@@ -14,98 +13,96 @@ import pytest
 from nnrun.runs.storage.durable import files
 
 
-def test_a_run_ends_in_a_table_and_a_report(nnrun, cars, report):
+def test_a_run_ends_in_a_table_and_a_report(lab, cars):
     """The table names run and report; stderr stays silent when it is no terminal."""
-    done = nnrun("train", cars)
-    assert 0 == done.exit_code
-    assert "" == done.stderr
-    run_id = report()["run_id"]
-    lines = done.stdout.splitlines()
+    done = lab.ok("train", cars)
+    assert "" == done.err
+    run_id = lab.report()["run_id"]
+    lines = done.out.splitlines()
     assert f"cars  {run_id}" == lines[0]
     assert f"report     results/cars/{run_id}/report.md" == lines[-1]
     assert any(line.split() == ["train", "test", "baseline", "test"] for line in lines)
     assert all(len(line) <= 80 for line in lines)
-    assert "\x1b" not in done.stdout
+    assert "\x1b" not in done.out
 
 
-def test_a_complete_run_is_shown_and_not_trained_again(nnrun, cars, report):
+def test_a_complete_run_is_shown_and_not_trained_again(lab, cars):
     """The second time the same table comes from the stored report."""
-    first = nnrun("train", cars)
-    written = report()["started"], Path(f"results/cars/{report()['run_id']}/report.json").stat()
-    second = nnrun("train", cars)
-    assert 0 == second.exit_code
-    assert first.stdout == second.stdout
-    assert "already trained; --force trains it again\n" == second.stderr
-    after = Path(f"results/cars/{report()['run_id']}/report.json").stat()
+    first = lab("train", cars)
+    written = (
+        lab.report()["started"],
+        Path(f"results/cars/{lab.report()['run_id']}/report.json").stat(),
+    )
+    second = lab.ok("train", cars)
+    assert first.out == second.out
+    assert "already trained; --force trains it again\n" == second.err
+    after = Path(f"results/cars/{lab.report()['run_id']}/report.json").stat()
     assert (written[1].st_mtime_ns, written[1].st_ino) == (after.st_mtime_ns, after.st_ino)
 
 
-def test_force_trains_again_to_the_same_bits(nnrun, cars, report):
+def test_force_trains_again_to_the_same_bits(lab, cars):
     """Same config, same seed: the same weights."""
-    nnrun("train", cars)
-    first = report()
+    lab("train", cars)
+    first = lab.report()
     os.remove(f"results/cars/{first['run_id']}/model.safetensors")
-    done = nnrun("train", cars, "--force")
-    assert "" == done.stderr
-    assert first["weights_sha256"] == report()["weights_sha256"]
+    done = lab("train", cars, "--force")
+    assert "" == done.err
+    assert first["weights_sha256"] == lab.report()["weights_sha256"]
     assert Path(f"results/cars/{first['run_id']}/model.safetensors").is_file()
 
 
-def test_the_stored_config_is_the_same_run(nnrun, cars, report):
+def test_the_stored_config_is_the_same_run(lab, cars):
     """`nnrun train` on a run's config.yaml finds that very run."""
-    nnrun("train", cars, "training.batch_size=4", "seed=7")
-    run_id = report()["run_id"]
-    done = nnrun("train", f"results/cars/{run_id}/config.yaml")
-    assert 0 == done.exit_code
-    assert "already trained" in done.stderr
-    assert run_id == report()["run_id"]
+    lab("train", cars, "training.batch_size=4", "seed=7")
+    run_id = lab.report()["run_id"]
+    done = lab.ok("train", f"results/cars/{run_id}/config.yaml")
+    assert "already trained" in done.err
+    assert run_id == lab.report()["run_id"]
 
 
-def test_json_is_the_report_and_nothing_else(nnrun, cars, report):
+def test_json_is_the_report_and_nothing_else(lab, cars):
     """stdout is report.json, whether the run is new or stored."""
     for _ in range(2):
-        done = nnrun("train", cars, "--json")
-        assert 0 == done.exit_code
-        assert report() == json.loads(done.stdout)
+        done = lab.ok("train", cars, "--json")
+        assert lab.report() == done.json
 
 
-def test_quiet_says_nothing(nnrun, cars):
+def test_quiet_says_nothing(lab, cars):
     """With --quiet a good run prints nothing at all; data asked for with --json still comes."""
-    assert ("", "") == (nnrun("train", cars, "-q").stdout, nnrun("train", cars, "--quiet").stderr)
-    assert "cars" == json.loads(nnrun("train", cars, "-q", "--json").stdout)["name"]
+    assert ("", "") == (lab("train", cars, "-q").out, lab("train", cars, "--quiet").err)
+    assert "cars" == lab.json("train", cars, "-q")["name"]
 
 
-def test_iterations_replaces_epochs(nnrun, cars, report):
+def test_iterations_replaces_epochs(lab, cars):
     """The smoke-run switch counts, and it takes the place of epochs."""
-    done = nnrun("train", cars, "training.epochs=5", "--iterations", "20")
-    assert 0 == done.exit_code
-    assert 20 == report()["timing"]["iterations"]
-    assert report()["config"]["training"]["epochs"] is None
+    lab.ok("train", cars, "training.epochs=5", "--iterations", "20")
+    assert 20 == lab.report()["timing"]["iterations"]
+    assert lab.report()["config"]["training"]["epochs"] is None
 
 
 @pytest.mark.parametrize("by_environment", [True, False])
-def test_results_can_lie_elsewhere(nnrun, cars, report, by_environment):
+def test_results_can_lie_elsewhere(lab, cars, by_environment):
     """--results and NNRUN_RESULTS name the folder, which is made."""
     if by_environment:
-        done = nnrun("train", cars, env={"NNRUN_RESULTS": "a/b"})
+        done = lab("train", cars, NNRUN_RESULTS="a/b")
     else:
-        done = nnrun("train", cars, "--results", "a/b")
-    assert 0 == done.exit_code
-    assert "completed" == report("a/b/cars/*/report.json")["status"]
+        done = lab("train", cars, "--results", "a/b")
+    assert 0 == done.code
+    assert "completed" == lab.report("a/b/cars/*/report.json")["status"]
     assert not Path("results").exists()
 
 
-def test_divergence_is_reported_in_full_each_time(nnrun, cars, report):
+def test_divergence_is_reported_in_full_each_time(lab, cars):
     """Exit 1 with the reason, when it happens and when it is found stored; the report is JSON."""
     wild = ["train", cars, "training.learning_rate=1e9"]
-    first, second = nnrun(*wild), nnrun(*wild, "--json")
-    assert (1, 1) == (first.exit_code, second.exit_code)
-    record = report()
+    first, second = lab(*wild), lab(*wild, "--json")
+    assert (1, 1) == (first.code, second.code)
+    record = lab.report()
     assert "diverged" == record["status"]
-    assert f"error: {record['error']}\n" == first.stderr
-    assert f"already trained; --force trains it again\nerror: {record['error']}\n" == second.stderr
-    assert record == json.loads(second.stdout)
-    assert f"cars  {record['run_id']}  diverged" == first.stdout.splitlines()[0]
+    assert f"error: {record['error']}\n" == first.err
+    assert f"already trained; --force trains it again\nerror: {record['error']}\n" == second.err
+    assert record == second.json
+    assert f"cars  {record['run_id']}  diverged" == first.out.splitlines()[0]
 
 
 def published(cars: str, numbers: str) -> str:
@@ -114,56 +111,51 @@ def published(cars: str, numbers: str) -> str:
     return cars
 
 
-def test_published_numbers_are_shown_beside_ours(nnrun, cars, report):
+def test_published_numbers_are_shown_beside_ours(lab, cars):
     """A table with both, the difference, and its share; the source below."""
-    done = nnrun("train", published(cars, "test_mse: 20.0"))
-    row = report()["published"][0]
+    done = lab("train", published(cars, "test_mse: 20.0"))
+    row = lab.report()["published"][0]
     assert ("test_mse", 20.0) == (row["metric"], row["published"])
-    line = next(line for line in done.stdout.splitlines() if line.startswith("test mse"))
+    line = next(line for line in done.out.splitlines() if line.startswith("test mse"))
     assert ["test", "mse", "20", f"{row['ours']:#.4g}"] == line.split()[:4]
     assert f"{row['difference'] / 20:+.1%}" == line.split()[-1]
-    assert "published  a book" in done.stdout
+    assert "published  a book" in done.out
 
 
-def test_require_published_holds_a_run_to_its_numbers(nnrun, cars, report):
+def test_require_published_holds_a_run_to_its_numbers(lab, cars):
     """Exit 0 within the tolerance, 3 outside it with both numbers."""
     ours = None
-    nnrun("train", cars)
-    ours = report()["metrics"]["test"]["mse"]
+    lab("train", cars)
+    ours = lab.report()["metrics"]["test"]["mse"]
     for path in Path("results").rglob("report.json"):
         path.unlink()
     published(cars, f"test_mse: {ours * 1.2}")
-    assert 0 == nnrun("train", cars).exit_code
-    done = nnrun("train", cars, "--require-published")
-    assert 3 == done.exit_code
-    assert f"test mse: published {ours * 1.2:g}, ours {ours:#.4g}, 17% apart" in done.stderr
-    loose = nnrun("train", cars, "--require-published", "--tolerance", "0.2")
-    assert 0 == loose.exit_code
-    far = nnrun("train", cars, f"published.test_mse={ours / 2.7}", "--require-published")
-    assert "170% apart" in far.stderr
+    lab.ok("train", cars)
+    done = lab("train", cars, "--require-published")
+    assert 3 == done.code
+    assert f"test mse: published {ours * 1.2:g}, ours {ours:#.4g}, 17% apart" in done.err
+    lab.ok("train", cars, "--require-published", "--tolerance", "0.2")
+    far = lab("train", cars, f"published.test_mse={ours / 2.7}", "--require-published")
+    assert "170% apart" in far.err
 
 
-def test_require_published_needs_something_to_require(nnrun, cars):
+def test_require_published_needs_something_to_require(lab, cars):
     """A config without published numbers, or a tolerance alone, is a usage error."""
     for arguments in (["--require-published"], ["--tolerance", "0.1"]):
-        done = nnrun("train", cars, *arguments)
-        assert 2 == done.exit_code
-        assert "--require-published" in done.stderr
+        assert "--require-published" in lab.refused("train", cars, *arguments)
     assert not Path("results").exists()
 
 
-def test_a_published_number_that_no_run_can_have_is_refused(nnrun, cars):
+def test_a_published_number_that_no_run_can_have_is_refused(lab, cars):
     """A published test error cannot be compared without a test split, so nothing is trained."""
-    done = nnrun(
+    assert "published.test_mse: there is no test split" in lab.refused(
         "train", published(cars, "test_mse: 9"), "dataset.test_size=0", "--require-published"
     )
-    assert 2 == done.exit_code
-    assert "published.test_mse: there is no test split" in done.stderr
     assert not Path("results").exists()
 
 
 @pytest.mark.parametrize("broken", ["model.safetensors", "report.json"])
-def test_a_full_disk_is_one_line_and_half_a_file_never(nnrun, cars, monkeypatch, broken):
+def test_a_full_disk_is_one_line_and_half_a_file_never(lab, cars, monkeypatch, broken):
     """When the disk fills, nothing half-written stays, and the run is not taken for complete."""
     fsync = os.fsync
 
@@ -174,20 +166,20 @@ def test_a_full_disk_is_one_line_and_half_a_file_never(nnrun, cars, monkeypatch,
         fsync(descriptor)
 
     monkeypatch.setattr(files.os, "fsync", full)
-    done = nnrun("train", cars)
-    assert 1 == done.exit_code
+    done = lab("train", cars)
+    assert 1 == done.code
     where = rf"results/cars/s3-[0-9a-f]{{10}}/{re.escape(broken)}"
-    assert re.fullmatch(rf"error: {where}: No space left on device\n", done.stderr)
+    assert re.fullmatch(rf"error: {where}: No space left on device\n", done.err)
     assert not [path for path in Path("results").rglob("*") if path.is_file()]
     monkeypatch.setattr(files.os, "fsync", fsync)
-    assert "" == nnrun("train", cars).stderr
+    assert "" == lab("train", cars).err
 
 
-def test_several_configs_are_for_sweep(nnrun, cars):
+def test_several_configs_are_for_sweep(lab, cars):
     """A second file is not taken for a setting."""
-    done = nnrun("train", cars, "other.yaml")
-    assert 2 == done.exit_code
-    assert "argument 'other.yaml': train takes one config" in done.stderr
+    assert "argument 'other.yaml': train takes one config" in lab.refused(
+        "train", cars, "other.yaml"
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,24 +204,21 @@ def test_several_configs_are_for_sweep(nnrun, cars):
         (["."], "is a folder"),
     ],
 )
-def test_errors_of_the_command_line_name_their_argument(nnrun, cars, arguments, said):
+def test_errors_of_the_command_line_name_their_argument(lab, cars, arguments, said):
     """Exit 2, what it is about, and no results folder."""
     Path("rows.csv").write_text("a,y\n1,2\n")
-    done = nnrun("train", *arguments)
-    assert 2 == done.exit_code
-    assert said in done.stderr
+    assert said in lab.refused("train", *arguments)
     assert not Path("results").exists()
 
 
 @pytest.mark.parametrize("word", ["latest", "cars", "cars/s3", "results/cars/s3"])
-def test_a_run_in_the_place_of_a_config_gets_a_hint(nnrun, cars, word):
+def test_a_run_in_the_place_of_a_config_gets_a_hint(lab, cars, word):
     """Exit 2, with three commands, each of which works as it stands; nothing is trained."""
-    nnrun("train", cars, "--results", "my runs")
+    lab("train", cars, "--results", "my runs")
     (folder,) = Path("my runs/cars").iterdir()
     given = word.replace("results/cars/s3", str(folder))
-    done = nnrun("train", given, "--results", "my runs")
-    assert 2 == done.exit_code
-    first, *lines = done.stderr.splitlines()
+    message = lab.refused("train", given, "--results", "my runs")
+    first, *lines = message.splitlines()
     assert f"error: '{given}' is no config; it is the run {folder}" == first
     commands = [shlex.split(line, comments=True) for line in lines]
     place = ["--results", "my runs"]
@@ -240,16 +229,16 @@ def test_a_run_in_the_place_of_a_config_gets_a_hint(nnrun, cars, word):
     ] == commands
     assert [folder] == list(Path("my runs/cars").iterdir())
     assert [0, 0, 0] == [
-        nnrun(*[word.replace("N", "20") for word in words[1:]]).exit_code
+        lab(*[word.replace("N", "20") for word in words[1:]]).code
         for words in reversed(commands)  # the first of them makes a second run
     ]
 
 
-def test_what_is_neither_a_config_nor_a_run_is_no_file(nnrun, cars):
+def test_what_is_neither_a_config_nor_a_run_is_no_file(lab, cars):
     """As before there were runs."""
-    nnrun("train", cars)
-    assert "crs.yaml: there is no such file; did you mean" in nnrun("train", "crs.yaml").stderr
-    assert "nobody: there is no such file" in nnrun("train", "nobody").stderr
+    lab("train", cars)
+    assert "crs.yaml: there is no such file; did you mean" in lab("train", "crs.yaml").err
+    assert "nobody: there is no such file" in lab("train", "nobody").err
 
 
 RAW_BOSTON = """\
@@ -260,47 +249,46 @@ training: {learning_rate: 0.001, iterations: 3000}
 """
 
 
-def test_a_run_that_blew_up_is_no_success(nnrun, report):
+def test_a_run_that_blew_up_is_no_success(lab):
     """Finite numbers or not: exit 1, what happened, and the columns whose scales made it so."""
     Path("raw.yaml").write_text(RAW_BOSTON)
-    done = nnrun("train", "raw.yaml")
-    assert 1 == done.exit_code
-    assert "diverged" == report()["status"]
+    done = lab("train", "raw.yaml")
+    assert 1 == done.code
+    assert "diverged" == lab.report()["status"]
     # A line that it has begun may stand before, where the machine is busy.
-    assert f"error: {report()['error']}" == done.stderr.splitlines()[-1]
-    assert 1 == done.stderr.count("error: ")
-    assert "TAX reaches 711 and NOX 0.871, a factor of 816" in done.stderr
-    assert "try dataset.features=standard" in done.stderr
-    assert "TAX" not in done.stdout
-    assert f"raw  {report()['run_id']}  diverged" == done.stdout.splitlines()[0]
+    assert f"error: {lab.report()['error']}" == done.err.splitlines()[-1]
+    assert 1 == done.err.count("error: ")
+    assert "TAX reaches 711 and NOX 0.871, a factor of 816" in done.err
+    assert "try dataset.features=standard" in done.err
+    assert "TAX" not in done.out
+    assert f"raw  {lab.report()['run_id']}  diverged" == done.out.splitlines()[0]
 
 
-def test_a_useless_run_says_so_in_its_table(nnrun, report):
+def test_a_useless_run_says_so_in_its_table(lab):
     """One line with what is wrong and what to try; the report has it as data and for people."""
     Path("raw.yaml").write_text(RAW_BOSTON)
-    done = nnrun("train", "raw.yaml", "training.learning_rate=1e-7")
-    assert 0 == done.exit_code
-    line = " ".join(done.stdout.split())
+    done = lab.ok("train", "raw.yaml", "training.learning_rate=1e-7")
+    line = " ".join(done.out.split())
     expected = (
         "warning Worse than always predicting the mean, on training and test data. Features "
         "differ in scale: TAX reaches 711 and NOX 0.871, a factor of 816; try "
         "dataset.features=standard."
     )
     assert expected in line
-    kinds = [warning["kind"] for warning in report()["warnings"]]
+    kinds = [warning["kind"] for warning in lab.report()["warnings"]]
     assert ["worse_than_baseline", "feature_scale"] == kinds[:2]
     written = next(Path("results").rglob("report.md")).read_text()
-    assert all(warning["message"][1:] in written for warning in report()["warnings"])
+    assert all(warning["message"][1:] in written for warning in lab.report()["warnings"])
 
 
-def test_a_config_with_folds_trains_the_first_and_says_so(nnrun, cars, report):
+def test_a_config_with_folds_trains_the_first_and_says_so(lab, cars):
     """And how to train all; a fold that is named needs no word."""
-    done = nnrun("train", cars, "dataset.folds=4")
+    done = lab("train", cars, "dataset.folds=4")
     assert (0, f"fold 1 of 4; `nnrun sweep {cars} dataset.folds=4` trains all folds\n") == (
-        done.exit_code,
-        done.stderr,
+        done.code,
+        done.err,
     )
-    assert "fold 1 of 4" in done.stdout
-    assert 1 == report()["config"]["dataset"]["fold"]
-    named = nnrun("train", cars, "dataset.folds=4", "dataset.fold=1")
-    assert "already trained; --force trains it again\n" == named.stderr
+    assert "fold 1 of 4" in done.out
+    assert 1 == lab.report()["config"]["dataset"]["fold"]
+    named = lab("train", cars, "dataset.folds=4", "dataset.fold=1")
+    assert "already trained; --force trains it again\n" == named.err

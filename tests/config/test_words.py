@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.config.hints import place_of
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import DTYPES, ENGINES, SAMPLINGS
@@ -24,6 +22,7 @@ from nnrun.nn.schedules import SCHEDULES
 from nnrun.suggestions import nearest
 from nnrun.synonyms import SYNONYMS
 from tests.config.planted import pairs
+from tests.lab import invoke, refused
 
 WORDS = pairs("words.txt")
 TABLES = {
@@ -109,9 +108,9 @@ def test_a_name_of_ours_is_never_taken_for_another():
 
 def test_the_option_that_is_wrong_is_reported():
     """And not the right one beside it that begins like it."""
-    done = CliRunner().invoke(cli, ["sweep", "a.yaml", "--seeds", "2", "--seed", "3"])
-    assert 2 == done.exit_code
-    assert "No such option '--seed'; did you mean seed=3?" in done.stderr
+    assert "No such option '--seed'; did you mean seed=3?" in refused(
+        "sweep", "a.yaml", "--seeds", "2", "--seed", "3"
+    )
 
 
 def test_in_a_file_the_place_is_named_without_a_value(problems_of, valid):
@@ -136,17 +135,14 @@ def test_in_a_file_the_place_is_named_without_a_value(problems_of, valid):
 )
 def test_options_that_are_settings(words, meant):
     """Settings are arguments, `seed=3`; what was tried as an option is shown in that form."""
-    done = CliRunner().invoke(cli, ["train", "a.yaml", *words])
-    assert 2 == done.exit_code
-    assert meant in done.stderr
+    assert meant in refused("train", "a.yaml", *words)
 
 
 def test_an_option_of_other_commands_is_not_proposed_again():
     """`check` keeps no results: what it refuses is no help."""
-    done = CliRunner().invoke(cli, ["check", "a.yaml", "--results", "r"])
-    assert 2 == done.exit_code
-    assert re.search("No such option:? '?--results", done.stderr)  # versions of click differ
-    assert "did you mean" not in done.stderr.lower()
+    message = refused("check", "a.yaml", "--results", "r")
+    assert re.search("No such option:? '?--results", message)  # versions of click differ
+    assert "did you mean" not in message.lower()
 
 
 @pytest.mark.parametrize(
@@ -159,13 +155,12 @@ def test_an_option_of_other_commands_is_not_proposed_again():
 )
 def test_a_setting_that_the_command_has_no_use_for_is_not_proposed(words):
     """Of an option that it has not."""
-    done = CliRunner().invoke(cli, words)
-    assert 2 == done.exit_code
-    assert re.search(f"No such option:? '?{words[-2]}", done.stderr)  # versions of click differ
-    assert not re.search("(search|sweep)[.]", done.stderr)
+    message = refused(*words)
+    assert re.search(f"No such option:? '?{words[-2]}", message)  # versions of click differ
+    assert not re.search("(search|sweep)[.]", message)
 
 
 def test_a_search_is_proposed_its_own_settings():
     """Of its block, as an argument."""
-    done = CliRunner().invoke(cli, ["search", "a.yaml", "--top", "10"])
-    assert "No such option '--top'; did you mean search.top=10?" in done.stderr
+    done = invoke("search", "a.yaml", "--top", "10")
+    assert "No such option '--top'; did you mean search.top=10?" in done.err

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.course.files import exercise_file
 from nnrun.plugins import unload
+from tests.lab import invoke, invoke_well
 
 SCALED = "dataset.features=standard"
 
@@ -25,15 +23,15 @@ def start(tmp_path, monkeypatch) -> Path:
 
 
 def check(*words: str):
-    return CliRunner().invoke(cli, ["check", *words], env={"COLUMNS": "80"})
+    return invoke("check", *words, COLUMNS="80")
 
 
 def test_what_is_missing_is_said_with_a_hint():
     """And the exit code is 1."""
     done = check("mine.yaml", "--lesson", "1")
-    assert 1 == done.exit_code
-    assert "error: mine.yaml: not met yet: stable, least squares\n" == done.stderr
-    assert done.stdout.splitlines() == [
+    assert 1 == done.code
+    assert "error: mine.yaml: not met yet: stable, least squares\n" == done.err
+    assert done.out.splitlines() == [
         "mine.yaml  lesson 1",
         "",
         "met      task           only the allowed keys are changed",
@@ -50,17 +48,17 @@ def test_what_is_missing_is_said_with_a_hint():
 def test_a_hint_of_several_criteria_is_given_once():
     """After the last of them."""
     done = check(str(exercise_file(3)), "--lesson", "3")
-    assert "error: " in done.stderr
-    assert 3 == done.stdout.count("not yet")
-    assert 1 == " ".join(done.stdout.split()).count("take weights of variance 2/n before relu")
-    assert "is needed" not in done.stdout.partition("weights of variance")[2]
+    assert "error: " in done.err
+    assert 3 == done.out.count("not yet")
+    assert 1 == " ".join(done.out.split()).count("take weights of variance 2/n before relu")
+    assert "is needed" not in done.out.partition("weights of variance")[2]
 
 
 def test_a_solution_passes():
     """With exit code 0; settings after the file count, as for any config."""
     done = check("mine.yaml", "--lesson", "1", SCALED)
-    assert (0, "") == (done.exit_code, done.stderr)
-    assert "3 of 3 criteria met" == done.stdout.splitlines()[-1]
+    assert (0, "") == (done.code, done.err)
+    assert "3 of 3 criteria met" == done.out.splitlines()[-1]
     assert ["mine.yaml"] == [path.name for path in Path().iterdir()]
 
 
@@ -68,7 +66,7 @@ def test_a_solution_passes():
 def test_a_grader_reads_points(option):
     """In JSON, as of a Python file, with a point for each criterion."""
     done = check("mine.yaml", "--lesson", "1", SCALED, option)
-    data = json.loads(done.stdout)
+    data = done.json
     assert [1, "mine.yaml", 3, 3] == [data[key] for key in ("lesson", "file", "points", "of")]
     assert ["check", "passed", "says", "detail", "reached"] == [*data["checks"][0]]
 
@@ -76,8 +74,8 @@ def test_a_grader_reads_points(option):
 def test_another_task_gets_no_points():
     """The rest is not checked, and nothing is trained: not what would take for ever."""
     done = check("mine.yaml", "--lesson", "1", SCALED, "training.epochs=1000000000", "--points")
-    assert 1 == done.exit_code
-    data = json.loads(done.stdout)
+    assert 1 == done.code
+    data = done.json
     assert (0, 3) == (data["points"], data["of"])
     assert [True, False, False] == [each["reached"] for each in data["checks"]]
     says = "training.epochs is 1000000000, and 40 in the exercise"
@@ -91,20 +89,20 @@ def test_a_network_that_takes_long_is_not_trained(start):
     shutil.copy(exercise_file(2), start)
     done = check("mine.yaml", "--lesson", "2", "network.sizes=[5000, 5000, 2]",
                  "network.activations=[relu, relu, softmax]")  # fmt: skip
-    assert 1 == done.exit_code
-    assert " s, and at most 2 s are graded" in " ".join(done.stdout.split())
+    assert 1 == done.code
+    assert " s, and at most 2 s are graded" in " ".join(done.out.split())
 
 
 def test_an_invalid_config_is_a_mistake(start):
     """With its place, and exit code 2; so is one that only the data show to be invalid."""
     start.write_text(start.read_text().replace("features: none", "features: nnoe"))
     done = check("mine.yaml", "--lesson", "1")
-    assert 2 == done.exit_code
-    assert done.stderr.startswith("mine.yaml:3:36: dataset.features: 'nnoe' is not a feature step")
+    assert 2 == done.code
+    assert done.err.startswith("mine.yaml:3:36: dataset.features: 'nnoe' is not a feature step")
     shutil.copy(exercise_file(2), start)
     done = check("mine.yaml", "--lesson", "2", "network.sizes=[5, 3]")
-    assert 2 == done.exit_code
-    assert "" == done.stdout
+    assert 2 == done.code
+    assert "" == done.out
 
 
 @pytest.mark.parametrize(
@@ -119,18 +117,18 @@ def test_an_invalid_config_is_a_mistake(start):
 def test_mistakes(words, says):
     """Exit code 2, and what was meant."""
     done = check(*words)
-    assert 2 == done.exit_code
-    assert says in done.stderr
+    assert 2 == done.code
+    assert says in done.err
 
 
 def test_the_last_lesson_grades_a_layer():
     """As without the option; the gradient that the lesson asks for is right."""
     try:
-        CliRunner().invoke(cli, ["init", "--lesson", "10"])
+        invoke("init", "--lesson", "10")
         layer = Path("mylayer.py")
-        assert 3 == check("mylayer.py", "--lesson", "10").exit_code
-        early = CliRunner().invoke(cli, ["train", "lesson-10.yaml", "--plugin", "mylayer.py"])
-        assert early.stderr.splitlines()[-1].endswith(": it is not written yet"), early.output
+        assert 3 == check("mylayer.py", "--lesson", "10").code
+        early = invoke("train", "lesson-10.yaml", "--plugin", "mylayer.py")
+        assert early.err.splitlines()[-1].endswith(": it is not written yet"), early.said
         solution = (
             "a = 1 + np.abs(self.x)\n"
             "        self.g.grad[...] = (dy * self.x / a).sum(axis=0)\n"
@@ -139,8 +137,8 @@ def test_the_last_lesson_grades_a_layer():
         text = layer.read_text(encoding="utf-8")
         layer.write_text(text.replace("raise NotImplementedError", solution), encoding="utf-8")
         done = check("mylayer.py", "--lesson", "10")
-        assert 0 == done.exit_code, done.output
+        assert 0 == done.code, done.said
         words = ["train", "lesson-10.yaml", "--plugin", "mylayer.py", "--iterations", "5"]
-        assert 0 == CliRunner().invoke(cli, words).exit_code
+        invoke_well(*words)
     finally:
         unload()

@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from tests.docs.examples import write_files
+from tests.lab import invoke_well
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +21,7 @@ def trained(tmp_path_factory) -> Path:
     try:
         write_files()
         for words in (["configs/digits_cnn.yaml"], ["first.yaml", "seed=7"], ["first.yaml"]):
-            done = CliRunner().invoke(cli, ["train", *words])
-            assert 0 == done.exit_code, done.output
+            invoke_well("train", *words)
     finally:
         os.chdir(before)
     return folder

@@ -7,14 +7,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.course.files import NUMBERS, configs
 from nnrun.plugins import unload
 from nnrun.reports.reference.pages import lessons
 from nnrun.reports.reference.site import anchors
 from tests.docs.examples import DOCS, blocks, read
+from tests.lab import invoke, invoke_well, refused
 
 COURSE = DOCS / "course"
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -72,11 +71,11 @@ def test_commands_print_what_is_shown(number, tmp_path, monkeypatch, plugins):
     monkeypatch.chdir(tmp_path)
     for lines, shown in steps(read(COURSE / f"lesson-{number}.md")):
         for index, line in enumerate(lines):
-            done = CliRunner().invoke(cli, shlex.split(line)[1:], env={"COLUMNS": "80"})
+            done = invoke(*shlex.split(line)[1:], COLUMNS="80")
             mine = shown if index == len(lines) - 1 else []
             fails = any(shows.startswith("error: ") for shows in mine)
-            assert (line, fails) == (line, done.exit_code != 0), done.output
-            assert [] == unprinted(mine, done.output), done.output
+            assert (line, fails) == (line, done.code != 0), done.said
+            assert [] == unprinted(mine, done.said), done.said
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -125,25 +124,24 @@ def test_the_course_lists_its_lessons():
 
 def test_a_lesson_is_found_on_the_terminal():
     """By its name, with its text."""
-    done = CliRunner().invoke(cli, ["help", "lesson-3"], env={"COLUMNS": "80"})
-    assert "lesson-3  lesson" == done.stdout.splitlines()[0]
-    assert "nnrun help lesson-4" in " ".join(done.stdout.split())
+    done = invoke("help", "lesson-3", COLUMNS="80")
+    assert "lesson-3  lesson" == done.out.splitlines()[0]
+    assert "nnrun help lesson-4" in " ".join(done.out.split())
     shown = [body for language, body in _BLOCK.findall(lessons()[2].text) if language == "text"]
-    assert shown[1] in done.stdout
+    assert shown[1] in done.out
 
 
 def test_lessons_write_their_files(tmp_path, monkeypatch):
     """Their own alone; a second time nothing is overwritten, and nothing is left behind."""
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(cli, ["init", "--lesson", "2"])
-    assert 0 == done.exit_code
-    assert "wrote lesson-2.yaml and exercise-2.yaml; now" == done.stderr.splitlines()[0]
+    done = invoke_well("init", "--lesson", "2")
+    assert "wrote lesson-2.yaml and exercise-2.yaml; now" == done.err.splitlines()[0]
     assert configs(2) == {path.name: read(path) for path in Path().iterdir()}
     Path("lesson-2.yaml").unlink()
-    done = CliRunner().invoke(cli, ["init", "--lesson", "2"])
+    done = invoke("init", "--lesson", "2")
     says = "error: --lesson 2: exercise-2.yaml exists already, and nothing is overwritten\n"
-    assert (2, says) == (done.exit_code, done.stderr)
+    assert (2, says) == (done.code, done.err)
     assert ["exercise-2.yaml"] == [path.name for path in Path().iterdir()]
-    done = CliRunner().invoke(cli, ["init", "mine", "--lesson", "2"])
-    assert 2 == done.exit_code
-    assert "--lesson writes the files of a lesson; leave 'mine' out" in done.stderr
+    assert "--lesson writes the files of a lesson; leave 'mine' out" in refused(
+        "init", "mine", "--lesson", "2"
+    )

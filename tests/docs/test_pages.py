@@ -8,14 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.plugins import unload
 from nnrun.reports.reference.pages import PAGES, PICTURES, pages
 from nnrun.reports.reference.site import anchors
 from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
 from tests.forked import nnrun
+from tests.lab import invoke, invoke_well, refused
 from tests.sweeps.cluster import Cluster
 
 WITH_COMMANDS = [name for name, path in PLACES.items() if [*commands(read(path))]]
@@ -67,8 +66,8 @@ def test_commands_work(name, folder):
         run_on_a_cluster(text, folder)
         return
     for words in map(with_few_seeds, commands(text)):
-        done = CliRunner().invoke(cli, words)
-        assert (words, 0) == (words, done.exit_code), done.output
+        done = invoke(*words)
+        assert (words, 0) == (words, done.code), done.said
 
 
 def with_few_seeds(words: list[str]) -> list[str]:
@@ -96,8 +95,8 @@ def run_on_a_cluster(text: str, folder: Path) -> None:
     try:
         for shown in map(with_few_seeds, commands(text)):
             if _ADDRESS not in shown:
-                done = CliRunner().invoke(cli, shown)
-                assert (shown, 0) == (shown, done.exit_code), done.output
+                done = invoke(*shown)
+                assert (shown, 0) == (shown, done.code), done.said
                 continue
             words = [cluster.address if word == _ADDRESS else word for word in shown]
             ended = nnrun(*words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -130,17 +129,15 @@ def test_configs_are_valid(name, folder):
     plugins = (
         word for file in ("squash", "curves", "stripes") for word in ("--plugin", f"{file}.py")
     )
-    done = CliRunner().invoke(cli, ["check", str(path), *plugins])
-    assert 0 == done.exit_code, done.output
+    invoke_well("check", str(path), *plugins)
 
 
 def test_the_mistake_looks_as_it_is_shown(folder):
     """Place, message, suggestion and caret are those of the README and the tutorial."""
     path = Path("first.yaml")
     path.write_text(read(path).replace("[relu", "[rleu"))
-    done = CliRunner().invoke(cli, ["check", str(path)])
-    assert 2 == done.exit_code
-    lines = [line.strip() for line in done.stderr.splitlines()]
+    message = refused("check", str(path))
+    lines = [line.strip() for line in message.splitlines()]
     for name in ("README", "tutorial"):
         shown = read(PLACES[name]).partition("first.yaml:3:41")
         shown = (shown[1] + shown[2]).partition("```")[0]
@@ -196,7 +193,7 @@ def test_python_about_plugins_trains_with_one(folder):
 def test_python_about_watched_runs_has_their_numbers(folder):
     """A ratio for each look and parameter, of the run that the page trains."""
     words = ["train", "first.yaml", "training.watch=true"]
-    assert 0 == CliRunner().invoke(cli, words).exit_code
+    invoke_well(*words)
     watched = run_python("results")["watched"]
     assert (len(watched.iterations), 4) == watched.ratios.shape
 

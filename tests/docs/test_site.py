@@ -8,25 +8,25 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import COMMANDS, cli
+from nnrun.cli import COMMANDS
 from nnrun.reports.reference.pages import LESSONS, PAGES, PICTURES
 from nnrun.reports.reference.topics import topics
+from tests.lab import invoke
 
 HTML = [f"{name}.html" for name in ("index", *PAGES, *LESSONS, "reference")]
 
 
-def invoke(*words: str):
-    return CliRunner().invoke(cli, ["help", *words], env={"COLUMNS": "100"})
+def help_of(*words: str):
+    return invoke("help", *words, COLUMNS="100")
 
 
 @pytest.fixture
 def site(tmp_path, monkeypatch) -> Path:
     """The site, written into a new folder."""
     monkeypatch.chdir(tmp_path)
-    done = invoke("-o", "site")
-    assert (0, "wrote site/index.html and what it leads to\n") == (done.exit_code, done.stderr)
+    done = help_of("-o", "site")
+    assert (0, "wrote site/index.html and what it leads to\n") == (done.code, done.err)
     return Path("site")
 
 
@@ -50,25 +50,25 @@ class Reader(HTMLParser):
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_shown_on_the_terminal(name):
     """Its text; in the place of links what to type, in that of pictures what they show."""
-    done = invoke(name)
-    assert 0 == done.exit_code
-    assert f"{name}  page" == done.stdout.splitlines()[0]
-    assert not re.search(r"\]\(|\([\w-]+\.(md|png|svg)\b|<!--", done.stdout)
+    done = help_of(name)
+    assert 0 == done.code
+    assert f"{name}  page" == done.out.splitlines()[0]
+    assert not re.search(r"\]\(|\([\w-]+\.(md|png|svg)\b|<!--", done.out)
 
 
 def test_links_say_what_to_type():
     """A page by its name for `nnrun help`."""
     assert "See results (nnrun help results)" in " ".join(
-        invoke("tutorial").stdout.replace("see results", "See results").split()
+        help_of("tutorial").out.replace("see results", "See results").split()
     )
-    assert "(Picture: The floors of nnrun" in invoke("inside").stdout
+    assert "(Picture: The floors of nnrun" in help_of("inside").out
 
 
 def test_pages_are_found_by_their_words():
     """Beside the topics of the reference; they stand first in the overview."""
-    assert "pages" == invoke().stdout.split()[0]
-    assert "course-notebook  page" in invoke("Jacobian").stdout
-    data = json.loads(invoke("--json").stdout)
+    assert "pages" == help_of().out.split()[0]
+    assert "course-notebook  page" in help_of("Jacobian").out
+    data = json.loads(help_of("--json").out)
     assert list(PAGES) == [topic["name"] for topic in data if topic["kind"] == "page"]
 
 
@@ -108,7 +108,7 @@ def test_the_search_knows_every_page_and_topic(site):
 def test_the_same_site_twice_is_the_same(site):
     """It can be written again over itself, to the last byte."""
     before = {path.name: path.read_bytes() for path in site.iterdir()}
-    assert 0 == invoke("-o", "site").exit_code
+    assert 0 == help_of("-o", "site").code
     assert before == {path.name: path.read_bytes() for path in site.iterdir()}
 
 
@@ -127,7 +127,7 @@ def test_mistakes_leave_nothing(tmp_path, monkeypatch, words, expected):
     Path("file").touch()
     Path("full").mkdir()
     Path("full/mine.txt").touch()
-    done = invoke(*words)
-    assert (2, f"error: {expected}\n") == (done.exit_code, done.stderr)
+    done = help_of(*words)
+    assert (2, f"error: {expected}\n") == (done.code, done.err)
     assert {"file", "full"} == {path.name for path in Path().iterdir()}
     assert ["mine.txt"] == [path.name for path in Path("full").iterdir()]

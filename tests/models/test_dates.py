@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.errors import DataError
 from nnrun.models.code.language import NUMPY
 from nnrun.models.code.script import script
 from nnrun.reports.importance.columns import can_be_set, places_of
+from tests.lab import invoke
 
 CONFIG = {
     "dataset": {
@@ -43,7 +42,7 @@ def flats(rows=60):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def flats_run(tmp_path, monkeypatch):
     """A run on the flats in a file, which writes sizes and rents in its own way."""
     monkeypatch.chdir(tmp_path)
     frame = flats()
@@ -53,31 +52,31 @@ def run(tmp_path, monkeypatch):
     return nnrun.train(CONFIG)
 
 
-def test_frames_may_have_dates_as_dates_and_amounts_as_numbers(run):
+def test_frames_may_have_dates_as_dates_and_amounts_as_numbers(flats_run):
     """Rows of a frame with typed columns are those of the file, bit for bit."""
     Path("new.csv").write_text(Path("flats.csv").read_text())
     written = pd.read_csv("new.csv", keep_default_na=False)
-    expected = run.predict(written)
+    expected = flats_run.predict(written)
     assert (60,) == expected.shape
-    assert expected.tolist() == run.predict(flats()).tolist()
+    assert expected.tolist() == flats_run.predict(flats()).tolist()
     objects = flats().astype({"let": object, "size": object})
-    assert expected.tolist() == run.predict(objects).tolist()
+    assert expected.tolist() == flats_run.predict(objects).tolist()
 
 
-def test_wrong_cells_of_frames_are_reported(run):
+def test_wrong_cells_of_frames_are_reported(flats_run):
     """With row and column, as in files."""
     frame = pd.read_csv("flats.csv", keep_default_na=False)
     frame.loc[1, "size"], frame.loc[2, "built"] = "20 feet", "long ago"
     with pytest.raises(DataError) as error:
-        run.predict(frame)
+        flats_run.predict(frame)
     first, second = str(error.value).splitlines()
     assert first.startswith("row 1, column 'size': '20 feet' is not written as")
     assert second.startswith("row 2, column 'built': 'long ago' is not a date")
 
 
-def test_a_column_of_dates_is_one_column(run):
+def test_a_column_of_dates_is_one_column(flats_run):
     """Its parts are shuffled together, and have no curve of single values."""
-    model = run.model
+    model = flats_run.model
     assert {"let": 3, "built": 1, "size": 1} == {n: len(p) for n, p in places_of(model).items()}
     assert [False, False, True] == [can_be_set(model, name) for name in ("let", "built", "size")]
     assert ("let.month_sin", "let.month_cos", "let.elapsed", "built.year", "size") == (
@@ -93,37 +92,35 @@ ZONES = [
 
 @pytest.mark.parametrize("others", ["alike", "unlike"])
 @pytest.mark.parametrize(("column", "date", "said"), ZONES)
-def test_new_dates_have_time_zones_as_those_of_training(run, others, column, date, said):
+def test_new_dates_have_time_zones_as_those_of_training(flats_run, others, column, date, said):
     """The rows before them in the file do not count; commands, tables and scripts agree."""
     frame = pd.read_csv("flats.csv", keep_default_na=False).iloc[4:8]
     frame.loc[[7] if others == "alike" else [4, 5, 6, 7], column] = date
     frame.to_csv("new.csv", index=False)
     line = 5 if others == "alike" else 2
-    done = CliRunner().invoke(cli, ["predict", str(run.path), "new.csv"])
-    assert (2, True) == (done.exit_code, f"new.csv:{line}:{column}: '{date}' {said}" in done.stderr)
+    done = invoke("predict", str(flats_run.path), "new.csv")
+    assert (2, True) == (done.code, f"new.csv:{line}:{column}: '{date}' {said}" in done.err)
     with pytest.raises(DataError, match=f"row {line - 2}, column '{column}': '{date}' {said}"):
-        run.predict(frame)
+        flats_run.predict(frame)
     names = {"__name__": "model"}
-    exec(script(run.model, NUMPY), names)
+    exec(script(flats_run.model, NUMPY), names)
     with pytest.raises(ValueError, match=f"line {line}: {column}: '{date}' {said}"):
         names["read_rows"]("new.csv")
 
 
-def test_rows_with_other_time_zones_are_put_aside_in_any_order(run):
+def test_rows_with_other_time_zones_are_put_aside_in_any_order(flats_run):
     """Which rows are bad does not depend on the rows before them."""
     frame = pd.read_csv("flats.csv", keep_default_na=False).iloc[4:8]
     frame.loc[4, "built"] = "2023-05-03T10:30"
     for order in (1, -1):
         frame[::order].to_csv("new.csv", index=False)
-        done = CliRunner().invoke(
-            cli, ["predict", str(run.path), "new.csv", "--skip-bad", f"bad{order}.csv"]
-        )
-        assert 0 == done.exit_code
+        done = invoke("predict", str(flats_run.path), "new.csv", "--skip-bad", f"bad{order}.csv")
+        assert 0 == done.code
         (bad,) = pd.read_csv(f"bad{order}.csv")["built"]
         assert "2023-05-03T10:30" == bad
 
 
-def test_tables_of_polars_keep_the_time_zones_of_their_dates(run):
+def test_tables_of_polars_keep_the_time_zones_of_their_dates(flats_run):
     """As those of pandas do."""
     frame = flats().iloc[4:]
     frame.loc[4, "built"] = pd.Timestamp("1999-12-31T20:00Z")  # the next year in Tokyo
@@ -131,4 +128,6 @@ def test_tables_of_polars_keep_the_time_zones_of_their_dates(run):
     zoned = pl.DataFrame({**frame.to_dict("list"), "built": built.tolist()}).with_columns(
         pl.col("built").dt.convert_time_zone("Asia/Tokyo")
     )
-    assert run.predict(frame.assign(built=built)).tolist() == run.predict(zoned).tolist()
+    assert (
+        flats_run.predict(frame.assign(built=built)).tolist() == flats_run.predict(zoned).tolist()
+    )

@@ -53,13 +53,13 @@ def test_the_compiled_engine_trains_such_a_block(folder, write, held) -> None:
     [("", "nothing"), ("'dense'", "'dense'"), ("[]", "[]"), ("[dense]", "<function dense at")],
 )
 def test_a_block_that_is_no_layers_is_refused_at_its_place(
-    folder, run, write, returned, says
+    folder, lab, write, returned, says
 ) -> None:
     """By `check` and before a run starts."""
     write(PAIR.replace('dense(4, "tanh"), [dense(3, "relu")]', returned))
     Path("pair.yaml").write_text(CONFIG)
-    done = run("train", "pair.yaml", "--plugin", "mine.py")
+    done = lab("train", "pair.yaml", "--plugin", "mine.py")
     words = f"mine.py:5: pair returns {says}"
-    assert (2, True) == (done.exit_code, words in done.stderr), done.output
-    done = run("check", "mine.py")
-    assert (3, True) == (done.exit_code, f"shapes: {words.partition(': ')[2]}" in done.stderr)
+    assert (2, True) == (done.code, words in done.err), done.said
+    done = lab("check", "mine.py")
+    assert (3, True) == (done.code, f"shapes: {words.partition(': ')[2]}" in done.err)

@@ -79,16 +79,16 @@ def test_no_config_runs_code(bait) -> None:
     assert not MARK.exists()
 
 
-def test_no_results_folder_runs_code(bait, run) -> None:
+def test_no_results_folder_runs_code(bait, lab) -> None:
     """Whatever its report and its model say that they need."""
-    assert 0 == run("train", "all.yaml", "--plugin", "parts.py").exit_code
+    lab.ok("train", "all.yaml", "--plugin", "parts.py")
     (folder,) = Path("results/all").iterdir()
     unload()
     for name in NAMES:
-        look_at_a_forged(folder, name, run)
+        look_at_a_forged(folder, name, lab)
 
 
-def look_at_a_forged(folder: Path, name: str, run) -> None:
+def look_at_a_forged(folder: Path, name: str, lab) -> None:
     """Read a run whose files name this as the plugin that they need."""
     part = {"kind": "layer", "name": "squash", "source": name, "sha256": "0" * 64}
     forge(folder / "report.json", {**said(folder / "report.json"), "plugins": [part]})
@@ -98,7 +98,7 @@ def look_at_a_forged(folder: Path, name: str, run) -> None:
         with pytest.raises(NnrunError):
             load_model(folder)
     for words in (("ls",), ("show", "all"), ("verify", "all")):
-        run(*words)
+        lab(*words)
     assert not MARK.exists()
 
 

@@ -28,12 +28,12 @@ def site(tmp_path, monkeypatch) -> Path:
             del sys.modules[name]
 
 
-def test_an_installed_plugin_is_known_everywhere(site, tmp_path, run, monkeypatch) -> None:
+def test_an_installed_plugin_is_known_everywhere(site, tmp_path, lab, monkeypatch) -> None:
     """To commands and to Python, with the digest that its file would have."""
     install(site, "nnrun_parts", (HERE / "parts.py").read_text())
     monkeypatch.chdir(tmp_path)
     Path("all.yaml").write_text(ALL)
-    assert 0 == run("check", "all.yaml").exit_code
+    lab.ok("check", "all.yaml")
     installed = nnrun.train("all.yaml", results=None).record
     assert {"nnrun-parts 1.0"} == {part["source"] for part in installed.plugins}
     sys.path.remove(str(site))
@@ -69,29 +69,29 @@ class Same(Layer):
 """
 
 
-def test_a_broken_package_is_named(site, run) -> None:
+def test_a_broken_package_is_named(site, lab) -> None:
     """With what removes it; nothing goes on without it."""
     install(site, "nnrun_broken", "1 / 0\n")
-    done = run("help", "dense")
+    done = lab("help", "dense")
     says = "nnrun-broken 1.0: ZeroDivisionError: division by zero (pip uninstall nnrun-broken"
-    assert (2, True) == (done.exit_code, says in done.stderr), done.output
+    assert (2, True) == (done.code, says in done.err), done.said
 
 
-def test_packages_without_the_entry_point_are_not_imported(site, run) -> None:
+def test_packages_without_the_entry_point_are_not_imported(site, lab) -> None:
     """Nor is anything else in their places."""
     install(site, "nnrun_quiet", "1 / 0\n", group="other.plugins")
     before = packages()
     load_installed()
-    assert (0, ()) == (run("help", "dense").exit_code, before)
+    assert (0, ()) == (lab("help", "dense").code, before)
     with pytest.raises(PluginError):
         nnrun.plugins.load("nnrun_quiet")
 
 
 @pytest.mark.parametrize("entry", ["mine = ../mine.py", "mine = = =", "mine"])
-def test_a_package_whose_entry_points_are_malformed_is_named(site, run, entry) -> None:
+def test_a_package_whose_entry_points_are_malformed_is_named(site, lab, entry) -> None:
     """As one that cannot be imported."""
     install(site, "nnrun_odd", "")
     (site / "nnrun_odd-1.0.dist-info/entry_points.txt").write_text(f"[nnrun.plugins]\n{entry}\n")
-    done = run("help", "dense")
+    done = lab("help", "dense")
     says = "nnrun-odd 1.0: its entry_points.txt is not well-formed (pip uninstall nnrun-odd"
-    assert (2, True) == (done.exit_code, says in done.stderr), done.output
+    assert (2, True) == (done.code, says in done.err), done.said

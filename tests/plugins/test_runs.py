@@ -27,27 +27,25 @@ NEEDS += "name it with --plugin parts.py"
 
 
 @pytest.fixture
-def trained(folder, run) -> Path:
+def trained(folder, lab) -> Path:
     """A folder with a run of `all.yaml`, whose plugin is not loaded any more."""
-    done = run("train", "all.yaml", "--plugin", "parts.py")
-    assert 0 == done.exit_code, done.output
+    done = lab.ok("train", "all.yaml", "--plugin", "parts.py")
     why = "the compiled engine does not have the loss 'fourth' of parts.py, so NumPy trains it"
-    assert why in done.stderr
+    assert why in done.err
     unload()
     return folder
 
 
-def test_a_part_of_each_kind_trains_to_the_same_bits_in_two_processes(folder, run) -> None:
+def test_a_part_of_each_kind_trains_to_the_same_bits_in_two_processes(folder, lab) -> None:
     """As in this one; the runs are verified by two processes, too."""
     words = ("all.yaml", "--seeds", 3, "--plugin", "parts.py")
     for jobs, results in ((1, "one"), (2, "two")):
-        done = run("sweep", *words, "-j", jobs, "--results", results)
-        assert 0 == done.exit_code, done.output
+        done = lab.ok("sweep", *words, "-j", jobs, "--results", results)
     one, two = weights_of(folder / "one"), weights_of(folder / "two")
     assert (3, one) == (len(one), two)
     runs = sorted(f"two/all/{name}" for name in two)[:2]
-    done = run("verify", *runs, "-j", 2, "--plugin", "parts.py")
-    assert (0, 2) == (done.exit_code, done.stdout.count("the same bits") - 1), done.output
+    done = lab("verify", *runs, "-j", 2, "--plugin", "parts.py")
+    assert (0, 2) == (done.code, done.out.count("the same bits") - 1), done.said
 
 
 def test_a_run_names_its_parts_with_the_digest_of_their_file(trained) -> None:
@@ -73,44 +71,42 @@ def test_a_run_names_its_parts_with_the_digest_of_their_file(trained) -> None:
         (("train", "all", "--extend", "5"), 2),
     ],
 )
-def test_what_needs_the_plugin_says_which(trained, run, words, code) -> None:
+def test_what_needs_the_plugin_says_which(trained, lab, words, code) -> None:
     """And how to name it."""
     (trained / "new.csv").write_text("x1\n0.5\n")
-    done = run(*words)
-    assert (code, True) == (done.exit_code, NEEDS in " ".join(done.output.split())), done.output
+    done = lab(*words)
+    assert (code, True) == (done.code, NEEDS in " ".join(done.said.split())), done.said
 
 
 @pytest.mark.parametrize(
     "words", [("ls",), ("show", "all"), ("compare", "all", "all"), ("report",)]
 )
-def test_what_only_shows_a_run_needs_no_plugin(trained, run, words) -> None:
+def test_what_only_shows_a_run_needs_no_plugin(trained, lab, words) -> None:
     """Reports are data."""
-    done = run(*words)
-    assert 0 == done.exit_code, done.output
+    lab.ok(*words)
 
 
-def test_the_command_that_repeats_a_run_names_its_plugin(trained, run) -> None:
+def test_the_command_that_repeats_a_run_names_its_plugin(trained, lab) -> None:
     """As `show` prints it."""
-    assert "--results again --plugin parts.py\n" in run("show", "all").stdout
+    assert "--results again --plugin parts.py\n" in lab("show", "all").out
 
 
-def test_a_model_predicts_with_its_plugin(trained, run) -> None:
+def test_a_model_predicts_with_its_plugin(trained, lab) -> None:
     """From the command line and from Python the same."""
     (trained / "new.csv").write_text("x1\n0.5\n-1\n")
-    done = run("predict", "all", "new.csv", "--plugin", "parts.py")
-    assert 0 == done.exit_code, done.output
+    done = lab.ok("predict", "all", "new.csv", "--plugin", "parts.py")
     unload()
     found = nnrun.load("all", plugins="parts.py").predict(np.array([[0.5], [-1.0]]))
-    assert [float(line) for line in done.stdout.split()[1:]] == found.tolist()
+    assert [float(line) for line in done.out.split()[1:]] == found.tolist()
 
 
-def test_a_changed_plugin_is_named(trained, run) -> None:
+def test_a_changed_plugin_is_named(trained, lab) -> None:
     """By `verify`, which trains nothing; and by a warning where a model predicts."""
     parts = trained / "parts.py"
     parts.write_text(parts.read_text() + "# another line\n")
-    done = run("verify", "all", "--plugin", "parts.py", "--json")
-    (verdict,) = json.loads(done.stdout)["runs"]
-    assert (3, "differs") == (done.exit_code, verdict["finding"])
+    done = lab("verify", "all", "--plugin", "parts.py", "--json")
+    (verdict,) = done.json["runs"]
+    assert (3, "differs") == (done.code, verdict["finding"])
     assert "parts.py has changed since it was trained" == verdict["reason"]
     assert {"parts.py"} == verdict["environment"].keys()
     with pytest.warns(UserWarning, match=r"parts.py has changed since: SHA-256 \w{10}… then"):
@@ -175,95 +171,90 @@ class Half(Layer):
 """
 
 
-def test_a_wrong_gradient_is_found_before_the_first_update(folder, run, write) -> None:
+def test_a_wrong_gradient_is_found_before_the_first_update(folder, lab, write) -> None:
     """The run is kept as failed, with the reason."""
     write(WRONG)
     Path("half.yaml").write_text(SMALL.replace("LAYER", "{type: half}"))
-    done = run("train", "half.yaml", "--plugin", "mine.py")
+    done = lab("train", "half.yaml", "--plugin", "mine.py")
     says = "the gradient of 0.weight is wrong with the layer 'half' of mine.py: by backpropagation"
-    assert (1, True) == (done.exit_code, says in done.stderr), done.output
-    assert "nnrun check mine.py looks for the mistake" in done.stderr
+    assert (1, True) == (done.code, says in done.err), done.said
+    assert "nnrun check mine.py looks for the mistake" in done.err
     (report,) = Path("results/half").glob("*/report.json")
     found = json.loads(report.read_text())
     assert ("failed", 0) == (found["status"], found["timing"]["iterations"])
 
 
 @pytest.mark.parametrize("way", ["option", "part"])
-def test_a_wrong_gradient_is_accepted_if_asked_for(folder, run, write, way) -> None:
+def test_a_wrong_gradient_is_accepted_if_asked_for(folder, lab, write, way) -> None:
     """By an option, in all processes; or by the part itself, as a straight-through estimator."""
     says = "class Half(Layer):\n    exact_gradient = False\n"
     write(WRONG if way == "option" else WRONG.replace("class Half(Layer):\n", says))
     Path("half.yaml").write_text(SMALL.replace("LAYER", "{type: half}"))
     more = ("-j", 2, "--no-gradient-check") if way == "option" else ("-j", 1)
-    done = run("sweep", "half.yaml", "--plugin", "mine.py", "--seeds", 2, *more)
-    assert 0 == done.exit_code, done.output
+    lab.ok("sweep", "half.yaml", "--plugin", "mine.py", "--seeds", 2, *more)
 
 
-def test_an_error_in_a_plugin_names_its_line(folder, run, write) -> None:
+def test_an_error_in_a_plugin_names_its_line(folder, lab, write) -> None:
     """Also where it is raised in another process."""
     write(WRONG.replace("return self.g.value * x", "return self.g.value @ x"))
     Path("half.yaml").write_text(SMALL.replace("LAYER", "{type: half}"))
     for words in (["train"], ["sweep", "--seeds", "2", "-j", "2"]):
-        done = run(*words, "half.yaml", "--plugin", "mine.py")
-        assert (1, True) == (done.exit_code, "mine.py:13: ValueError: matmul" in done.output), (
-            done.output
-        )
+        done = lab(*words, "half.yaml", "--plugin", "mine.py")
+        assert (1, True) == (done.code, "mine.py:13: ValueError: matmul" in done.said), done.said
 
 
 @pytest.mark.parametrize(
     "words", [["train", "half.yaml", "--plugin", "mine.py"], ["check", "mine.py"]]
 )
-def test_a_method_with_other_arguments_is_named(folder, run, write, words) -> None:
+def test_a_method_with_other_arguments_is_named(folder, lab, write, words) -> None:
     """A mistake of the plugin, and no internal error, before anything starts."""
     write(WRONG.replace("x, rng=None", "x, *, training=False"))
     Path("half.yaml").write_text(SMALL.replace("LAYER", "{type: half}"))
-    done = run(*words)
+    done = lab(*words)
     says = "mine.py:5: 'forward' has other arguments (too many positional arguments); "
     form = "write def forward(self, x, rng=None)"
-    assert (2, f"error: {says}{form}") == (done.exit_code, " ".join(done.stderr.split())), (
-        done.output
-    )
+    assert (2, f"error: {says}{form}") == (done.code, " ".join(done.err.split())), done.said
     assert not Path("results/half").exists()
 
 
-def test_plugins_are_given_by_the_environment(folder, run, monkeypatch) -> None:
+def test_plugins_are_given_by_the_environment(folder, lab, monkeypatch) -> None:
     """NNRUN_PLUGINS has one file or several, for commands and for Python."""
     monkeypatch.setenv("NNRUN_PLUGINS", "parts.py")
-    assert 0 == run("check", "all.yaml").exit_code
+    lab.ok("check", "all.yaml")
     unload()
     nnrun.check("all.yaml")
     monkeypatch.delenv("NNRUN_PLUGINS")
-    assert 2 == run("check", "all.yaml").exit_code
+    assert 2 == lab("check", "all.yaml").code
 
 
-def test_a_cluster_takes_no_plugin_files(folder, run) -> None:
+def test_a_cluster_takes_no_plugin_files(folder, lab) -> None:
     """Its workers could not have them; the error comes before any run, and any connection."""
-    done = run("sweep", "all.yaml", "--plugin", "parts.py", "--dask", "tcp://127.0.0.1:9")
+    done = lab("sweep", "all.yaml", "--plugin", "parts.py", "--dask", "tcp://127.0.0.1:9")
     says = "all.yaml needs parts.py, and workers of a cluster know installed plugins only"
-    assert (2, True) == (done.exit_code, says in done.stderr), done.output
+    assert (2, True) == (done.code, says in done.err), done.said
 
 
-def test_the_argument_without_annotation_is_named(folder, run, write) -> None:
+def test_the_argument_without_annotation_is_named(folder, lab, write) -> None:
     """Its value in a config could not be checked."""
     write(
         WRONG.replace("    def _connect", "    def __init__(self, size=3): ...\n    def _connect")
     )
     Path("half.yaml").write_text(SMALL.replace("LAYER", "{type: half}"))
-    done = run("check", "half.yaml", "--plugin", "mine.py")
+    done = lab("check", "half.yaml", "--plugin", "mine.py")
     says = "mine.py:5: the argument 'size' needs an annotation, such as size: PositiveInt"
-    assert (2, True) == (done.exit_code, says in done.stderr), done.output
+    assert (2, True) == (done.code, says in done.err), done.said
 
 
-def test_the_reference_and_the_schema_know_the_parts(folder, run) -> None:
+def test_the_reference_and_the_schema_know_the_parts(folder, lab) -> None:
     """While the plugin is named."""
     names = {"squash", "bend", "fourth", "signed", "halves", "root", "worst_tenth", "wave"}
     assert not names & {topic.name for topic in topics()}
-    assert "A sine with noise." in run("help", "wave", "--plugin", "parts.py").stdout
+    assert "A sine with noise." in lab("help", "wave", "--plugin", "parts.py").out
     assert names <= {topic.name for topic in topics()}
-    text = run("schema", "--plugin", "parts.py").stdout
+    text = lab("schema", "--plugin", "parts.py").out
     assert all(f'"{word}"' in text for word in ("squash", "bend", "fourth", "small", "wave"))
-    assert '"squash"' not in run("schema").stdout
-    assert "A sine with noise." in run("datasets", "wave", "--plugin", "parts.py").stdout
+    assert '"squash"' not in lab("schema").out
+    assert "A sine with noise." in lab("datasets", "wave", "--plugin", "parts.py").out
 
 
 def test_models_travel_to_other_processes_with_their_plugin(folder) -> None:

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sklearn.metrics import confusion_matrix, f1_score
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.config.load import config_from_dict
 from nnrun.data.load import load_dataset
 from nnrun.errors import ConfigError, UsageError
@@ -22,6 +21,7 @@ from nnrun.models.decision import Decision
 from nnrun.models.load import restore
 from nnrun.models.weights import weights_of
 from nnrun.runs.preparation.prepare import prepare_again
+from tests.lab import invoke
 
 RARE: dict[str, Any] = {
     "name": "rare",
@@ -70,7 +70,7 @@ def held_rows(run: nnrun.Run) -> np.ndarray:
 
 def command(*words: str) -> Result:
     """What a command prints."""
-    return CliRunner().invoke(cli, words)
+    return invoke(*words)
 
 
 @pytest.mark.parametrize("positive", ["yes", "no"])
@@ -122,9 +122,9 @@ def test_predict_takes_another_threshold_and_says_the_positive_class() -> None:
     given = command("predict", "rare", "rare.csv", "-o", "given.csv", "--threshold", "0.9")
 
     assert ("yes", run.record.decision["threshold"]) == tuple(
-        json.loads(stored.stdout)[key] for key in ("positive", "threshold")
+        stored.json[key] for key in ("positive", "threshold")
     )
-    assert "'yes' is predicted from a probability of 0.9 on" in given.stderr
+    assert "'yes' is predicted from a probability of 0.9 on" in given.err
     x, _ = rows()
     by_python = np.where(run.predict_proba(x)[:, 1] >= 0.9, "yes", "no").tolist()
     assert by_python == run.predict(x, threshold=0.9).tolist()
@@ -141,7 +141,7 @@ def test_a_threshold_that_is_no_probability_is_refused() -> None:
     refused = "the threshold nan is not a number from 0 to 1"
     for words in (["rare.csv"], ["--out-of-fold"]):
         found = command("predict", str(run.path), *words, "--threshold", "nan")
-        assert (2, "", True) == (found.exit_code, found.stdout, refused in found.stderr)
+        assert (2, "", True) == (found.code, found.out, refused in found.err)
     x, _ = rows()
     for wrong in (float("nan"), 2.0, -1, "x", True):
         with pytest.raises(UsageError, match=f"the threshold {wrong!r} is not a number from 0"):
@@ -161,8 +161,8 @@ def test_a_threshold_for_anything_but_two_classes_is_refused() -> None:
     for name, what in (("three", "3 classes"), ("values", "a regression")):
         found = command("predict", name, "rare.csv", "--threshold", "0.5")
         assert (2, f"a threshold decides between two classes, and this is {what}") == (
-            found.exit_code,
-            found.stderr.strip().splitlines()[-1].removeprefix("error: "),
+            found.code,
+            found.err.strip().splitlines()[-1].removeprefix("error: "),
         )
 
 
@@ -222,8 +222,8 @@ def test_the_positive_class_may_be_a_number_or_a_truth_value(
         "train", "rare.yaml", "decide.maximize=mcc", f"decide.positive={positive}", "--json"
     )
 
-    assert 0 == done.exit_code, done.output
-    assert expected == json.loads(done.stdout)["decision"]["positive"]
+    assert 0 == done.code, done.said
+    assert expected == done.json["decision"]["positive"]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_without_a_threshold_to_fit_there_is_the_default_and_a_warning() -> None
     assert found["note"].endswith("so the threshold is 0.5")
     assert found["splits"]["test"]["fitted"] == found["splits"]["test"]["default"]
     assert run.model.decision is None
-    shown = command("show", "rare").stdout
+    shown = command("show", "rare").out
     assert ["validation", "test"] == [
         line.split()[0]
         for line in shown.splitlines()
@@ -297,9 +297,9 @@ def test_exports_predict_by_the_threshold(positive: str, outputs: int) -> None:
     assert by_half != expected
 
     for language in ("numpy", "pytorch"):
-        assert 0 == command("export", "rare", "-o", f"{language}.py", "--code", language).exit_code
+        assert 0 == command("export", "rare", "-o", f"{language}.py", "--code", language).code
         assert expected == runpy.run_path(f"{language}.py")["predict"](x).tolist()
-    assert 0 == command("export", "rare", "-o", "model.onnx").exit_code
+    assert 0 == command("export", "rare", "-o", "model.onnx").code
     session = onnxruntime.InferenceSession("model.onnx")
     (labels,) = session.run(["prediction"], {"x": x.astype(np.float32)})
     assert expected == labels.tolist()
@@ -337,7 +337,7 @@ def test_every_report_shows_the_threshold() -> None:
     run = nnrun.train(data())
     threshold = run.record.decision["threshold"]
     sentence = f"'yes' is predicted from a probability of {threshold:.6g} on"
-    shown = command("show", "rare").stdout
+    shown = command("show", "rare").out
     command("report", "-o", "page.html")
     page = Path("page.html").read_text().replace("&#39;", "'")
 
@@ -352,18 +352,18 @@ def test_a_weighted_run_says_what_counts_rows() -> None:
     """The sentence of the threshold and the score say it; a run without weights does not."""
     x, y = rows()
     lines = [f"{a},{b},{n % 3},{label}" for n, ((a, b), label) in enumerate(zip(x, y, strict=True))]
-    plain = command("predict", str(nnrun.train(data()).path), "rare.csv", "--score").stderr
+    plain = command("predict", str(nnrun.train(data()).path), "rare.csv", "--score").err
     assert "counts every row once" not in plain
     Path("rare.csv").write_text("\n".join(["a,b,w,y", *lines]) + "\n")
     columns = {"target": "y", "weight": "w"}
     run = nnrun.train(data(dataset={**RARE["dataset"], "columns": columns}))
 
-    shown = " ".join(command("show", str(run.path)).stdout.split())
+    shown = " ".join(command("show", str(run.path)).out.split())
     assert "TP, FP, FN and TN count rows, the rest weights" in shown
     words = ("predict", str(run.path), "rare.csv", "--score")
-    assert "counts every row once" not in command(*words).stderr
+    assert "counts every row once" not in command(*words).err
     Path("rare.csv").write_text(Path("rare.csv").read_text().replace("a,b,w,y", "a,b,weight,y"))
-    scored = command(*words).stderr
+    scored = command(*words).err
     assert "the score counts every row once; the run's own metrics are by weights" in scored
 
 

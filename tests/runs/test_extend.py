@@ -8,9 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.config.load import config_from_dict, load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.events import Listener
@@ -18,6 +16,7 @@ from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare, prepare_again
 from tests.forging import forge, revise, said
+from tests.lab import invoke, invoke_well, refused
 
 DEEP = """
 name: deep
@@ -198,8 +197,8 @@ def test_a_schedule_that_has_ended_trains_no_further(prepared, store, schedule, 
     words = shlex.split(str(refused.value).splitlines()[-1])
     expected = ["nnrun", "train", f"{folder}/config.yaml", "--iterations", "300"]
     assert [*expected, *[f"training.learning_rate.{longer}"] * bool(longer)] == words
-    done = CliRunner().invoke(cli, [*words[1:], "--json", "--results", str(store.root)])
-    assert (0, 300) == (done.exit_code, json.loads(done.stdout)["timing"]["iterations"])
+    done = invoke(*words[1:], "--json", "--results", str(store.root))
+    assert (0, 300) == (done.code, done.json["timing"]["iterations"])
 
 
 def test_the_command_goes_on_with_a_run(tmp_path, monkeypatch):
@@ -207,20 +206,19 @@ def test_the_command_goes_on_with_a_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "deep.yaml").write_text(DEEP)
 
-    def run(*words):
-        done = CliRunner().invoke(cli, ["train", *words])
-        return done.exit_code, done.stdout, done.stderr
+    def extended(*words):
+        return invoke("train", *words)
 
-    assert 0 == run("deep.yaml")[0]
+    assert 0 == extended("deep.yaml")[0]
     before = next(tmp_path.glob("results/deep/*")).name
-    code, out, err = run("deep", "--extend", "100")
+    code, out, err = extended("deep", "--extend", "100")
     assert (0, "continuing from iteration 200\n") == (code, err)
     assert "300 iterations in " in out
     assert f"the first 200 of them in {before}" in " ".join(out.split())
     assert 2 == len(list(tmp_path.glob("results/deep/*")))
-    code, _, err = run(f"deep/{before}", "--extend", "100")
+    code, _, err = extended(f"deep/{before}", "--extend", "100")
     assert (0, "already trained; --force trains it again\n") == (code, err)
-    code, _, err = run("deep", "seed=4", "--extend", "100")
+    code, _, err = extended("deep", "seed=4", "--extend", "100")
     assert 2 == code
     assert "--extend takes no overrides" in err
 
@@ -238,29 +236,24 @@ def test_a_folder_travels_with_its_data(tmp_path, monkeypatch):
         "training: {learning_rate: 0.01, iterations: 50}\n"
     )
     monkeypatch.chdir(tmp_path / "here")
-    assert 0 == CliRunner().invoke(cli, ["train", "houses.yaml"]).exit_code
+    invoke_well("train", "houses.yaml")
     (folder,) = (tmp_path / "here" / "results" / "houses").iterdir()
     away = tmp_path / "away" / folder.name
     shutil.move(folder, away)
     shutil.move(data, tmp_path / "away" / "houses.csv")
     shutil.rmtree(tmp_path / "here")
     monkeypatch.chdir(away)
-    done = CliRunner().invoke(cli, ["train", "config.yaml"])
-    assert 2 == done.exit_code
-    assert "dataset.path: " in done.stderr
-    assert (
-        "put it there or beside the config, or name another with dataset.path=FILE" in done.stderr
-    )
-    named = CliRunner().invoke(cli, ["train", "config.yaml", "dataset.path=../houses.csv"])
-    assert 0 == named.exit_code
+    message = refused("train", "config.yaml")
+    assert "dataset.path: " in message
+    assert "put it there or beside the config, or name another with dataset.path=FILE" in message
+    invoke_well("train", "config.yaml", "dataset.path=../houses.csv")
     assert [folder.name] == [path.name for path in (away / "results" / "houses").iterdir()]
     shutil.copy(tmp_path / "away" / "houses.csv", away)
-    beside = CliRunner().invoke(cli, ["train", "config.yaml", "--results", "again"])
-    assert 0 == beside.exit_code
+    invoke_well("train", "config.yaml", "--results", "again")
     assert [folder.name] == [path.name for path in (away / "again" / "houses").iterdir()]
-    predicted = CliRunner().invoke(cli, ["predict", ".", "houses.csv"])
-    assert (0, 61) == (predicted.exit_code, len(predicted.stdout.splitlines()))
-    assert 0 == CliRunner().invoke(cli, ["train", ".", "--extend", "20"]).exit_code
+    predicted = invoke("predict", ".", "houses.csv")
+    assert (0, 61) == (predicted.code, len(predicted.out.splitlines()))
+    invoke_well("train", ".", "--extend", "20")
 
 
 def test_a_stored_config_means_the_same_at_another_length(prepared, store, tmp_path):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from nnrun.cli import cli
 from nnrun.errors import NnrunError
@@ -30,19 +29,6 @@ BRIEF = ("search.top=1", "search.fresh_seeds=2", "search.seeds=1", "--no-random"
 PRIMITIVE = "[{type: dense, units: 3}, {type: activation, name: softmax}]"
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Runs the command in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def command(*words):
-        done = CliRunner().invoke(cli, [*map(str, words)])
-        return done.exit_code, done.stdout, done.stderr
-
-    return command
-
-
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     """A folder with a config, and the results of its search."""
@@ -52,9 +38,9 @@ def searched(tmp_path_factory):
     return folder
 
 
-def test_the_whole_search(run, searched, tmp_path):
+def test_the_whole_search(lab, searched, tmp_path):
     """It shows budget, final board, winner and test, and writes what every such search does."""
-    code, out, err = run("search", searched / "iris.yaml", "-j", 1)
+    code, out, err = lab("search", searched / "iris.yaml", "-j", 1)
     assert 0 == code, err
     assert out.startswith("iris: 5 trials in ")
     assert "final comparison on 2 fresh seeds:" in out
@@ -64,33 +50,33 @@ def test_the_whole_search(run, searched, tmp_path):
     assert [] == [line for line in out.splitlines() if len(line) > 80]
     assert "trial 0: accuracy " in err
     assert "wrote results/iris/search.json, results/leaderboard-iris-" in err
-    assert 0 == run("ls", "--leaderboard")[0]
+    assert 0 == lab("ls", "--leaderboard")[0]
     found, bits = outcome(tmp_path / "results")
     assert {**outcome(searched / "results")[0], "importance": found["importance"]} == found
     assert outcome(searched / "results")[1] == bits
     assert 0.99 < sum(found["importance"].values()) < 1.01
 
 
-def test_progress_tells_random_trials_from_others(run, searched):
+def test_progress_tells_random_trials_from_others(lab, searched):
     """Both are numbered from 0 and counted; a line says which of the two it is about."""
-    _, _, err = run("search", searched / "iris.yaml", "--trials", 2, "--random", "-j", 1)
+    _, _, err = lab("search", searched / "iris.yaml", "--trials", 2, "--random", "-j", 1)
     lines = [line.partition("] ")[2] for line in err.splitlines()]
     for first in ("trial 0: ", "random trial 0: "):
         assert 1 == sum(line.startswith(first) for line in lines), err
     assert "[2/2 trials and 2/2 random ones, 0 s left] " in err
 
 
-def test_a_line_is_made_only_where_it_is_printed(run, searched, monkeypatch):
+def test_a_line_is_made_only_where_it_is_printed(lab, searched, monkeypatch):
     """Its words take a look at all trials."""
     made = []
     best = Trials.best
     monkeypatch.setattr(Trials, "best", lambda self: made.append(1) or best(self))
     monkeypatch.setattr(trials, "LINES_EACH", 2)
-    run("search", searched / "iris.yaml", *BRIEF)
+    lab("search", searched / "iris.yaml", *BRIEF)
     assert 2 == len(made)
 
 
-def test_a_terminal_sees_the_best_trials_as_a_board(run, searched, monkeypatch):
+def test_a_terminal_sees_the_best_trials_as_a_board(lab, searched, monkeypatch):
     """The best first, with the number of its runs, and the number of trials without the best."""
     pictures, tried = [], Trials.tried
 
@@ -99,7 +85,7 @@ def test_a_terminal_sees_the_best_trials_as_a_board(run, searched, monkeypatch):
         pictures.append(work.picture(80))
 
     monkeypatch.setattr(Trials, "tried", looking)
-    run("search", searched / "iris.yaml", *BRIEF)
+    lab("search", searched / "iris.yaml", *BRIEF)
     last = pictures[-1]
     heading, *rows = last.board.lines(6)
     assert ("best trials so far", "accuracy", "") == heading
@@ -109,32 +95,32 @@ def test_a_terminal_sees_the_best_trials_as_a_board(run, searched, monkeypatch):
     assert "best" not in last.figures
 
 
-def test_another_search_takes_the_place_of_the_first(run, searched, tmp_path):
+def test_another_search_takes_the_place_of_the_first(lab, searched, tmp_path):
     """It says so; runs that both have are not trained again."""
     words = ("search", searched / "iris.yaml", "--trials", 2, "-j", 1)
-    assert "another search" not in run(*words)[2]
+    assert "another search" not in lab(*words)[2]
     before = {*(tmp_path / "results/iris").iterdir()}
-    code, _, err = run(*words, "search.window=3", "--sampler", "random")
+    code, _, err = lab(*words, "search.window=3", "--sampler", "random")
     assert 0 == code, err
     assert "search.json of iris is of another search, which this one replaces" in err
     assert before <= {*(tmp_path / "results/iris").iterdir()}
 
 
-def test_lists_show_what_the_search_chose(run, searched):
+def test_lists_show_what_the_search_chose(lab, searched):
     """A depth with its units is one setting, and no layers by their numbers."""
-    code, out, _ = run("ls", "iris", "--wide", "--results", searched / "results")
+    code, out, _ = lab("ls", "iris", "--wide", "--results", searched / "results")
     assert 0 == code
     assert "depth=2 units=[" in out
     assert "layers." not in out
 
 
-def test_trials_that_ended_early_are_no_interrupted_runs(run, tmp_path):
+def test_trials_that_ended_early_are_no_interrupted_runs(lab, tmp_path):
     """Lists and reports say so, of random trials too: nothing of them is left to do."""
     search(config(trials=9, pruning="halving", random=True), tmp_path / "results")
     content = content_of(tmp_path / "results")
     trials = [*content["trials"], *content["random"]]
     early = {run_id for one in trials if one["status"] == "pruned" for run_id in one["run_ids"]}
-    out = run("ls", "iris", "--wide")[1]
+    out = lab("ls", "iris", "--wide")[1]
     assert (len(early), 0) == (out.count("ended early"), out.count("interrupted"))
     report = Report(find_runs(("iris",), tmp_path / "results"), Datasets().load)
     assert (StatusMark("ended early", "pruned"), len(early)) in report.counts
@@ -160,10 +146,10 @@ def test_the_boards_of_its_report_are_of_the_final_comparison(searched):
     assert judged == on_boards(alone)
 
 
-def test_the_report_of_a_search_is_over_all_its_runs(run, searched, tmp_path):
+def test_the_report_of_a_search_is_over_all_its_runs(lab, searched, tmp_path):
     """It has the course of the search and the final comparison, with the test of its winner."""
     root = searched / "results"
-    code, out, err = run("report", "iris", "--results", root, "--json")
+    code, out, err = lab("report", "iris", "--results", root, "--json")
     assert 0 == code, err
     assert len([*root.glob("iris/*/report.json")]) == json.loads(out)["runs"]
     page = (tmp_path / "report.html").read_text()
@@ -171,22 +157,22 @@ def test_the_report_of_a_search_is_over_all_its_runs(run, searched, tmp_path):
     assert "Final comparison, the winner first" in page
 
 
-def test_quiet_prints_runs_that_fail(run, searched, monkeypatch):
+def test_quiet_prints_runs_that_fail(lab, searched, monkeypatch):
     """As a quiet sweep does."""
 
     def fail(*_):
         raise NnrunError("no such luck")
 
     monkeypatch.setattr("nnrun.sweeps.workers.job.execute", fail)
-    code, _, err = run("search", searched / "iris.yaml", "-q", "-j", 1, "--trials", 1)
+    code, _, err = lab("search", searched / "iris.yaml", "-q", "-j", 1, "--trials", 1)
     assert 1 == code
     assert "failed: iris " in err
 
 
-def test_it_says_why_trials_fail(run, tmp_path):
+def test_it_says_why_trials_fail(lab, tmp_path):
     """Settings that do not go together end their trials alone, with the words of the config."""
     (tmp_path / "iris.yaml").write_text(yaml.safe_dump(unlike(trials=4)))
-    code, out, err = run("search", tmp_path / "iris.yaml", "--results", tmp_path / "r", "-j", 1)
+    code, out, err = lab("search", tmp_path / "iris.yaml", "--results", tmp_path / "r", "-j", 1)
     assert 0 == code, err
     reasons = [t["reason"] for t in content_of(tmp_path / "r")["trials"] if t["reason"]]
     words = " ".join(out.split())
@@ -194,28 +180,28 @@ def test_it_says_why_trials_fail(run, tmp_path):
     assert all(one.startswith(("network.", "loss: ")) for one in reasons)
 
 
-def test_json(run, searched):
+def test_json(lab, searched):
     """The data are those of search.json."""
-    code, out, _ = run(
+    code, out, _ = lab(
         "search", searched / "iris.yaml", "--json", "--results", searched / "results"
     )
     assert 0 == code
     assert content_of(searched / "results") == json.loads(out)
 
 
-def test_best_prints_the_winner(run, searched):
+def test_best_prints_the_winner(lab, searched):
     """`nnrun best NAME` has the config of the winner, with its test split."""
-    code, out, _ = run("best", "iris", "--json", "--results", searched / "results")
+    code, out, _ = lab("best", "iris", "--json", "--results", searched / "results")
     assert 0 == code
     found = json.loads(out)
     assert found["run_id"] in content_of(searched / "results")["test"]["run_ids"]
     assert found["config"]["dataset"]["hide_test"] is False
 
 
-def test_a_table_alone(run, tmp_path):
+def test_a_table_alone(lab, tmp_path):
     """A data file needs no config: the command takes one, and says what it guesses."""
     (tmp_path / "houses.csv").write_text(TABLE)
-    code, out, err = run("search", "houses.csv", *BRIEF, "--target", "price", "--trials", 3,
+    code, out, err = lab("search", "houses.csv", *BRIEF, "--target", "price", "--trials", 3,
                          "--iterations", 20)  # fmt: skip
     assert 0 == code, err
     assert "it predicts price: regression" in err
@@ -225,20 +211,20 @@ def test_a_table_alone(run, tmp_path):
     ][0]["choice"].keys()
 
 
-def test_the_winner_as_a_file_has_the_data_beside_it(run, tmp_path):
+def test_the_winner_as_a_file_has_the_data_beside_it(lab, tmp_path):
     """Its path is relative; trained from there, it is the winner's run again."""
     (tmp_path / "houses.csv").write_text(TABLE)
-    run("search", "houses.csv", *BRIEF, "--target", "price", "--trials", 1, "--iterations", 9)
-    assert 0 == run("best", "houses", "-o", "best.yaml")[0]
+    lab("search", "houses.csv", *BRIEF, "--target", "price", "--trials", 1, "--iterations", 9)
+    assert 0 == lab("best", "houses", "-o", "best.yaml")[0]
     assert "  path: houses.csv\n" in (tmp_path / "best.yaml").read_text()
-    assert "already trained" in run("train", "best.yaml")[2]
+    assert "already trained" in lab("train", "best.yaml")[2]
 
 
-def test_a_table_of_unequal_classes(run, tmp_path):
+def test_a_table_of_unequal_classes(lab, tmp_path):
     """Trials are judged by the log loss, and a line says so."""
     rows = [f"{row * 7 % 13},{'rare' if row * 7 % 13 == 12 else 'usual'}" for row in range(390)]
     (tmp_path / "rare.csv").write_text("\n".join(["size,kind", *rows]) + "\n")
-    code, out, err = run("search", "rare.csv", *BRIEF, "--target", "kind", "--trials", 2,
+    code, out, err = lab("search", "rare.csv", *BRIEF, "--target", "kind", "--trials", 2,
                          "--iterations", 60)  # fmt: skip
     assert 0 == code, err
     assert "it orders runs by log_loss" in err
@@ -249,7 +235,7 @@ def test_a_table_of_unequal_classes(run, tmp_path):
     assert "log_loss" == content_of(tmp_path / "results", "rare")["metric"]
 
 
-def test_a_small_table_alone(run, tmp_path):
+def test_a_small_table_alone(lab, tmp_path):
     """Of twelve rows, seven are trained on: no batch that is tried is larger."""
     (tmp_path / "few.csv").write_text("".join(TABLE.splitlines(keepends=True)[:13]))
     words = (
@@ -260,16 +246,16 @@ def test_a_small_table_alone(run, tmp_path):
         "search.fresh_seeds=2",
         "training.epochs=20",
     )
-    code, _, err = run("search", "few.csv", "--target", "price", *words)
+    code, _, err = lab("search", "few.csv", "--target", "price", *words)
     assert 0 == code, err
     trials = content_of(tmp_path / "results", "few")["trials"]
     assert [None] * 3 == [trial["reason"] for trial in trials]
 
 
-def test_time_ends_it(run, searched, tmp_path):
+def test_time_ends_it(lab, searched, tmp_path):
     """Where there is no time for a trial, none is proposed, and the search says what to do."""
     words = ("search.time=0.001", "search.trials=null", "--results", tmp_path / "r")
-    code, _, err = run("search", searched / "iris.yaml", *words)
+    code, _, err = lab("search", searched / "iris.yaml", *words)
     assert 1 == code
     assert "no trial has completed: there was no time for one; what was finished is saved" in err
     assert "search.trials=null --time 1s --results" in err.splitlines()[-1]
@@ -316,10 +302,10 @@ def test_time_ends_it(run, searched, tmp_path):
         ),
     ],
 )
-def test_mistakes_leave_nothing_behind(run, searched, tmp_path, monkeypatch, words, said):
+def test_mistakes_leave_nothing_behind(lab, searched, tmp_path, monkeypatch, words, said):
     """Each is refused with exit code 2 and no traceback, before anything is written."""
     monkeypatch.setattr(spread, "_MOST", 1_000)
-    code, out, err = run("search", searched / "iris.yaml", *words)
+    code, out, err = lab("search", searched / "iris.yaml", *words)
     assert (2, "") == (code, out), err
     assert said in err
     assert not (tmp_path / "results").exists()
@@ -333,16 +319,16 @@ def test_mistakes_leave_nothing_behind(run, searched, tmp_path, monkeypatch, wor
         (("nosuch.yaml",), "nosuch.yaml: there is no such file"),
     ],
 )
-def test_names_that_are_none(run, searched, tmp_path, words, said):
+def test_names_that_are_none(lab, searched, tmp_path, words, said):
     """A name is one of a search, for its export; all else are files."""
     root = searched / "results"
-    code, _, err = run("search", *words, "--results", root)
+    code, _, err = lab("search", *words, "--results", root)
     assert 2 == code
     assert said.format(root) in err
     assert not (tmp_path / "x.db").exists()
 
 
-def test_a_mistake_has_its_place(run, tmp_path):
+def test_a_mistake_has_its_place(lab, tmp_path):
     """File, line and column, as of every mistake in a config."""
     (tmp_path / "bad.yaml").write_text(
         "dataset: {name: iris}\n"
@@ -352,15 +338,15 @@ def test_a_mistake_has_its_place(run, tmp_path):
         "search:\n"
         "  training.learning_rate: {log_uniform: [0, 1]}\n"
     )
-    code, _, err = run("search", "bad.yaml")
+    code, _, err = lab("search", "bad.yaml")
     assert 2 == code
     assert err.splitlines()[0].startswith("bad.yaml:6:42: search.training.learning_rate")
 
 
-def test_without_optuna(run, searched, monkeypatch):
+def test_without_optuna(lab, searched, monkeypatch):
     """The error says which extra to install."""
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    code, _, err = run("search", searched / "iris.yaml")
+    code, _, err = lab("search", searched / "iris.yaml")
     assert 2 == code
     assert "nnrun[search]" in err
 
@@ -374,8 +360,8 @@ def test_the_command_is_documented_as_it_is():
     assert [] == [name for name in options if name not in page and name not in shared]
 
 
-def test_processes_and_a_cluster_are_not_asked_for_together(run):
+def test_processes_and_a_cluster_are_not_asked_for_together(lab):
     """As of a sweep."""
-    code, _, err = run("search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2)
+    code, _, err = lab("search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2)
     assert 2 == code
     assert "--jobs is for processes on this machine, and --dask for a cluster" in err

@@ -12,15 +12,14 @@ from unittest.mock import patch
 import optuna
 import pytest
 import yaml
-from click.testing import CliRunner
 from optuna.distributions import CategoricalDistribution as Category
 from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 from sqlalchemy.pool import NullPool
 
-from nnrun.cli import cli
 from nnrun.runs.storage.contents.history import load_history
 from nnrun.runs.storage.contents.sealed import sealed_json
+from tests.lab import invoke, refused
 from tests.search.helpers import IRIS, content_of, search
 
 SPACE = {
@@ -54,8 +53,8 @@ def exported(tmp_path_factory):
     with patch("nnrun.search.plan.check_space"):  # it refuses the batch of 4,000 rows
         search(root / "iris.yaml", root)
     words = ["search", "iris", "--export", str(root / "study.db"), "--results", str(root)]
-    done = CliRunner().invoke(cli, words)
-    assert (0, f"wrote {root}/study.db\n") == (done.exit_code, done.stderr)
+    done = invoke(*words)
+    assert (0, f"wrote {root}/study.db\n") == (done.code, done.err)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         storage = optuna.storages.RDBStorage(
@@ -148,12 +147,12 @@ def test_a_full_disk_leaves_nothing(exported, tmp_path):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limit[1]))
-        done = CliRunner().invoke(cli, words)
+        done = invoke(*words)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
-    assert 1 == done.exit_code
-    assert f"{tmp_path}/x.db cannot be written: " in done.stderr
+    assert 1 == done.code
+    assert f"{tmp_path}/x.db cannot be written: " in done.err
     assert [] == [*tmp_path.iterdir()]
 
 
@@ -162,7 +161,7 @@ def test_an_existing_file_stays(exported):
     *_, folder, file = exported
     before = file.read_bytes()
     words = ["search", "iris", "--export", str(file), "--results", str(folder.parent)]
-    assert 2 == CliRunner().invoke(cli, words).exit_code
+    assert 2 == invoke(*words).code
     assert before == file.read_bytes()
 
 
@@ -177,9 +176,7 @@ def test_a_damaged_search_is_said_to_be(exported, tmp_path, key, value):
     (tmp_path / "iris/search.json").write_bytes(sealed_json({**content, key: value}))
     file = tmp_path / "study.db"
     words = ["search", "iris", "--export", str(file), "--results", str(tmp_path)]
-    done = CliRunner().invoke(cli, words)
-    assert 2 == done.exit_code
-    assert f"{tmp_path}/iris/search.json is damaged: it is not what nnrun writes" in done.stderr
+    assert f"{tmp_path}/iris/search.json is damaged: it is not what nnrun writes" in refused(*words)
     assert ["iris"] == [path.name for path in tmp_path.iterdir()]
 
 
@@ -190,7 +187,7 @@ def test_a_changed_learning_curve_is_not_exported(exported, tmp_path):
     curve = tmp_path / "results/iris" / run_id / "history.csv"
     curve.write_text(curve.read_text().replace("0.", "0.9"))
     words = ["search", "iris", "--export", str(tmp_path / "study.db")]
-    done = CliRunner().invoke(cli, [*words, "--results", str(tmp_path / "results")])
-    assert 2 == done.exit_code
-    assert f"{curve.parent} is damaged: history.csv is not the file that was written" in done.stderr
+    assert f"{curve.parent} is damaged: history.csv is not the file that was written" in refused(
+        *words, "--results", str(tmp_path / "results")
+    )
     assert ["results"] == [path.name for path in tmp_path.iterdir()]

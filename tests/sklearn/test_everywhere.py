@@ -9,19 +9,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.config.load import load_config
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
 from tests.benchmarks.whole_processes.processes import CONFIGS, NOTEBOOK
-
-
-def invoke(*arguments: str) -> None:
-    done = CliRunner().invoke(cli, list(arguments))
-    assert 0 == done.exit_code, done.stderr
+from tests.lab import invoke_well
 
 
 @pytest.mark.parametrize("name", NOTEBOOK)
@@ -31,7 +25,7 @@ def test_predictions_agree(name, tmp_path, monkeypatch):
     """
     monkeypatch.chdir(tmp_path)
     file = CONFIGS / f"{name}.yaml"
-    invoke("train", str(file), "--iterations", "300", "training.engine=numpy")
+    invoke_well("train", str(file), "--iterations", "300", "training.engine=numpy")
     x = prepare(load_config(file)).split.test.x
     np.savez("rows.npz", x=x)
 
@@ -40,8 +34,8 @@ def test_predictions_agree(name, tmp_path, monkeypatch):
     classes = run.record.task == "classification"
     probabilities = run.predict_proba(x) if run.model.probabilistic else None
 
-    invoke("predict", name, "rows.npz", "-o", "out.npz")
-    invoke("predict", name, "rows.npz", "-o", "out.csv")
+    invoke_well("predict", name, "rows.npz", "-o", "out.npz")
+    invoke_well("predict", name, "rows.npz", "-o", "out.csv")
     with np.load("out.npz") as out, Path("out.csv").open() as file:
         rows = list(csv.reader(file))[1:]
         np.testing.assert_array_equal(values, out["prediction"])
@@ -55,10 +49,10 @@ def test_predictions_agree(name, tmp_path, monkeypatch):
     with warnings.catch_warnings(action="ignore"):  # rows without the names of their columns
         np.testing.assert_array_equal(values, estimator.predict(x.reshape(len(x), -1)))
 
-    invoke("export", name, "-o", "model.py")
+    invoke_well("export", name, "-o", "model.py")
     script = {"__name__": "model"}
     exec(Path("model.py").read_text(), script)
-    invoke("export", name, "-o", "model.onnx")
+    invoke_well("export", name, "-o", "model.onnx")
     session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
     single = session.run(None, {"x": x.astype(np.float32)})
     if not classes:

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
@@ -73,16 +71,10 @@ def shell(tmp_path) -> Iterator[Shell]:
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Runs a command in this process: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
+def wide(lab, monkeypatch):
+    """Commands in an empty folder, whose output is 200 columns wide."""
     monkeypatch.setenv("COLUMNS", "200")
-
-    def command(*words):
-        done = CliRunner().invoke(cli, [*map(str, words)])
-        return done.exit_code, done.stdout, done.stderr
-
-    return command
+    return lab
 
 
 @pytest.fixture

@@ -59,13 +59,13 @@ class Diary(Listener):
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
-    def ended(self, run, record, progress, *, trained):
-        self.lines.append(("trained" if trained else "found", run.key))
+    def ended(self, wide, record, progress, *, trained):
+        self.lines.append(("trained" if trained else "found", wide.key))
 
-    def failed(self, run, reason):
+    def failed(self, wide, reason):
         self.lines.append(("failed", reason))
 
-    def retried(self, run, reason):
+    def retried(self, wide, reason):
         self.lines.append(("retried", reason))
 
     def warn(self, text):

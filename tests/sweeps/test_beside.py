@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.config.load import load_config
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers.wire import pack_result, unpack_result
+from tests.lab import invoke, refused
 from tests.sweeps.helpers import BOSTON, IRIS
 
 SWEEP = IRIS + "sweep: {grid: {training.learning_rate: [0.05, 1e-6]}, beside: [linear]}\n"
@@ -26,18 +24,18 @@ def folder(tmp_path_factory):
     """A config and the results of its sweep: two networks, a linear model, three seeds."""
     root = tmp_path_factory.mktemp("beside")
     (root / "iris.yaml").write_text(SWEEP)
-    run = invoke(root, "sweep", root / "iris.yaml", "--seeds", "3", "--jobs", "1")
-    assert 0 == run.exit_code, run.output
+    run = in_results(root, "sweep", root / "iris.yaml", "--seeds", "3", "--jobs", "1")
+    assert 0 == run.code, run.said
     return root
 
 
-def invoke(root: Path, *words):
+def in_results(root: Path, *words):
     command, *rest = map(str, words)
-    return CliRunner().invoke(cli, [command, *rest, "--results", str(root / "results")])
+    return invoke(command, *rest, "--results", str(root / "results"))
 
 
-def data(run):
-    return json.loads(run.stdout)
+def data(answer):
+    return answer.json
 
 
 def linear_run(root: Path) -> Path:
@@ -47,20 +45,20 @@ def linear_run(root: Path) -> Path:
 
 def test_once_for_a_grid(folder):
     """A model is trained once for each seed, whatever varies of the network."""
-    runs = data(invoke(folder, "ls", "--json"))
+    runs = data(in_results(folder, "ls", "--json"))
     assert 3 == sum(run["settings"].get("beside") == "linear" for run in runs)
     assert 9 == len(runs)
 
 
 def test_same_command_again(folder):
     """The same command trains nothing again."""
-    run = invoke(folder, "sweep", folder / "iris.yaml", "--seeds", "3", "--json")
+    run = in_results(folder, "sweep", folder / "iris.yaml", "--seeds", "3", "--json")
     assert (0, 9) == (data(run)["trained"], data(run)["complete_before"])
 
 
 def test_board(folder):
     """The model has a row, and a sentence with a simultaneous interval."""
-    (group,) = data(invoke(folder, "ls", "--leaderboard", "--json"))["groups"]
+    (group,) = data(in_results(folder, "ls", "--leaderboard", "--json"))["groups"]
     assert [{"beside": "linear"}] == [
         row["choice"] for row in group["rows"] if "beside" in row["choice"]
     ]
@@ -69,25 +67,25 @@ def test_board(folder):
     linear = next(row for row in group["rows"] if "beside" in row["choice"])
     assert linear["mean"] - network["mean"] == pytest.approx(found["difference"])
     assert found["low"] < found["difference"] < found["high"]
-    text = invoke(folder, "ls", "--leaderboard").stdout.replace("\n", " ")
+    text = in_results(folder, "ls", "--leaderboard").out.replace("\n", " ")
     assert "Beside the best network, learning_rate=0.05: linear " in text
 
 
 def test_plan(folder):
     """The plan of a sweep names the models, whose seeds are those of the networks."""
     words = ("sweep", folder / "iris.yaml", "--seeds", "2", "--beside", "forest,mlp", "--dry-run")
-    points = data(invoke(folder, *words, "--json"))["points"]
+    points = data(in_results(folder, *words, "--json"))["points"]
     found = [(point["choice"]["beside"], point["seeds"]) for point in points[2:]]
     assert [("forest", [3, 4]), ("mlp", [3, 4])] == found
 
 
 def test_best_is_a_network(folder):
     """NAME/best and NAME are networks, and a model that is ahead is named."""
-    best = data(invoke(folder, "best", "iris", "--json"))
+    best = data(in_results(folder, "best", "iris", "--json"))
     assert "network" in best["config"]
     for word in ("iris", "iris/best", "latest"):
-        assert "network" in data(invoke(folder, "show", word, "--json"))["config"]
-    said = invoke(folder, "best", "iris").stderr
+        assert "network" in data(in_results(folder, "show", word, "--json"))["config"]
+    said = in_results(folder, "best", "iris").err
     assert best["row"]["rank"] == 1 or "scikit-learn's linear has" in said
 
 
@@ -103,9 +101,11 @@ def test_best_is_a_network(folder):
 )
 def test_no_model_is_kept(folder, words):
     """Commands that need a trained network refuse a model in a plain sentence."""
-    run = invoke(folder, *(str(linear_run(folder)) if word == "RUN" else word for word in words))
-    assert 2 == run.exit_code
-    assert "trained scikit-learn's 'linear' to compare networks with" in run.stderr
+    run = in_results(
+        folder, *(str(linear_run(folder)) if word == "RUN" else word for word in words)
+    )
+    assert 2 == run.code
+    assert "trained scikit-learn's 'linear' to compare networks with" in run.err
 
 
 def test_verified(folder):
@@ -122,13 +122,13 @@ def test_config_is_whole(folder, tmp_path):
 def test_shown(folder):
     """`show`, `compare` and `report` show a run without layers and curves."""
     stored = linear_run(folder)
-    shown = invoke(folder, "show", stored).stdout
+    shown = in_results(folder, "show", stored).out
     assert "scikit-learn's 'linear'" in shown
     assert "layer" not in shown
-    compared = data(invoke(folder, "compare", stored, "iris/best", "--json"))
+    compared = data(in_results(folder, "compare", stored, "iris/best", "--json"))
     assert ["linear", None] == compared["settings"]["beside"]
     page = folder / "report.html"
-    assert 0 == invoke(folder, "report", "-o", page).exit_code
+    assert 0 == in_results(folder, "report", "-o", page).code
     assert "beside=linear" in page.read_text()
 
 
@@ -168,16 +168,16 @@ def test_python(tmp_path):
 
 def test_unknown_model(folder):
     """A misspelt model is a mistake of usage, with a suggestion."""
-    run = invoke(folder, "sweep", folder / "iris.yaml", "--beside", "linaer")
-    assert 2 == run.exit_code
-    assert "did you mean 'linear'?" in run.stderr
+    run = in_results(folder, "sweep", folder / "iris.yaml", "--beside", "linaer")
+    assert 2 == run.code
+    assert "did you mean 'linear'?" in run.err
 
 
 @pytest.mark.parametrize("value", ["linear,mlp", "[linear,mlp]", "mlp"])
 def test_argument(folder, value):
     """`sweep.beside` takes a word and names separated by commas, as `--beside` does."""
     words = ("sweep", folder / "iris.yaml", f"sweep.beside={value}", "--dry-run", "--json")
-    points = data(invoke(folder, *words))["points"]
+    points = data(in_results(folder, *words))["points"]
     found = [point["choice"].get("beside") for point in points[2:]]
     assert value.strip("[]").split(",") == found
 
@@ -192,14 +192,14 @@ def test_word_in_config(tmp_path):
 @pytest.mark.parametrize("word", ["--beside=mlp,mlp", "sweep.beside=mlp,mlp"])
 def test_given_twice(folder, word):
     """A model that is given twice is a mistake."""
-    run = invoke(folder, "sweep", folder / "iris.yaml", word, "--dry-run")
-    assert (2, True) == (run.exit_code, "'mlp' is given twice" in run.stderr)
+    run = in_results(folder, "sweep", folder / "iris.yaml", word, "--dry-run")
+    assert (2, True) == (run.code, "'mlp' is given twice" in run.err)
 
 
 def test_misplaced_option(folder):
     """`nnrun train --beside` says which command trains models of scikit-learn."""
-    run = invoke(folder, "train", folder / "iris.yaml", "--beside", "forest")
-    assert (2, True) == (run.exit_code, "nnrun sweep with --beside forest?" in run.stderr)
+    run = in_results(folder, "train", folder / "iris.yaml", "--beside", "forest")
+    assert (2, True) == (run.code, "nnrun sweep with --beside forest?" in run.err)
 
 
 @pytest.fixture(scope="module")
@@ -207,15 +207,15 @@ def forest(tmp_path_factory):
     """A config that is a model itself, and the results of its sweep with another model."""
     root = tmp_path_factory.mktemp("forest")
     (root / "iris.yaml").write_text("dataset: {name: iris, test_size: 0.5}\nbeside: neighbors\n")
-    run = invoke(root, "sweep", root / "iris.yaml", "--beside", "linear,neighbors")
-    assert 0 == run.exit_code, run.output
+    run = in_results(root, "sweep", root / "iris.yaml", "--beside", "linear,neighbors")
+    assert 0 == run.code, run.said
     return root, run
 
 
 def test_models_beside_a_model(forest):
     """Models are trained on the data of a config that is one itself, each once."""
     root, _ = forest
-    (group,) = data(invoke(root, "ls", "--leaderboard", "--json"))["groups"]
+    (group,) = data(in_results(root, "ls", "--leaderboard", "--json"))["groups"]
     assert [("linear", 1), ("neighbors", 1)] == sorted(
         (row["choice"]["beside"], row["completed"]) for row in group["rows"]
     )
@@ -224,38 +224,37 @@ def test_models_beside_a_model(forest):
 def test_no_best_without_network(tmp_path, forest):
     """Where no network is trained, NAME/best is not offered, and is refused."""
     root, run = forest
-    alone = invoke(tmp_path, "sweep", root / "iris.yaml")
+    alone = in_results(tmp_path, "sweep", root / "iris.yaml")
     for where, done in ((root, run), (tmp_path, alone)):
-        assert (0, False) == (done.exit_code, "iris/best" in done.stdout)
-        best = invoke(where, "best", "iris")
-        assert (2, True) == (best.exit_code, "no network of iris has completed" in best.stderr)
+        assert (0, False) == (done.code, "iris/best" in done.out)
+        best = in_results(where, "best", "iris")
+        assert (2, True) == (best.code, "no network of iris has completed" in best.err)
 
 
 def test_check(forest):
     """`nnrun check` describes the model and its data, and names no layers."""
     config = forest[0] / "iris.yaml"
     words = ["check", str(config)]
-    shown = CliRunner().invoke(cli, words)
-    assert (0, True) == (shown.exit_code, "scikit-learn's 'neighbors'" in shown.stdout)
-    assert "75 train, 75 test rows of 4 features" in shown.stdout
-    (found,) = data(CliRunner().invoke(cli, [*words, "--json"]))["configs"]
+    shown = invoke(*words)
+    assert (0, True) == (shown.code, "scikit-learn's 'neighbors'" in shown.out)
+    assert "75 train, 75 test rows of 4 features" in shown.out
+    (found,) = data(invoke(*words, "--json"))["configs"]
     assert ("neighbors", None) == (found["beside"], found["memory"])
-    refused = CliRunner().invoke(cli, [*words, "--gradients"])
-    assert (2, True) == (refused.exit_code, "no gradients to compare" in refused.stderr)
+    assert "no gradients to compare" in refused(*words, "--gradients")
 
 
 def test_best_of_each_config(tmp_path, write):
     """A model that is trained once for two configs and is ahead is named for each of them."""
     poor = f"{IRIS}sweep: {{grid: {{training.learning_rate: [1e-6]}}, beside: [linear]}}\n"
     files = write("one", poor), write("two", poor.replace("tanh", "relu"))
-    assert 0 == invoke(tmp_path, "sweep", *files, "--seeds", 2, "--jobs", 1).exit_code
+    assert 0 == in_results(tmp_path, "sweep", *files, "--seeds", 2, "--jobs", 1).code
     for name in ("one", "two"):
-        done = invoke(tmp_path, "best", name)
-        assert (0, f"name: {name}\n") == (done.exit_code, done.stdout.splitlines(True)[0])
-        assert "scikit-learn's linear has" in done.stderr
+        done = in_results(tmp_path, "best", name)
+        assert (0, f"name: {name}\n") == (done.code, done.out.splitlines(True)[0])
+        assert "scikit-learn's linear has" in done.err
     shutil.rmtree(tmp_path / "results/one")
-    done = invoke(tmp_path, "best", "two")
-    assert (0, False) == (done.exit_code, "scikit-learn" in done.stderr)
+    done = in_results(tmp_path, "best", "two")
+    assert (0, False) == (done.code, "scikit-learn" in done.err)
 
 
 def test_wire():
@@ -271,6 +270,6 @@ def test_wire():
 def test_importance(folder, tmp_path):
     """`report --importance` says of a model why its columns are not measured."""
     file = tmp_path / "linear.html"
-    run = invoke(folder, "report", linear_run(folder), "-o", file, "--importance")
-    assert 0 == run.exit_code, run.output
+    run = in_results(folder, "report", linear_run(folder), "-o", file, "--importance")
+    assert 0 == run.code, run.said
     assert 1 == file.read_text().count("This is not computed: iris/")

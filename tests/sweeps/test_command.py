@@ -38,10 +38,10 @@ from tests.sweeps.helpers import (
 from tests.waiting import PATIENCE_SECONDS, ended, printed, training, until
 
 
-def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
+def test_a_sweep_ends_in_a_leaderboard(wide, write, tmp_path):
     """Printed, and written as CSV, JSON and Markdown; a line for each run on stderr."""
     write("iris"), write("boston", BOSTON)
-    code, out, err = run("sweep", "configs", "--seeds", 3)
+    code, out, err = wide("sweep", "configs", "--seeds", 3)
     assert 0 == code
     assert "iris: accuracy, ordered by the test split" in out
     assert "boston: mse, ordered by the test split" in out
@@ -54,13 +54,13 @@ def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
     assert "nnrun sweep configs --seeds 3" == board["command"]
     assert (tmp_path / "results/leaderboard.md").read_text().startswith("# Leaderboard\n")
     assert 3 == len((tmp_path / "results/leaderboard.csv").read_text().splitlines())
-    code, again, err = run("sweep", "configs", "--seeds", 3)
+    code, again, err = wide("sweep", "configs", "--seeds", 3)
     assert (0, out) == (code, again)
     assert "6 runs: 0 trained in " in err
     assert "6 complete already" in err
 
 
-def test_what_is_there_is_no_garbage(run, write, monkeypatch):
+def test_what_is_there_is_no_garbage(wide, write, monkeypatch):
     """While runs are trained, the garbage collector passes over what was there before them."""
     write("iris")
     spared = []
@@ -72,24 +72,24 @@ def test_what_is_there_is_no_garbage(run, write, monkeypatch):
 
     monkeypatch.setattr(RunEnds, "count", counting)
     before = gc.get_freeze_count()
-    assert 0 == run("sweep", "configs", "--seeds", 2, "-j", 1)[0]
+    assert 0 == wide("sweep", "configs", "--seeds", 2, "-j", 1)[0]
     assert 2 == sum(number > 10_000 for number in spared)
     assert gc.get_freeze_count() <= before
 
 
-def test_a_sweep_has_a_leaderboard_that_no_other_replaces(run, write, tmp_path):
+def test_a_sweep_has_a_leaderboard_that_no_other_replaces(wide, write, tmp_path):
     """The same sweep again has the same one; `leaderboard.json` is that of the last."""
     write("iris"), write("boston", BOSTON)
 
     def kept():
         return {file.name: file.read_bytes() for file in (tmp_path / "results").glob("*-*.json")}
 
-    run("sweep", "configs/iris.yaml", "--seeds", 2)
+    wide("sweep", "configs/iris.yaml", "--seeds", 2)
     first = kept()
-    run("sweep", "configs/iris.yaml", "--seeds", 2)
+    wide("sweep", "configs/iris.yaml", "--seeds", 2)
     assert first == kept()
     for words in (["configs/iris.yaml"], ["configs/boston.yaml"], ["configs"]):
-        run("sweep", *words, "--seeds", 3)
+        wide("sweep", *words, "--seeds", 3)
     assert first.items() <= kept().items()
     names = sorted(name.rpartition("-")[0] for name in kept())
     own = ["leaderboard-iris", "leaderboard-iris"]
@@ -100,112 +100,112 @@ def test_a_sweep_has_a_leaderboard_that_no_other_replaces(run, write, tmp_path):
     assert 4 == len(set(found))
 
 
-def test_a_leaderboard_is_shown_by_its_experiment_or_key(run, write):
+def test_a_leaderboard_is_shown_by_its_experiment_or_key(wide, write):
     """The last one of the experiment; others are named on stderr."""
     write("iris"), write("boston", BOSTON)
     for words in (["configs/iris.yaml", "--seeds", 2], ["configs"], ["configs/iris.yaml"]):
-        assert 0 == run("sweep", *words)[0]
+        assert 0 == wide("sweep", *words)[0]
 
     def shown(*words):
-        return json.loads(run("ls", "--leaderboard", "--json", *words)[1])
+        return json.loads(wide("ls", "--leaderboard", "--json", *words)[1])
 
     assert "nnrun sweep configs/iris.yaml" == shown()["command"] == shown("iris")["command"]
     assert "nnrun sweep configs" == shown("2-experiments")["command"]
     assert "nnrun sweep configs" == shown("boston")["command"]
     assert shown("2-experiments")["key"] == shown(shown("2-experiments")["key"])["key"]
-    code, _, err = run("ls", "--leaderboard", "iris")
+    code, _, err = wide("ls", "--leaderboard", "iris")
     assert (0, True) == (code, "other leaderboards, for nnrun ls KEY --leaderboard: 2-exp" in err)
-    code, _, err = run("ls", "--leaderboard", "iri")
+    code, _, err = wide("ls", "--leaderboard", "iri")
     assert (0, True) == (code, "no leaderboard has an experiment iri; this is iris-" in err)
-    code, _, err = run("ls", "--leaderboard", "wine")
+    code, _, err = wide("ls", "--leaderboard", "wine")
     assert (2, True) == (code, "no leaderboard in results has 'wine' on it or starts with" in err)
 
 
-def test_a_leaderboard_of_two_experiments_is_found_though_a_longer_name_is_newer(run, write):
+def test_a_leaderboard_of_two_experiments_is_found_though_a_longer_name_is_newer(wide, write):
     """An experiment's name is not taken for the start of another one."""
     write("iris"), write("boston", BOSTON)
-    assert 0 == run("sweep", "configs")[0]
+    assert 0 == wide("sweep", "configs")[0]
     (key,) = (board.name for board in Path("results").glob("leaderboard-2-*"))
     longer = write("iris_long")
-    assert 0 == run("sweep", longer)[0]
-    board = json.loads(run("ls", "--leaderboard", "--json", "iris")[1])
+    assert 0 == wide("sweep", longer)[0]
+    board = json.loads(wide("ls", "--leaderboard", "--json", "iris")[1])
     assert key == f"leaderboard-{board['key']}.json"
 
 
-def test_a_long_leaderboard_is_cut_and_says_so(run, write):
+def test_a_long_leaderboard_is_cut_and_says_so(wide, write):
     """The first rows with their marks; --all shows all."""
     write("iris")
     words = ("training.learning_rate=0.1,0.2,0.3", "training.iterations=1", "--seeds", 2)
-    assert 0 == run("sweep", "configs/iris.yaml", *words)[0]
-    every = run("ls", "--leaderboard", "--all", "--wide")[1].splitlines()
-    some = run("ls", "--leaderboard", "--top", 1, "--wide")[1].splitlines()
-    key = json.loads(run("ls", "--leaderboard", "--json")[1])["key"]
+    assert 0 == wide("sweep", "configs/iris.yaml", *words)[0]
+    every = wide("ls", "--leaderboard", "--all", "--wide")[1].splitlines()
+    some = wide("ls", "--leaderboard", "--top", 1, "--wide")[1].splitlines()
+    key = json.loads(wide("ls", "--leaderboard", "--json")[1])["key"]
     left = "2 more rows, all ranked below these, are left out"
     assert f"{left}; nnrun ls {key} --leaderboard --all shows all." in some
     moved = Path("results").rename("moved runs")
     hint = f"nnrun ls {key} --leaderboard --all --results 'moved runs' shows all"
-    assert hint in run("ls", "--leaderboard", "--top", 1, "--wide", "--results", moved)[1]
+    assert hint in wide("ls", "--leaderboard", "--top", 1, "--wide", "--results", moved)[1]
     (first,) = (line for line in some if line.lstrip().startswith("1 "))
     assert first.split() in [line.split() for line in every]
     assert ["1 *", "2 *", "3 *"] == [line[:3] for line in every if line[1:3] == " *"]
 
 
-def test_a_leaderboard_is_printed_in_other_forms(run, write):
+def test_a_leaderboard_is_printed_in_other_forms(wide, write):
     """CSV and Markdown are those of the files, or their first rows; options of runs are refused."""
     write("iris")
     words = ("training.learning_rate=0.1,0.2", "training.iterations=1")
-    assert 0 == run("sweep", "configs/iris.yaml", *words)[0]
+    assert 0 == wide("sweep", "configs/iris.yaml", *words)[0]
     for form in ("csv", "md"):
         file = Path(f"results/leaderboard.{form}").read_text()
-        assert file == run("ls", "--leaderboard", f"--{form}")[1]
-    assert 2 == len(run("ls", "--leaderboard", "--csv", "--top", 1)[1].splitlines())
+        assert file == wide("ls", "--leaderboard", f"--{form}")[1]
+    assert 2 == len(wide("ls", "--leaderboard", "--csv", "--top", 1)[1].splitlines())
     for refused in (["--sort", "test"], ["--where", "seed=1"], ["--last", 1]):
-        code, out, err = run("ls", "--leaderboard", *refused)
+        code, out, err = wide("ls", "--leaderboard", *refused)
         assert (2, "") == (code, out)
         assert f"{refused[0]} is for lists of runs" in err
-    assert 2 == run("ls", "--leaderboard", "--top", 3, "--all")[0]
+    assert 2 == wide("ls", "--leaderboard", "--top", 3, "--all")[0]
 
 
-def test_a_dry_run_writes_nothing(run, write, tmp_path):
+def test_a_dry_run_writes_nothing(wide, write, tmp_path):
     """The plan with its runs and an estimate; complete runs are counted."""
     write("iris"), write("boston", BOSTON)
-    run("sweep", "configs/iris.yaml")
+    wide("sweep", "configs/iris.yaml")
     before = sorted(tmp_path.rglob("*"))
-    code, out, _ = run("sweep", "configs", "training.batch_size=8,16", "--seeds", 2, "--dry-run")
+    code, out, _ = wide("sweep", "configs", "training.batch_size=8,16", "--seeds", 2, "--dry-run")
     assert 0 == code
     assert "8 runs, 1 of them complete already; about " in out
     assert "iris batch_size=16" in out
     assert "42–43" in out
-    code, out, _ = run("sweep", "configs", "--seeds", 2, "--dry-run", "--json")
+    code, out, _ = wide("sweep", "configs", "--seeds", 2, "--dry-run", "--json")
     plan = json.loads(out)
     assert (4, 1) == (plan["runs"], plan["complete"])
     assert [42, 43] == plan["points"][0]["seeds"]
-    _, out, _ = run("sweep", "configs/iris.yaml", "--dry-run")
+    _, out, _ = wide("sweep", "configs/iris.yaml", "--dry-run")
     assert "1 run, 1 of them complete already. Nothing was written." in out
     assert before == sorted(tmp_path.rglob("*"))
 
 
-def test_rows_of_a_dry_run_can_be_compared(run, write):
+def test_rows_of_a_dry_run_can_be_compared(wide, write):
     """Times are in one unit, and blocks in few words."""
     write("iris")
     rates = "training.learning_rate=0.1,{schedule: warmup_cosine, peak: 0.1, warmup: 5}"
     iterations = "training.iterations=10,10000000000"
     words = ("sweep", "configs/iris.yaml", rates, iterations, "training.epochs=null")
-    out = run(*words, "--dry-run", "--wide")[1]
+    out = wide(*words, "--dry-run", "--wide")[1]
     assert 2 == out.count(" learning_rate=warmup_cosine(peak=0.1, warmup=5) ")
     heading, _, *rows = out.split("\n\n")[0].splitlines()
     assert "about" == heading.split()[-1]
     assert [["s"] * 4, []] == [[r.split()[-1] for r in rows], [r for r in rows if " min " in r]]
 
 
-def test_a_dry_run_names_the_time_of_compiling(run, write):
+def test_a_dry_run_names_the_time_of_compiling(wide, write):
     """Of each function once, without those of complete runs; none by NumPy."""
     file = write("boston", BOSTON)
     words = ("sweep", file, "network.sizes.0=2,3,4")
     dry, rates = ("--dry-run", "--json"), "training.learning_rate=0.1,0.2"
 
     def compiling(*more):
-        return json.loads(run(*words, *more, *dry)[1])["estimated_seconds_of_compiling"]
+        return json.loads(wide(*words, *more, *dry)[1])["estimated_seconds_of_compiling"]
 
     choices = [load_config(file, [f"network.sizes.0={units}"]) for units in (2, 3, 4)]
     times = [compiling_seconds(prepare(choice).network) for choice in choices]
@@ -213,94 +213,94 @@ def test_a_dry_run_names_the_time_of_compiling(run, write):
     for more in ((), ("--seeds", 2), (rates,), ("training.iterations=20,30",)):
         assert pytest.approx(sum(times)) == compiling(by_function, "-j", 1, *more)
     assert 0 == compiling("training.engine=numpy")
-    assert "of compiling" not in run(*words, "training.engine=numpy", "--dry-run")[1]
-    assert 0 == run("sweep", file, "network.sizes.0=3", by_function)[0]
+    assert "of compiling" not in wide(*words, "training.engine=numpy", "--dry-run")[1]
+    assert 0 == wide("sweep", file, "network.sizes.0=3", by_function)[0]
     assert pytest.approx(sum(times) - times[1]) == compiling(by_function, "-j", 1, "--seeds", 2)
-    shown = run(*words, by_function, "-j", 1, "--dry-run")[1]
+    shown = wide(*words, by_function, "-j", 1, "--dry-run")[1]
     assert " s of compiling. Nothing was written." in shown
 
 
-def test_lengths_that_a_smoke_run_replaces_are_named(run, write):
+def test_lengths_that_a_smoke_run_replaces_are_named(wide, write):
     """Once for all configs, those of their own grids included; not with --quiet."""
     own = "sweep: {grid: {training.epochs: [1, 2]}}"
     write("iris"), write("own", f"{IRIS}{own}"), write("boston", BOSTON + own)
     made = "so that they make no settings of their own\n"
     smoke = ("--iterations", 5, "--dry-run")
-    code, out, err = run("sweep", "configs", "training.batch_size=8,16", "--json", *smoke)
+    code, out, err = wide("sweep", "configs", "training.batch_size=8,16", "--json", *smoke)
     assert (0, 6) == (code, json.loads(out)["runs"])
     assert f"--iterations 5 replaces the values of 'training.epochs', {made}" == err
     both = "'training.iterations' and 'training.epochs'"
     given = ("sweep", "configs", "training.iterations=7,8", *smoke)
-    assert f"--iterations 5 replaces the values of {both}, {made}" == run(*given)[2]
-    assert "" == run(*given, "-q")[2]
+    assert f"--iterations 5 replaces the values of {both}, {made}" == wide(*given)[2]
+    assert "" == wide(*given, "-q")[2]
     for one in ("training.epochs=2", "training.batch_size=8,16"):
-        assert "" == run("sweep", "configs/iris.yaml", one, *smoke)[2]
-    trained = run("sweep", "configs/iris.yaml", "training.epochs=1,2", *smoke[:2])
+        assert "" == wide("sweep", "configs/iris.yaml", one, *smoke)[2]
+    trained = wide("sweep", "configs/iris.yaml", "training.epochs=1,2", *smoke[:2])
     assert (0, 1) == (trained[0], trained[2].count(made))
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=("table", "JSON"))
-def test_a_dry_run_makes_each_setting_once(run, write, monkeypatch, form):
+def test_a_dry_run_makes_each_setting_once(wide, write, monkeypatch, form):
     """To count its runs, to look for them in the results, and to show it."""
     write("iris")
     made = []
     make = validate.make_variant
     monkeypatch.setattr(validate, "make_variant", lambda *given: made.append(given) or make(*given))
     words = ("sweep", "configs", "training.iterations=range(1,51)", "--dry-run")
-    assert 0 == run(*words, *form)[0]
+    assert 0 == wide(*words, *form)[0]
     assert 50 == len(made)
 
 
-def test_a_plan_of_many_rows_is_cut(run, write):
+def test_a_plan_of_many_rows_is_cut(wide, write):
     """The table has the first rows, the totals are of all, and JSON has each."""
     write("iris")
     words = ("sweep", "configs", f"training.iterations=range(1,{MOST_ROWS + 4})", "--dry-run")
-    _, out, _ = run(*words)
+    _, out, _ = wide(*words)
     assert MOST_ROWS == out.count("iris iterations=")
     assert "and 3 rows below; --json has all" in out
     assert f"{MOST_ROWS + 3} runs; about " in out
-    assert MOST_ROWS + 3 == len(json.loads(run(*words, "--json")[1])["points"])
+    assert MOST_ROWS + 3 == len(json.loads(wide(*words, "--json")[1])["points"])
 
 
-def test_one_bad_config_starts_nothing(run, write, tmp_path):
+def test_one_bad_config_starts_nothing(wide, write, tmp_path):
     """Exit 2 with its place; the good ones are not begun."""
     for number in range(5):
         write(f"good{number}")
     write("bad", IRIS.replace("cross_entropy", "mean_squarred"))
-    code, out, err = run("sweep", "configs")
+    code, out, err = wide("sweep", "configs")
     assert (2, "") == (code, out)
     assert "configs/bad.yaml:4:7: loss: 'mean_squarred' is not a loss" in err
     assert not (tmp_path / "results").exists()
 
 
-def test_subfolders_are_taken_on_request(run, write):
+def test_subfolders_are_taken_on_request(wide, write):
     """A folder means the configs directly in it."""
     write("iris"), write("deep", IRIS, "configs/more")
-    assert 1 == json.loads(run("sweep", "configs", "--dry-run", "--json")[1])["runs"]
-    found = json.loads(run("sweep", "configs", "--dry-run", "--json", "--recursive")[1])
+    assert 1 == json.loads(wide("sweep", "configs", "--dry-run", "--json")[1])["runs"]
+    found = json.loads(wide("sweep", "configs", "--dry-run", "--json", "--recursive")[1])
     assert 2 == found["runs"]
 
 
-def test_failures_show_at_once_and_in_the_end(run, write):
+def test_failures_show_at_once_and_in_the_end(wide, write):
     """Exit 1; the leaderboard counts them; --json has them with their reasons."""
     write("iris"), write("wild", WILD)
-    code, out, err = run("sweep", "configs", "--seeds", 2)
+    code, out, err = wide("sweep", "configs", "--seeds", 2)
     assert 1 == code
     lines = err.splitlines()
     assert 2 == sum(line.startswith("failed: wild seed=4") for line in lines)
     assert any(line.startswith("4 runs: 4 trained in ") for line in lines)
     assert "error: of 4 runs, 2 diverged" in lines
     assert "0 of 2" in out
-    code, out, err = run("sweep", "configs", "--seeds", 2, "--json", "-q")
+    code, out, err = wide("sweep", "configs", "--seeds", 2, "--json", "-q")
     data = json.loads(out)
     assert (1, 0, 4, 2) == (code, data["trained"], data["complete_before"], len(data["failures"]))
     assert all("left the range of numbers" in failure["reason"] for failure in data["failures"])
 
 
-def test_a_run_that_cannot_be_saved_again_has_the_reason(run, write, monkeypatch):
+def test_a_run_that_cannot_be_saved_again_has_the_reason(wide, write, monkeypatch):
     """Not the path of the report of before, which knows of no failure."""
     write("iris")
-    assert 0 == run("sweep", "configs")[0]
+    assert 0 == wide("sweep", "configs")[0]
     sync = os.fsync
 
     def full(descriptor):
@@ -309,24 +309,24 @@ def test_a_run_that_cannot_be_saved_again_has_the_reason(run, write, monkeypatch
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    code, _, err = run("sweep", "configs", "--force", "-j", 1)
+    code, _, err = wide("sweep", "configs", "--force", "-j", 1)
     assert 1 == code
     assert err.endswith(
         "error: of 1 run, 1 failed\n  iris seed=3: cannot be saved: File too large\n"
     )
 
 
-def test_fail_fast_names_the_command_that_goes_on(run, write, tmp_path):
+def test_fail_fast_names_the_command_that_goes_on(wide, write, tmp_path):
     """And leaves no leaderboard of half a sweep."""
     write("wild", WILD)
-    code, _, err = run("sweep", "configs", "--seeds", 9, "--fail-fast", "-j", 1)
+    code, _, err = wide("sweep", "configs", "--seeds", 9, "--fail-fast", "-j", 1)
     assert 1 == code
     assert "error: of 9 runs, 1 diverged" in err
     assert "to continue:\n  nnrun sweep configs --seeds 9 --jobs 1 --fail-fast" in err
     assert not (tmp_path / "results/leaderboard.md").exists()
 
 
-def test_failures_are_reported_though_the_leaderboard_cannot_be_written(run, write, monkeypatch):
+def test_failures_are_reported_though_the_leaderboard_cannot_be_written(wide, write, monkeypatch):
     """What went wrong with the runs comes first, then what went wrong with their table."""
     write("wild", WILD)
 
@@ -334,7 +334,7 @@ def test_failures_are_reported_though_the_leaderboard_cannot_be_written(run, wri
         raise OSError(errno.ENOSPC, "No space left on device", "results/leaderboard.csv")
 
     monkeypatch.setattr(Store, "write", full)
-    code, out, err = run("sweep", "configs")
+    code, out, err = wide("sweep", "configs")
     assert 1 == code
     assert "0 of 1" in out
     lines = err.partition("error: ")[2].splitlines()
@@ -343,49 +343,49 @@ def test_failures_are_reported_though_the_leaderboard_cannot_be_written(run, wri
     assert f"the leaderboard cannot be written: {place}" == lines[-1]
 
 
-def test_a_link_out_of_the_results_folder_is_refused_before_the_start(run, write, tmp_path):
+def test_a_link_out_of_the_results_folder_is_refused_before_the_start(wide, write, tmp_path):
     """Exit 2; nothing is trained, here or there."""
     write("iris"), write("other")
     (tmp_path / "outside").mkdir()
     (tmp_path / "results").mkdir()
     (tmp_path / "results/other").symlink_to(tmp_path / "outside")
-    code, _, err = run("sweep", "configs")
+    code, _, err = wide("sweep", "configs")
     assert 2 == code
     assert "leads out of the results folder" in err
     assert ["other"] == [path.name for path in (tmp_path / "results").iterdir()]
     assert [] == list((tmp_path / "outside").iterdir())
 
 
-def test_the_command_that_goes_on_names_its_folder(run, write, monkeypatch):
+def test_the_command_that_goes_on_names_its_folder(wide, write, monkeypatch):
     """Also where an environment variable has another one."""
     monkeypatch.setenv("NNRUN_RESULTS", "elsewhere")
     write("iris")
-    board = json.loads(run("sweep", "configs", "--results", "results", "--json")[1])["leaderboard"]
+    board = json.loads(wide("sweep", "configs", "--results", "results", "--json")[1])["leaderboard"]
     assert "nnrun sweep configs --results results" == board["command"]
 
 
-def test_quiet_is_quiet(run, write):
+def test_quiet_is_quiet(wide, write):
     """Nothing at all where all is well."""
     write("iris")
-    assert (0, "", "") == run("sweep", "configs", "-q")
+    assert (0, "", "") == wide("sweep", "configs", "-q")
 
 
-def test_replication_is_written_on_request(run, write, tmp_path):
+def test_replication_is_written_on_request(wide, write, tmp_path):
     """In the results folder, with the command that makes it."""
     write("iris", IRIS + "published: {test_accuracy: 0.0}\n")
-    assert 0 == run("sweep", "configs", "--seeds", 2, "--replication")[0]
+    assert 0 == wide("sweep", "configs", "--seeds", 2, "--replication")[0]
     text = (tmp_path / "results/REPLICATION.md").read_text()
     assert "| iris | test accuracy | 2 |" in text
     assert "| 0 | **no** |" in text
     assert "nnrun sweep configs --seeds 2 --replication" in text
 
 
-def test_replication_of_runs_that_are_complete(run, write, tmp_path):
+def test_replication_of_runs_that_are_complete(wide, write, tmp_path):
     """Numbers that are published after the runs were trained are held against them all the same."""
     write("iris")
-    assert 0 == run("sweep", "configs", "--seeds", 2)[0]
+    assert 0 == wide("sweep", "configs", "--seeds", 2)[0]
     write("iris", IRIS + "published: {test_accuracy: 0.0, train_accuracy: 1.5}\n")
-    code, _, err = run("sweep", "configs", "--seeds", 2, "--replication")
+    code, _, err = wide("sweep", "configs", "--seeds", 2, "--replication")
     assert 0 == code
     assert "0 trained" in err
     text = (tmp_path / "results/REPLICATION.md").read_text()
@@ -393,11 +393,11 @@ def test_replication_of_runs_that_are_complete(run, write, tmp_path):
     assert "| 1.5 | **no** |" in text
 
 
-def test_jobs_and_dask_exclude_each_other(run, write):
+def test_jobs_and_dask_exclude_each_other(wide, write):
     """A usage error, as is an address that is none."""
     write("iris")
-    assert 2 == run("sweep", "configs", "-j", 2, "--dask", "tcp://127.0.0.1:1")[0]
-    code, _, err = run("sweep", "configs", "--dask", "nonsense://x")
+    assert 2 == wide("sweep", "configs", "-j", 2, "--dask", "tcp://127.0.0.1:1")[0]
+    code, _, err = wide("sweep", "configs", "--dask", "nonsense://x")
     assert 2 == code
     kinds = err.removeprefix("error: --dask nonsense://x: 'nonsense://' is not a kind of address")
     assert kinds.startswith(" of Dask (one of inproc://, tcp://, tls://, ")
@@ -409,14 +409,14 @@ def test_jobs_and_dask_exclude_each_other(run, write):
     for reason, addresses in wrong.items():
         for address in addresses:
             message = f"error: --dask {address}: {reason}\n"
-            assert (2, "", message) == run("sweep", "configs", "--dask", address)
-    assert 2 == run("sweep", "configs", "--dask", "")[0]
+            assert (2, "", message) == wide("sweep", "configs", "--dask", address)
+    assert 2 == wide("sweep", "configs", "--dask", "")[0]
 
 
-def test_a_cluster_needs_its_certificates(run, write, monkeypatch, tmp_path):
+def test_a_cluster_needs_its_certificates(wide, write, monkeypatch, tmp_path):
     """A `tls://` address without them is a mistake that says what to set, and what is wrong."""
     write("iris")
-    code, _, err = run("sweep", "configs", "--dask", "tls://127.0.0.1:1")
+    code, _, err = wide("sweep", "configs", "--dask", "tls://127.0.0.1:1")
     assert 2 == code
     assert "--dask tls://127.0.0.1:1: no certificates are configured; set DASK_DIS" in err
     import dask
@@ -424,12 +424,12 @@ def test_a_cluster_needs_its_certificates(run, write, monkeypatch, tmp_path):
     nothing = str(tmp_path / "nothing.pem")
     names = ("ca-file", "client.cert", "client.key")
     with dask.config.set({f"distributed.comm.tls.{name}": nothing for name in names}):
-        code, _, err = run("sweep", "configs", "--dask", "tls://127.0.0.1:1")
+        code, _, err = wide("sweep", "configs", "--dask", "tls://127.0.0.1:1")
     assert 2 == code
     assert "the certificates cannot be used: [Errno 2] No such file" in err
 
 
-def test_a_scheduler_that_does_not_answer(run, write, monkeypatch, tmp_path):
+def test_a_scheduler_that_does_not_answer(wide, write, monkeypatch, tmp_path):
     """Exit 1, and nothing is written, nor said to be saved; also where Dask needs another package
     for this kind of address.
     """
@@ -439,14 +439,14 @@ def test_a_scheduler_that_does_not_answer(run, write, monkeypatch, tmp_path):
     write("iris")
     words = ("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
     message = f"no Dask scheduler answers at {words[-1]}; to continue:\n  nnrun {' '.join(words)}"
-    assert (1, "", f"error: {message}\n") == run(*words)
-    code, _, err = run("sweep", "configs", "--dask", "ucx://127.0.0.1:1")
+    assert (1, "", f"error: {message}\n") == wide(*words)
+    code, _, err = wide("sweep", "configs", "--dask", "ucx://127.0.0.1:1")
     assert 1 == code
     assert err.startswith("error: no Dask scheduler can be reached at ucx://127.0.0.1:1: ")
     assert ["configs"] == os.listdir(tmp_path)
 
 
-def test_waiting_for_a_scheduler_is_said(run, write, monkeypatch):
+def test_waiting_for_a_scheduler_is_said(wide, write, monkeypatch):
     """Before it turns out that none answers; with --quiet, that alone is."""
     from nnrun.sweeps.workers import dask_client
 
@@ -465,7 +465,7 @@ def test_waiting_for_a_scheduler_is_said(run, write, monkeypatch):
         with ThreadingTCPServer(("127.0.0.1", 0), Silent) as server:
             Thread(target=server.serve_forever).start()
             address = f"tcp://127.0.0.1:{server.server_address[1]}"
-            code, _, err = run("sweep", "configs", "--dask", address, *quiet)
+            code, _, err = wide("sweep", "configs", "--dask", address, *quiet)
             server.shutdown()
         waiting = [] if quiet else [f"waiting for the Dask scheduler at {address}"]
         failed = f"error: no Dask scheduler answers at {address}; to continue:"
@@ -481,7 +481,7 @@ def test_waiting_for_a_scheduler_is_said(run, write, monkeypatch):
     ],
     ids=["silence", "another protocol", "an echo"],
 )
-def test_a_server_that_is_no_scheduler(run, write, monkeypatch, tmp_path, answer, sentence):
+def test_a_server_that_is_no_scheduler(wide, write, monkeypatch, tmp_path, answer, sentence):
     """Exit 1 with one sentence, in a limited time, and nothing is written."""
     from nnrun.sweeps.workers import dask_client
 
@@ -495,14 +495,14 @@ def test_a_server_that_is_no_scheduler(run, write, monkeypatch, tmp_path, answer
     with ThreadingTCPServer(("127.0.0.1", 0), Answering) as server:
         Thread(target=server.serve_forever).start()
         address = f"tcp://127.0.0.1:{server.server_address[1]}"
-        code, out, err = run("sweep", "configs", "--dask", address)
+        code, out, err = wide("sweep", "configs", "--dask", address)
         server.shutdown()
     assert (1, "") == (code, out)
     assert err.startswith(f"error: {sentence.format(address)}; to continue:\n")
     assert ["configs"] == os.listdir(tmp_path)
 
 
-def test_an_error_after_work_has_begun(run, write, monkeypatch):
+def test_an_error_after_work_has_begun(wide, write, monkeypatch):
     """It says that what was finished is saved."""
 
     def fail(*_):
@@ -511,7 +511,7 @@ def test_an_error_after_work_has_begun(run, write, monkeypatch):
     monkeypatch.setattr(Sweep, "run", fail)
     write("iris")
     message = "no worker is left; what was finished is saved; to continue:\n  nnrun sweep configs"
-    assert (1, "", f"error: {message}\n") == run("sweep", "configs")
+    assert (1, "", f"error: {message}\n") == wide("sweep", "configs")
 
 
 @pytest.fixture
@@ -538,11 +538,11 @@ def closed(monkeypatch):
     return close
 
 
-def test_a_results_folder_that_may_not_be_written_ends_it(run, write, closed):
+def test_a_results_folder_that_may_not_be_written_ends_it(wide, write, closed):
     """At the first run, before any is trained; nothing was finished, and nothing else is said."""
     write("iris")
     closed()
-    code, out, err = run("sweep", "configs", "--seeds", 9, "-j", 1)
+    code, out, err = wide("sweep", "configs", "--seeds", 9, "-j", 1)
     reason = os.strerror(errno.EACCES)
     assert (1, "") == (code, out)
     assert [
@@ -552,19 +552,19 @@ def test_a_results_folder_that_may_not_be_written_ends_it(run, write, closed):
     ] == err.splitlines()
 
 
-def test_what_a_closed_results_folder_has_is_saved(run, write, closed):
+def test_what_a_closed_results_folder_has_is_saved(wide, write, closed):
     """It says so where some runs are complete."""
     write("iris")
-    run("sweep", "configs", "--seeds", 2, "-q")
+    wide("sweep", "configs", "--seeds", 2, "-q")
     closed()
-    code, _, err = run("sweep", "configs", "--seeds", 9, "-j", 1)
+    code, _, err = wide("sweep", "configs", "--seeds", 9, "-j", 1)
     saved = f"no more results can be written: {os.strerror(errno.EACCES)}; what was finished is"
     assert 1 == code
     assert 1 == err.count("failed: ")
     assert saved in err
 
 
-def test_a_run_folder_that_may_not_be_entered_fails_alone(run, write, monkeypatch):
+def test_a_run_folder_that_may_not_be_entered_fails_alone(wide, write, monkeypatch):
     """The others have their board, and the reason stands where the report would."""
     file = write("iris")
     folder = Path("results/iris", prepare(load_config(file)).run_id).absolute()
@@ -587,7 +587,7 @@ def test_a_run_folder_that_may_not_be_entered_fails_alone(run, write, monkeypatc
 
     monkeypatch.setattr(Path, "mkdir", refusing)
     monkeypatch.setattr(os, "stat", looking)
-    code, out, err = run("sweep", "configs", "--seeds", 3, "-j", 1)
+    code, out, err = wide("sweep", "configs", "--seeds", 3, "-j", 1)
     assert 1 == code
     assert "Result:   iris, test accuracy" in out
     assert "wrote results/leaderboard-iris" in err
@@ -631,16 +631,16 @@ def test_an_interrupted_sweep_calls_no_run_complete_that_is_not(shell, write, tm
     assert "interrupted after 1 of 2 runs, 1 saved half-way\nof 2 runs, 1 diverged\n" in err
 
 
-def test_a_sweep_that_stops_early_may_have_less_left_than_it_knows(run, write):
+def test_a_sweep_that_stops_early_may_have_less_left_than_it_knows(wide, write):
     """It has not looked at the runs further on, which may be complete."""
     write("wild", WILD)
     words = ("sweep", "configs", "seed=0,1,2", "-j", 1, "--fail-fast")
-    run(*words[:2], "seed=2")
-    _, _, err = run(*words)
+    wide(*words[:2], "seed=2")
+    _, _, err = wide(*words)
     assert re.search(r"3 runs: 1 trained in .*, 1 diverged, up to 2 left\n", err)
-    _, _, err = run(*words)
+    _, _, err = wide(*words)
     assert re.search(r" 1 trained in .*, 1 complete already, 2 diverged, up to 1 left\n", err)
-    assert "3 runs: 0 trained in " in run(*words)[2]
+    assert "3 runs: 0 trained in " in wide(*words)[2]
 
 
 def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):

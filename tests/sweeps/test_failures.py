@@ -56,18 +56,18 @@ training: {learning_rate: 0.01, epochs: 2, batch_size: 4}
 @pytest.mark.parametrize(
     ("config", "patients"), [(GROUPED, 21 * "a" + 20 * "b"), (KNOWN, 20 * "ab" + "c")]
 )
-def test_a_seed_that_train_refuses_fails_with_its_message(run, write, tmp_path, config, patients):
+def test_a_seed_that_train_refuses_fails_with_its_message(wide, write, tmp_path, config, patients):
     """By the seed, one of two patients is trained on, with 21 rows, which leave a batch of one, or
     20; or the only row of a patient is in the test split. Failures are stored, as all others are.
     """
     rows = [f"{patient},{n % 7},{n % 5}" for n, patient in enumerate(patients)]
     (tmp_path / "visits.csv").write_text("\n".join(["patient,x,y", *rows]))
     file = str(write("grouped", config))
-    alone = {seed: run("train", file, f"seed={seed}", "--results", "alone") for seed in range(8)}
+    alone = {seed: wide("train", file, f"seed={seed}", "--results", "alone") for seed in range(8)}
     refused = {seed: err for seed, (code, _, err) in alone.items() if code == 2}
     assert 0 < len(refused) < 8
     seeds = [*(alone.keys() - refused.keys()), *refused]  # the first is checked by the plan
-    code, out, _ = run("sweep", file, f"seed={','.join(map(str, seeds))}", "--json", "-j", 1)
+    code, out, _ = wide("sweep", file, f"seed={','.join(map(str, seeds))}", "--json", "-j", 1)
     assert 1 == code
     failures = json.loads(out)["failures"]
     assert {f"grouped seed={seed}" for seed in refused} == {each["label"] for each in failures}

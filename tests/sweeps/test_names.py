@@ -9,17 +9,17 @@ from tests.sweeps.helpers import BOSTON, IRIS
 
 
 @pytest.fixture
-def written(run, write, tmp_path):
+def written(wide, write, tmp_path):
     """The names of all files that a sweep has written beside experiments."""
     write("iris", IRIS + "published: {test_accuracy: 0.0}\n")
     write("boston", BOSTON)
-    assert 0 == run("sweep", "configs", "--iterations", 2, "--replication")[0]
+    assert 0 == wide("sweep", "configs", "--iterations", 2, "--replication")[0]
     names = sorted(place.name for place in (tmp_path / "results").iterdir() if place.is_file())
     assert 5 == len(names)
     return names
 
 
-def test_each_is_refused_at_its_place(written, run, write, tmp_path):
+def test_each_is_refused_at_its_place(written, wide, write, tmp_path):
     """In the config, in the name of the file and in an argument, in any case of letters."""
     before = sorted((tmp_path / "results").rglob("*"))
     for name in [*written, *map(str.swapcase, written)]:
@@ -36,7 +36,7 @@ def test_each_is_refused_at_its_place(written, run, write, tmp_path):
             "configs/iris.yaml": f"argument 'name={name}': name: '{name}'",
         }
         for words in calls:
-            code, out, err = run(*words)
+            code, out, err = wide(*words)
             assert (2, "") == (code, out), (words, err)
             assert places[words[1]] in err
             assert "no name of nnrun's own files" in err
@@ -53,8 +53,8 @@ def test_no_other_name_is_written_beside_experiments(tmp_path):
 @pytest.mark.parametrize(
     "name", ["leaderboard", "leaderboard-2", "my.leaderboard.json", "board.md"]
 )
-def test_names_like_them_are_free(run, write, name):
+def test_names_like_them_are_free(wide, write, name):
     """Those that nnrun writes to no file are trained."""
     write(name)
-    assert 0 == run("train", f"configs/{name}.yaml", "--iterations", 1)[0]
-    assert 0 == run("sweep", "configs", "--iterations", 1)[0]
+    assert 0 == wide("train", f"configs/{name}.yaml", "--iterations", 1)[0]
+    assert 0 == wide("sweep", "configs", "--iterations", 1)[0]

@@ -125,7 +125,7 @@ def test_a_wrong_engine_fails_the_runs_of_its_config(plan, sweep, write, worker_
 # The bug leaves memory unwritten, which may hold signalling NaN.
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_sweep_with_a_wrong_engine_exits_with_1(write, run, monkeypatch, worker_module, jobs):
+def test_a_sweep_with_a_wrong_engine_exits_with_1(write, wide, monkeypatch, worker_module, jobs):
     """And says why of each run."""
     worker_module(WRONG)
     right = ExecutionPlan.by_rows
@@ -134,6 +134,6 @@ def test_a_sweep_with_a_wrong_engine_exits_with_1(write, run, monkeypatch, worke
         right(self, kernel, **(values | ({"data_row": 0} if kernel == "gather" else {})))
 
     monkeypatch.setattr(ExecutionPlan, "by_rows", by_rows)
-    code, _, stderr = run("sweep", write("kernels", KERNELS), "--seeds", "2", "-j", jobs)
+    code, _, stderr = wide("sweep", write("kernels", KERNELS), "--seeds", "2", "-j", jobs)
     assert 1 == code
     assert 2 == stderr.count(f"{TEXT}: in the first batch loss is ")

@@ -9,9 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.storage import store as stores
 from nnrun.runs.storage.contents.sealed import read_sealed, sealed_json
@@ -19,6 +17,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.shard import Shard
 from tests.forging import reseal
 from tests.forked import COMMANDS, Forked
+from tests.lab import invoke_well
 from tests.sweeps.helpers import BOSTON, IRIS, weights_of
 
 GRID = ("training.learning_rate=0.05,0.01", "training.iterations=20,60", "--seeds", 6)
@@ -92,12 +91,12 @@ def test_what_is_no_shard_is_refused(text, message):
     assert message == str(caught.value)
 
 
-def test_a_wrong_shard_leaves_nothing(run, write, tmp_path):
+def test_a_wrong_shard_leaves_nothing(wide, write, tmp_path):
     """It is a mistake of the command line: exit code 2, one line, no folder."""
     write("iris")
-    code, out, err = run("sweep", "configs", "--shard", "4/3")
+    code, out, err = wide("sweep", "configs", "--shard", "4/3")
     assert (2, "", "error: --shard 4/3: K goes from 1 to 3\n") == (code, out, err)
-    assert 2 == run("sweep", "configs", "--shard", "1/3", "--replication")[0]
+    assert 2 == wide("sweep", "configs", "--shard", "1/3", "--replication")[0]
     assert not (tmp_path / "results").exists()
 
 
@@ -111,28 +110,25 @@ def shards(tmp_path_factory):
     done = {"root": root, "words": words}
     for number in (1, 2, 3):
         results = str(root / f"part{number}")
-        shown = CliRunner().invoke(
-            cli, [*words, "--shard", f"{number}/3", "--results", results, "--json"]
-        )
-        assert 0 == shown.exit_code, shown.stderr
-        done[number] = json.loads(shown.stdout), shown.stderr
+        shown = invoke_well(*words, "--shard", f"{number}/3", "--results", results, "--json")
+        done[number] = shown.json, shown.err
     return done
 
 
-def test_networks_of_several_sizes_have_one_number_on_the_merged_board(run, write, tmp_path):
+def test_networks_of_several_sizes_have_one_number_on_the_merged_board(wide, write, tmp_path):
     """Later folds train on more categories, so that their networks are larger."""
     rows = [f"{n},{'abcd'[n // 10]},{n % 5}" for n in range(40)]
     (tmp_path / "shop.csv").write_text("\n".join(["x,kind,y", *rows]))
     write("shop", SHOP)
-    assert 0 == run("sweep", "configs", "--results", "whole")[0]
+    assert 0 == wide("sweep", "configs", "--results", "whole")[0]
     found = (tmp_path / "whole").glob("shop/*/report.json")
     sizes = sorted(json.loads(each.read_text())["network"]["parameters"] for each in found)
     assert [3, 4, 5] == sizes
     for number in (1, 2):
         ours = ("--shard", f"{number}/2", "--results", f"part{number}")
-        assert 0 == run("sweep", "configs", *ours)[0]
+        assert 0 == wide("sweep", "configs", *ours)[0]
         shutil.copytree(tmp_path / f"part{number}", tmp_path / "results", dirs_exist_ok=True)
-    merged_board = json.loads(run("ls", "--leaderboard", "--json")[1])
+    merged_board = json.loads(wide("ls", "--leaderboard", "--json")[1])
     board = json.loads((tmp_path / "whole" / "leaderboard.json").read_text())
     shown = [each["groups"][0]["rows"][0]["parameters"] for each in (board, merged_board)]
     assert [5, 5] == shown
@@ -161,24 +157,24 @@ def merged(shards, into, order=(1, 2, 3)):
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2)])
-def test_copied_together_they_are_one_sweep(shards, run, tmp_path, order):
+def test_copied_together_they_are_one_sweep(shards, wide, tmp_path, order):
     """The board of the merged folder is that of the whole sweep over it, byte for byte."""
     merged(shards, tmp_path / "results", order)
-    code, out, err = run("ls", "--leaderboard", "--json")
+    code, out, err = wide("ls", "--leaderboard", "--json")
     assert 0 == code, err
     assert "leaderboard.json was that of a shard; it is made again\n" in err
     ours = {name: (tmp_path / "results" / name).read_bytes() for name in FILES}
     assert json.loads(out) == read_sealed(tmp_path / "results/leaderboard.json")
     assert "unfinished" not in json.loads(out)
-    assert 0 == run(*shards["words"])[0]
+    assert 0 == wide(*shards["words"])[0]
     assert ours == {name: (tmp_path / "results" / name).read_bytes() for name in FILES}
 
 
-def test_what_is_copied_over_is_not_believed(shards, run, tmp_path):
+def test_what_is_copied_over_is_not_believed(shards, wide, tmp_path):
     """An index of another folder with its journal, leftovers of a write, a forged board."""
     results = tmp_path / "results"
     merged(shards, results)
-    assert 0 == run("ls", "--results", shards["root"] / "part1")[0]
+    assert 0 == wide("ls", "--results", shards["root"] / "part1")[0]
     (results / ".index.sqlite").write_bytes(b"SQLite format 3\0" + bytes(4096))
     (results / ".index.sqlite-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" * 99)
     (results / ".leaderboard.json.00000000.partial").write_text("{")
@@ -187,16 +183,16 @@ def test_what_is_copied_over_is_not_believed(shards, run, tmp_path):
         board["groups"][0]["rows"][0]["mean"] = 99.0
 
     reseal(results / "leaderboard.json", forge)
-    code, out, err = run("ls", "--leaderboard", "--json")
+    code, out, err = wide("ls", "--leaderboard", "--json")
     assert 0 == code, err
     assert 99.0 not in [row["mean"] for group in json.loads(out)["groups"] for row in group["rows"]]
-    assert 48 == len(json.loads(run("ls", "--json")[1]))
-    assert 0 == run("report")[0]
-    assert 0 == run("best", "iris")[0]
-    assert 0 == run("verify", "iris/best", "boston/best")[0]
+    assert 48 == len(json.loads(wide("ls", "--json")[1]))
+    assert 0 == wide("report")[0]
+    assert 0 == wide("best", "iris")[0]
+    assert 0 == wide("verify", "iris/best", "boston/best")[0]
 
 
-def test_a_board_that_names_other_folders_is_damaged(shards, run, tmp_path):
+def test_a_board_that_names_other_folders_is_damaged(shards, wide, tmp_path):
     """A row of an unfinished board names runs by their ids, and no path."""
     merged(shards, tmp_path / "results")
     file = tmp_path / "results/leaderboard.json"
@@ -210,32 +206,32 @@ def test_a_board_that_names_other_folders_is_damaged(shards, run, tmp_path):
         other = json.loads(json.dumps(board))
         other["unfinished"]["rows"][0][key] = value
         file.write_bytes(sealed_json(other))
-        code, _, err = run("ls", "--leaderboard")
+        code, _, err = wide("ls", "--leaderboard")
         assert (2, True) == (code, "; the same sweep again writes it anew" in err)
 
 
-def test_one_shard_less_is_said(shards, run, tmp_path):
+def test_one_shard_less_is_said(shards, wide, tmp_path):
     """The shards to train again are named as job schedulers take them."""
     merged(shards, tmp_path / "results", (1, 3))
-    code, out, _ = run("ls", "--leaderboard")
+    code, out, _ = wide("ls", "--leaderboard")
     assert 0 == code
     assert "after shard 3/3: 16 of 48 runs, of shard 2, are missing in this folder." in out
 
 
-def test_more_shards_than_runs(run, write):
+def test_more_shards_than_runs(wide, write):
     """A job without any run ends well."""
     write("iris")
     for number in (1, 2):
-        assert 0 == run("sweep", "configs", "--shard", f"{number}/2")[0]
-    code, out, _ = run("sweep", "configs", "--shard", "2/2", "--json")
+        assert 0 == wide("sweep", "configs", "--shard", f"{number}/2")[0]
+    code, out, _ = wide("sweep", "configs", "--shard", "2/2", "--json")
     assert (0, 0) == (code, json.loads(out)["runs"])
     assert "unfinished" not in json.loads(out)["leaderboard"]
 
 
-def test_a_shard_is_counted_before_it_starts(run, write):
+def test_a_shard_is_counted_before_it_starts(wide, write):
     """--dry-run shows its runs alone."""
     write("iris")
-    code, out, _ = run("sweep", "configs", "--shard", "2/3", "--seeds", 7, "--dry-run")
+    code, out, _ = wide("sweep", "configs", "--shard", "2/3", "--seeds", 7, "--dry-run")
     assert 0 == code
     assert "Shard 2/3: 2 runs" in out
     assert "2 of 7" in out

@@ -271,8 +271,8 @@ def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
     """When a listener hears that a run has ended, its files are complete and its lock is free."""
     made, found = sweep(plan(write("iris"), seeds=4)), []
 
-    def ended(run, record, progress, *, trained):
-        found.append(store.run(run.variant.name, run.run_id).read().record == record)
+    def ended(wide, record, progress, *, trained):
+        found.append(store.run(wide.variant.name, wide.run_id).read().record == record)
 
     made.listener.ended = ended
     run_inline(made)
@@ -391,7 +391,7 @@ def test_memory_does_not_grow_with_the_runs(plan, sweep, write):
     held = []
 
     class Scales(Listener):
-        def ended(self, run, record, progress, *, trained):
+        def ended(self, wide, record, progress, *, trained):
             if progress.ended in (20, runs):
                 gc.collect()
                 held.append(tracemalloc.get_traced_memory()[0])

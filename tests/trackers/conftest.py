@@ -71,9 +71,3 @@ def server(tmp_path_factory):
     started.start()
     yield started
     started.stop()
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path

@@ -48,18 +48,18 @@ def _joined(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_fraud_gets_true_advice_wherever_it_is_read(nnrun, fraud, report):
+def test_fraud_gets_true_advice_wherever_it_is_read(lab, fraud):
     """The AUC, weights and a threshold in terminal, report and page; nothing against the data."""
-    assert 0 == nnrun("init", "--data", "fraud.csv").exit_code
-    trained, shown = nnrun("train", "fraud.yaml"), nnrun("show", "fraud")
-    assert 0 == nnrun("report", "fraud").exit_code
-    found = report()
+    lab.ok("init", "--data", "fraud.csv")
+    trained, shown = lab("train", "fraud.yaml"), lab("show", "fraud")
+    lab.ok("report", "fraud")
+    found = lab.report()
     assert ["unequal_classes"] == [warning["kind"] for warning in found["warnings"]]
     (written,) = Path("results").glob("fraud/*/report.md")
     auc = f"ROC AUC {found['metrics']['test']['roc_auc']:.2f} on test data"
     for text in (
-        trained.output,
-        shown.output,
+        trained.said,
+        shown.said,
         written.read_text(),
         Path("report.html").read_text(),
     ):
@@ -69,21 +69,21 @@ def test_fraud_gets_true_advice_wherever_it_is_read(nnrun, fraud, report):
         assert "say little about the target" not in words
 
 
-def test_the_threshold_that_fraud_is_advised_finds_some(nnrun, fraud, report):
+def test_the_threshold_that_fraud_is_advised_finds_some(lab, fraud):
     """Of the rows that the usual one misses, and the advice is not given again."""
-    nnrun("init", "--data", "fraud.csv")
-    assert 0 == nnrun("train", "fraud.yaml", "decide.maximize=f1").exit_code
-    found = report()
+    lab("init", "--data", "fraud.csv")
+    lab.ok("train", "fraud.yaml", "decide.maximize=f1")
+    found = lab.report()
     assert [] == found["warnings"]
     counts = found["decision"]["splits"]["test"]
     assert (0, True) == (counts["default"]["tp"], counts["fitted"]["tp"] > 0)
 
 
-def test_churn_gets_the_numbers_that_tell_customers_apart(nnrun, churn, report):
+def test_churn_gets_the_numbers_that_tell_customers_apart(lab, churn):
     """Where accuracy is little better than naming the majority: the AUC, and a threshold."""
-    nnrun("init", "--data", "churn.csv")
-    trained = nnrun("train", "churn.yaml")
-    assert ["weak_signal"] == [warning["kind"] for warning in report()["warnings"]]
-    words = _joined(trained.output)
+    lab("init", "--data", "churn.csv")
+    trained = lab("train", "churn.yaml")
+    assert ["weak_signal"] == [warning["kind"] for warning in lab.report()["warnings"]]
+    words = _joined(trained.said)
     assert "but the network tells classes apart (ROC AUC 0.7" in words
     assert "or try a threshold by decide.maximize=balanced_accuracy." in words

@@ -20,58 +20,58 @@ def drafted(name: str) -> dict:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_real_table_is_learned_from_without_editing(nnrun, report, name):
+def test_a_real_table_is_learned_from_without_editing(lab, name):
     """`init`, `check` and `train` only: better than the baseline on rows that it has not seen."""
-    done = nnrun("init", *write_table(name))
-    assert (0, f"wrote {name}.yaml; now") == (done.exit_code, done.stderr.splitlines()[0])
-    assert 0 == nnrun("check", f"{name}.yaml").exit_code
-    assert 0 == nnrun("train", f"{name}.yaml").exit_code
-    found = report()
+    done = lab("init", *write_table(name))
+    assert (0, f"wrote {name}.yaml; now") == (done.code, done.err.splitlines()[0])
+    lab.ok("check", f"{name}.yaml")
+    lab.ok("train", f"{name}.yaml")
+    found = lab.report()
     main, larger = found["main_metric"], found["main_metric"] == "accuracy"
     ours, baseline = found["metrics"]["test"][main], found["baseline"]["test"][main]
     assert ours > baseline if larger else ours < baseline
 
 
-def test_a_draft_for_a_part_of_a_file_says_so(nnrun, monkeypatch):
+def test_a_draft_for_a_part_of_a_file_says_so(lab, monkeypatch):
     """In the note and in a comment, with the number of rows."""
     Path("x.csv").write_text("a,y\n" + "".join(f"{at % 7},{at}.5\n" for at in range(90)))
     monkeypatch.setattr(profile, "_MOST_CELLS", 100)
-    done = nnrun("init", "--data", "x.csv", "--target", "y")
+    done = lab("init", "--data", "x.csv", "--target", "y")
     words = "it looks at the first 50 rows alone; what comes later may be different"
-    assert (0, True) == (done.exit_code, words in done.stderr.splitlines())
+    assert (0, True) == (done.code, words in done.err.splitlines())
     head = Path("x.yaml").read_text(encoding="utf-8").splitlines()[:3]
     assert "# Written by `nnrun init` for x.csv: the first 50 rows, 2 columns." == head[0]
     assert f"# The file is large: {words}." == head[2]
 
 
-def test_the_next_commands_have_their_remarks_in_one_column_of_80(nnrun):
+def test_the_next_commands_have_their_remarks_in_one_column_of_80(lab):
     """The default name fits an 80-column terminal."""
-    lines = nnrun("init").stderr.splitlines()[1:]
+    lines = lab("init").err.splitlines()[1:]
     remarks = ("shows its network", "trains it", "with another setting")
     assert {59} == {line.index(words) for line, words in zip(lines, remarks, strict=True)}
     assert max(map(len, lines)) <= 80
 
 
-def test_the_last_of_the_next_commands_is_another_run(nnrun):
+def test_the_last_of_the_next_commands_is_another_run(lab):
     """It changes a setting of the file, and does not repeat it."""
-    _, train, other = (line.split()[1:] for line in nnrun("init").stderr.splitlines()[1:])
+    _, train, other = (line.split()[1:] for line in lab("init").err.splitlines()[1:])
     smoke = ["--iterations", "1"]
     for command in (train[:2], other[:3]):
-        assert 0 == nnrun(*command, *smoke).exit_code
+        lab.ok(*command, *smoke)
     assert 2 == len([*Path("results").glob("*/*/report.json")])
 
 
 @pytest.mark.parametrize(("most", "first"), [(100, "reading t.csv\n"), (1000, "wrote ")])
-def test_a_large_file_is_said_to_be_read(nnrun, monkeypatch, most, first):
+def test_a_large_file_is_said_to_be_read(lab, monkeypatch, most, first):
     """All of its cells are looked at, which takes seconds."""
     monkeypatch.setattr("nnrun.cli.init._LARGE", most)
     Path("t.csv").write_text("a,b\n" + "".join(f"{i / 2},{i % 7}\n" for i in range(25)))
-    assert nnrun("init", "--data", "t.csv").stderr.startswith(first)
+    assert lab("init", "--data", "t.csv").err.startswith(first)
 
 
-def test_every_column_has_its_place(nnrun):
+def test_every_column_has_its_place(lab):
     """Categories are named, what cannot be learned from is dropped with its reason."""
-    nnrun("init", *write_table("houses")[:2])
+    lab("init", *write_table("houses")[:2])
     columns = drafted("houses")["dataset"]["columns"]
     assert {"target": "MEDV"} == columns
     parts = ["month", "weekday", "elapsed", "cyclic"]
@@ -80,63 +80,63 @@ def test_every_column_has_its_place(nnrun):
     comments = [line for line in text.splitlines() if " # " in line.lstrip(" #")]
     assert 1 == len({line.rindex("  # ") for line in comments})
     assert {"impute": "median"} == drafted("houses")["dataset"]["missing"]
-    nnrun("init", *write_table("tumours")[:2])
+    lab("init", *write_table("tumours")[:2])
     assert ["id"] == drafted("tumours")["dataset"]["columns"]["drop"]
     assert "diagnosis" == drafted("tumours")["dataset"]["columns"]["target"]
-    nnrun("init", *write_table("diabetes")[:2])
+    lab("init", *write_table("diabetes")[:2])
     assert ["sex"] == drafted("diabetes")["dataset"]["columns"]["categorical"]
     assert "a guess: is this the column to predict?" in Path("diabetes.yaml").read_text()
 
 
-def test_the_text_of_the_file_is_seen(nnrun):
+def test_the_text_of_the_file_is_seen(lab):
     """Decimal commas, and the separator, which the header shows when the file is read, too."""
-    nnrun("init", *write_table("wine")[:2])
+    lab("init", *write_table("wine")[:2])
     assert "," == drafted("wine")["dataset"]["decimal"]
-    nnrun("init", *write_table("areas"))
+    lab("init", *write_table("areas"))
     assert "separator" not in drafted("areas")["dataset"]
-    assert 0 == nnrun("check", "areas.yaml").exit_code
+    lab.ok("check", "areas.yaml")
 
 
 @pytest.mark.parametrize("sign", ["|", ":", " "])
-def test_a_rarer_separator_is_seen(nnrun, sign):
+def test_a_rarer_separator_is_seen(lab, sign):
     """Also where names are quoted."""
     rows = "".join(f"{i * i % 17}.5{sign}{i % 7}.5{sign}{i}.5\n" for i in range(60))
     Path("t.csv").write_text('"a","c","y"\n'.replace(",", sign) + rows)
-    assert 0 == nnrun("init", "--data", "t.csv").exit_code
+    lab.ok("init", "--data", "t.csv")
     assert "y" == drafted("t")["dataset"]["columns"]["target"]
-    assert 0 == nnrun("check", "t.yaml").exit_code
+    lab.ok("check", "t.yaml")
 
 
 @pytest.mark.parametrize("sizes", [("38", "40", "XL"), ("007", "7", "x")])
-def test_few_numbers_and_texts_are_classes_or_categories(nnrun, sizes):
+def test_few_numbers_and_texts_are_classes_or_categories(lab, sizes):
     """A target of them is one of classes, and a comment offers a feature as one of categories."""
     rows = "".join(f"{i * i % 17}.5,{i % 7}.5,{sizes[i % 3]}\n" for i in range(60))
     Path("t.csv").write_text("a,y,size\n" + rows)
-    assert 0 == nnrun("init", "s", "--data", "t.csv", "--target", "size").exit_code
+    lab.ok("init", "s", "--data", "t.csv", "--target", "size")
     assert "classification" == drafted("s")["dataset"]["task"]
-    assert 0 == nnrun("check", "s.yaml").exit_code
-    assert 0 == nnrun("init", "--data", "t.csv", "--target", "y").exit_code
+    lab.ok("check", "s.yaml")
+    lab.ok("init", "--data", "t.csv", "--target", "y")
     assert {"target": "y", "drop": ["size"]} == drafted("t")["dataset"]["columns"]
     assert "    # categorical: [size]  # numbers and text" in Path("t.yaml").read_text()
 
 
-def test_numbers_with_zeros_in_front_are_codes(nnrun):
+def test_numbers_with_zeros_in_front_are_codes(lab):
     """Few are categories, many are left out as text is; both are reported."""
     rows = "".join(f"{'007' if i % 2 else '7'},{1001 + i:05},{i * i % 17}.5\n" for i in range(60))
     Path("t.csv").write_text("z,zip,y\n" + rows)
-    done = nnrun("init", "--data", "t.csv", "--target", "y")
+    done = lab("init", "--data", "t.csv", "--target", "y")
     columns = drafted("t")["dataset"]["columns"]
     assert {"target": "y", "categorical": ["z"], "drop": ["zip"]} == columns
-    assert "it takes as categories, for their leading zeros, z\n" in done.stderr
-    assert "zip (a value of its own in most rows: it seems to be an identifier)" in done.stderr
-    assert 0 == nnrun("check", "t.yaml").exit_code
-    done = nnrun("init", "again", "--data", "t.csv", "--target", "z")
-    assert "it predicts z: classification (2 different codes)" in done.stderr
-    done = nnrun("init", "third", "--data", "t.csv", "--target", "zip")
-    assert "'zip' cannot be predicted: it is a value of its own in most rows" in done.stderr
+    assert "it takes as categories, for their leading zeros, z\n" in done.err
+    assert "zip (a value of its own in most rows: it seems to be an identifier)" in done.err
+    lab.ok("check", "t.yaml")
+    done = lab("init", "again", "--data", "t.csv", "--target", "z")
+    assert "it predicts z: classification (2 different codes)" in done.err
+    done = lab("init", "third", "--data", "t.csv", "--target", "zip")
+    assert "'zip' cannot be predicted: it is a value of its own in most rows" in done.err
 
 
-def test_a_column_of_many_categories_is_kept_where_rows_are_enough(nnrun, report):
+def test_a_column_of_many_categories_is_kept_where_rows_are_enough(lab):
     """60 job titles in 1,500 rows, without which most of the target stays unknown."""
     rng = np.random.default_rng(0)
     effect, job, age = rng.normal(size=60), rng.integers(60, size=1500), rng.normal(size=1500)
@@ -144,19 +144,19 @@ def test_a_column_of_many_categories_is_kept_where_rows_are_enough(nnrun, report
     rows = zip(age.round(3), job, salary.round(3), strict=True)
     lines = [f"{a},title {j},{s}" for a, j, s in rows]
     Path("jobs.csv").write_text("\n".join(["age,job,salary", *lines]))
-    nnrun("init", "--data", "jobs.csv")
+    lab("init", "--data", "jobs.csv")
     assert {"target": "salary", "categorical": ["job"]} == drafted("jobs")["dataset"]["columns"]
     scores = {}
     without = ["dataset.columns.categorical=[]", "dataset.columns.drop=[job]"]
     for name, more in (("kept", []), ("dropped", without)):
         command = ["train", "jobs.yaml", "training.epochs=10", f"name={name}", *more]
-        assert 0 == nnrun(*command).exit_code
-        scores[name] = report(f"results/{name}/*/report.json")["metrics"]["test"]["r2"]
+        lab.ok(*command)
+        scores[name] = lab.report(f"results/{name}/*/report.json")["metrics"]["test"]["r2"]
     assert scores["kept"] > 0.8
     assert scores["dropped"] < 0.4
 
 
-def test_what_becomes_of_a_column_of_text_follows_from_its_values_and_rows(nnrun):
+def test_what_becomes_of_a_column_of_text_follows_from_its_values_and_rows(lab):
     """A feature each, learned vectors, left out with a line that keeps it, an identifier."""
     count = 3000
     columns = {
@@ -168,7 +168,7 @@ def test_what_becomes_of_a_column_of_text_follows_from_its_values_and_rows(nnrun
     }
     rows = [",".join(row) for row in zip(*columns.values(), strict=True)]
     Path("t.csv").write_text("\n".join([",".join(columns), *rows]))
-    done = nnrun("init", "--data", "t.csv")
+    done = lab("init", "--data", "t.csv")
     expected = {
         "target": "price",
         "categorical": ["shop"],
@@ -176,57 +176,57 @@ def test_what_becomes_of_a_column_of_text_follows_from_its_values_and_rows(nnrun
         "drop": ["town", "order"],
     }
     assert expected == drafted("t")["dataset"]["columns"]
-    assert "it learns vectors for the categories of street\n" in done.stderr
-    assert "order (a value of its own in most rows: it seems to be an identifier)" in done.stderr
+    assert "it learns vectors for the categories of street\n" in done.err
+    assert "order (a value of its own in most rows: it seems to be an identifier)" in done.err
     text = Path("t.yaml").read_text()
     assert re.search(r"\n      # town: 6 +# would keep this column, if it is not under drop", text)
-    assert 0 == nnrun("check", "t.yaml").exit_code
+    lab.ok("check", "t.yaml")
     Path("t.yaml").write_text(text.replace("      # town: 6", "      town: 6"))
-    assert 2 == nnrun("check", "t.yaml").exit_code
-    assert 0 == nnrun("check", "t.yaml", "dataset.columns.drop=[order]").exit_code
-    done = nnrun(
+    assert 2 == lab("check", "t.yaml").code
+    lab.ok("check", "t.yaml", "dataset.columns.drop=[order]")
+    done = lab(
         "check", "t.yaml", "dataset.columns.drop=[]", "dataset.columns.categorical=[shop,order]"
     )
-    assert "'order' has 3,000 different values in 3,000 rows: it seems to be an" in done.stderr
+    assert "'order' has 3,000 different values in 3,000 rows: it seems to be an" in done.err
 
 
-def test_rows_without_a_target_are_left_out(nnrun):
+def test_rows_without_a_target_are_left_out(lab):
     """Since no target is filled in."""
     rows = "".join(f"{i},{i * i if i % 5 else ''}\n" for i in np.linspace(-1, 1, 100).round(3))
     Path("holes.csv").write_text("a,y\n" + rows + "0.5,\n")
-    assert 0 == nnrun("init", "--data", "holes.csv").exit_code
+    lab.ok("init", "--data", "holes.csv")
     assert {"y": "drop_rows"} == drafted("holes")["dataset"]["columns"]["missing"]
-    assert 0 == nnrun("check", "holes.yaml").exit_code
+    lab.ok("check", "holes.yaml")
 
 
-def test_a_column_that_is_almost_blank_is_left_out(nnrun):
+def test_a_column_that_is_almost_blank_is_left_out(lab):
     """Where its few numbers may all be in rows that are held out, whichever these are."""
     lines = ["a,b,c,y"] + [
         f"{i + 1 if i < 2 else ''},{i * i},{i % 5 or ''},{i * i % 7}" for i in range(12)
     ]
     Path("t.csv").write_text("\n".join(lines))
-    assert 0 == nnrun("init", "--data", "t.csv", "--target", "y").exit_code
+    lab.ok("init", "--data", "t.csv", "--target", "y")
     assert {"target": "y", "drop": ["a"]} == drafted("t")["dataset"]["columns"]
     assert re.search("- a +# blank in so many rows that", Path("t.yaml").read_text())
     assert "# 1 column has blank cells: numbers" in Path("t.yaml").read_text()
-    assert [0] * 20 == [nnrun("check", "t.yaml", f"seed={s}").exit_code for s in range(20)]
+    assert [0] * 20 == [lab("check", "t.yaml", f"seed={s}").code for s in range(20)]
 
 
-def test_an_npz_file_has_a_config_too(nnrun, report):
+def test_an_npz_file_has_a_config_too(lab):
     """By the same rules, from its shapes."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 3))
     np.savez("arrays.npz", x=x, y=x @ [1.0, -2.0, 0.5])
-    assert 0 == nnrun("init", "mine", "--data", "arrays.npz").exit_code
-    assert 0 == nnrun("train", "mine.yaml").exit_code
-    assert report()["metrics"]["test"]["r2"] > 0.9
+    lab.ok("init", "mine", "--data", "arrays.npz")
+    lab.ok("train", "mine.yaml")
+    assert lab.report()["metrics"]["test"]["r2"] > 0.9
 
 
-def test_tiny_files_get_a_config_that_fits(nnrun):
+def test_tiny_files_get_a_config_that_fits(lab):
     """Ten rows: no validation split, a small batch."""
     Path("tiny.csv").write_text("a,b\n" + "".join(f"{i / 2},{i * 1.5}\n" for i in range(10)))
-    assert 0 == nnrun("init", "--data", "tiny.csv").exit_code
-    assert 0 == nnrun("check", "tiny.yaml").exit_code
+    lab.ok("init", "--data", "tiny.csv")
+    lab.ok("check", "tiny.yaml")
     assert "validation_size" not in drafted("tiny")["dataset"]
 
 
@@ -265,7 +265,7 @@ def test_tiny_files_get_a_config_that_fits(nnrun):
         (["--data", "t.csv", "--target", "same"], "'same' cannot be predicted: it is the same in"),
     ],
 )
-def test_files_that_no_config_can_be_made_for(nnrun, folder, arguments, message):
+def test_files_that_no_config_can_be_made_for(lab, folder, arguments, message):
     """Exit code 2, and nothing is written."""
     rows = "".join(f"{i}.5,{i * i},7,{i}\n" for i in range(30))
     Path("t.csv").write_text("a,price,same,id\n" + rows)
@@ -280,13 +280,11 @@ def test_files_that_no_config_can_be_made_for(nnrun, folder, arguments, message)
         book.active.append(row)
     book.save("title.xlsx")
     Path("ragged.csv").write_text("a,b\n1,2\n3\n")
-    done = nnrun("init", *arguments)
-    assert 2 == done.exit_code
-    assert message in done.stderr
+    assert message in lab.refused("init", *arguments)
     assert [] == list(folder.glob("*.yaml"))
 
 
-def test_the_report_shows_what_was_left_out(nnrun, report):
+def test_the_report_shows_what_was_left_out(lab):
     """Rows that `missing: drop_rows` took away are counted where the data are described."""
     rows = "".join(f"{i}.5,{i}\n" for i in range(40))
     Path("t.csv").write_text("a,y\n" + rows + ",5\n")
@@ -295,58 +293,56 @@ def test_the_report_shows_what_was_left_out(nnrun, report):
         "network: {sizes: [1], activations: [linear]}\nloss: mean_squared\n"
         "training: {learning_rate: 0.0001, iterations: 5}\n"
     )
-    done = nnrun("train", "t.yaml")
-    assert "task: regression, as the loss mean_squared and a single output" in done.stderr
-    assert "40 rows (1 more left out for missing values)" in report()["dataset"]["description"]
-    assert "; regression" in " ".join(done.stdout.split())
-    assert json.dumps(report()["dataset"]["task_from"])
+    done = lab("train", "t.yaml")
+    assert "task: regression, as the loss mean_squared and a single output" in done.err
+    assert "40 rows (1 more left out for missing values)" in lab.report()["dataset"]["description"]
+    assert "; regression" in " ".join(done.out.split())
+    assert json.dumps(lab.report()["dataset"]["task_from"])
 
 
-def test_no_reason_stands_beside_a_task_that_the_config_names(nnrun):
+def test_no_reason_stands_beside_a_task_that_the_config_names(lab):
     """What implies the task is no reason where `dataset.task` says it; a note has it elsewhere."""
     Path("t.csv").write_text("a,y\n" + "".join(f"{i}.5,{i}.5\n" for i in range(40)))
-    assert 0 == nnrun("init", "--data", "t.csv").exit_code
-    done = nnrun("train", "t.yaml", "training.epochs=2")
-    assert 0 == done.exit_code
-    text = " ".join((done.stdout + done.stderr).split())
+    lab.ok("init", "--data", "t.csv")
+    done = lab.ok("train", "t.yaml", "training.epochs=2")
+    text = " ".join((done.out + done.err).split())
     assert ("; regression" in text, "as the loss" in text) == (True, False)
 
 
 @pytest.mark.parametrize("there", [False, True])
 @pytest.mark.parametrize("command", ["init", "train", "check", "sweep"])
-def test_data_in_the_place_of_a_config_are_reported(nnrun, folder, command, there):
+def test_data_in_the_place_of_a_config_are_reported(lab, folder, command, there):
     """With the command that makes a config for them, whether the file is there or not."""
     if there:
         Path("houses.csv").write_text("a,b\n1,2\n")
-    done = nnrun(command, "houses.csv")
-    assert 2 == done.exit_code
-    assert "`nnrun init NAME --data houses.csv`" in " ".join(done.stderr.split())
+    message = lab.refused(command, "houses.csv")
+    assert "`nnrun init NAME --data houses.csv`" in " ".join(message.split())
     assert [] == list(folder.glob("*.yaml"))
 
 
-def test_a_file_of_data_by_another_ending_is_no_name(nnrun, folder):
+def test_a_file_of_data_by_another_ending_is_no_name(lab, folder):
     """Since nobody means a config of that name."""
     Path("houses.data").write_text("a,b\n1,2\n")
-    assert 2 == nnrun("init", "houses.data").exit_code
+    assert 2 == lab("init", "houses.data").code
     assert [] == list(folder.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("form", ['"{},715"', "${}", '"${},715"', "{} kg"])
 @pytest.mark.parametrize("rows", [60, 15])
-def test_amounts_are_numbers(nnrun, form, rows):
+def test_amounts_are_numbers(lab, form, rows):
     """Commas between digits, signs of currencies and units make no words of numbers."""
     cells = "".join(f"{i / 7},{form.format(100 + i * i % 61)}\n" for i in range(rows))
     Path("t.csv").write_text("a,price\n" + cells)
-    done = nnrun("init", "--data", "t.csv", "--target", "price")
-    assert (0, True) == (done.exit_code, "it predicts price: regression" in done.stderr)
-    assert 0 == nnrun("check", "t.yaml").exit_code
+    done = lab("init", "--data", "t.csv", "--target", "price")
+    assert (0, True) == (done.code, "it predicts price: regression" in done.err)
+    lab.ok("check", "t.yaml")
 
 
-def test_what_it_chose_is_reported(nnrun):
+def test_what_it_chose_is_reported(lab):
     """The target and whether it was guessed, the task, and what was left out for which reason."""
     rows = "".join(f"{i},{i / 7},2020-01-{i % 28 + 1:02d},{i * 0.3}\n" for i in range(40))
     Path("t.csv").write_text("id,a,day,price\n" + rows)
-    message = nnrun("init", "--data", "t.csv").stderr.splitlines()[-4:]
+    message = lab("init", "--data", "t.csv").err.splitlines()[-4:]
     assert [
         "it predicts price (a guess; --target COLUMN says which): regression (numbers to predict; "
         "for labels, classification)",
@@ -354,53 +350,54 @@ def test_what_it_chose_is_reported(nnrun):
         "it leaves out id (a counter of the rows)",
         "it splits at random; a comment says how to split by time, day",
     ] == message
-    message = nnrun("init", "b", "--data", "t.csv", "--target", "a").stderr
+    message = lab("init", "b", "--data", "t.csv", "--target", "a").err
     assert "\nit predicts a: regression" in message
 
 
-def test_a_counter_is_learned_from_where_nothing_else_is_there(nnrun):
+def test_a_counter_is_learned_from_where_nothing_else_is_there(lab):
     """Hours, years and distances are in steps of one, too."""
     Path("t.csv").write_text("hours,grade\n" + "".join(f"{i},{3 + i % 7 / 2}\n" for i in range(9)))
-    done = nnrun("init", "--data", "t.csv", "--target", "grade")
-    assert (0, False) == (done.exit_code, "leaves out" in done.stderr)
-    assert 0 == nnrun("train", "t.yaml").exit_code
+    done = lab("init", "--data", "t.csv", "--target", "grade")
+    assert (0, False) == (done.code, "leaves out" in done.err)
+    lab.ok("train", "t.yaml")
 
 
 @pytest.mark.parametrize("rows", [2, 3, 4, 5, 6])
-def test_a_batch_is_no_larger_than_the_training_split(nnrun, rows):
+def test_a_batch_is_no_larger_than_the_training_split(lab, rows):
     """However few rows there are, the config is valid."""
     Path("t.csv").write_text("a,b\n" + "".join(f"{i / 2},{i * 1.5}\n" for i in range(rows)))
-    assert 0 == nnrun("init", "--data", "t.csv").exit_code
-    assert 0 == nnrun("check", "t.yaml").exit_code
+    lab.ok("init", "--data", "t.csv")
+    lab.ok("check", "t.yaml")
 
 
 @pytest.mark.parametrize("file", ["t.csv", "t.npz"])
-def test_a_single_row_is_too_few(nnrun, folder, file):
+def test_a_single_row_is_too_few(lab, folder, file):
     """To train on some and test on others; a row without a target is none."""
     Path("t.csv").write_text("a,b\n1.5,2.5\n2.5,\n")
     np.savez("t.npz", x=np.ones((1, 2)), y=np.ones(1))
-    done = nnrun("init", "--data", file, *(["--target", "b"] if file == "t.csv" else []))
-    assert (2, True) == (done.exit_code, f"{file}: a single row cannot be split" in done.stderr)
+    assert f"{file}: a single row cannot be split" in lab.refused(
+        "init", "--data", file, *(["--target", "b"] if file == "t.csv" else [])
+    )
     assert [] == list(folder.glob("*.yaml"))
 
 
-def test_a_column_called_weight_may_be_the_weight_of_rows(nnrun):
+def test_a_column_called_weight_may_be_the_weight_of_rows(lab):
     """A comment proposes it; as a line it makes a valid config without that feature."""
     rows = "".join(f"{i / 7},{i % 3},{i * 0.3}\n" for i in range(40))
     Path("t.csv").write_text("a,weight,price\n" + rows)
-    assert 0 == nnrun("init", "--data", "t.csv").exit_code
+    lab.ok("init", "--data", "t.csv")
     text = Path("t.yaml").read_text()
     assert "features" in text
     assert "    # weight: weight" in text
     Path("t.yaml").write_text(text.replace("    # weight: weight", "    weight: weight  #"))
-    assert "of 1 feature;" in nnrun("check", "t.yaml").stdout.replace("\n", " ")
+    assert "of 1 feature;" in lab("check", "t.yaml").out.replace("\n", " ")
 
 
-def test_identifiers_are_no_guess_for_the_target(nnrun):
+def test_identifiers_are_no_guess_for_the_target(lab):
     """The last column by its name is one of routes' ends, and nothing to learn."""
     rows = [f"{i * i % 17}.5,{i * i % 7}.5,{i * i % 900}" for i in range(60)]
     Path("t.csv").write_text("\n".join(["stops,hours,AirportID", *rows]))
-    nnrun("init", "--data", "t.csv")
+    lab("init", "--data", "t.csv")
     assert "hours" == drafted("t")["dataset"]["columns"]["target"]
 
 
@@ -408,31 +405,31 @@ def test_identifiers_are_no_guess_for_the_target(nnrun):
     ("header", "doubted"),
     [("18.0,8,307.0,ford", "18.0, 8, 307.0"), ("2018,2019,2020,ford", ""), ("a,8,b,c", "")],
 )
-def test_a_first_line_of_data_is_doubted(nnrun, header, doubted):
+def test_a_first_line_of_data_is_doubted(lab, header, doubted):
     """Numbers among those of their columns are no names, unless they are in order."""
     rows = [f"{9 + i}.0,{i},{i * i % 900 * 3}.0,car {i % 3}" for i in range(60)]
     Path("t.csv").write_text("\n".join([header, *rows]))
-    done = nnrun("init", "--data", "t.csv")
+    done = lab("init", "--data", "t.csv")
     said = f"its first line seems to be data and no names: {doubted}; if so, write a line"
-    assert bool(doubted) == (said in done.stderr)
+    assert bool(doubted) == (said in done.err)
     assert bool(doubted) == (f"# A guess: {said}" in Path("t.yaml").read_text())
-    assert 0 == nnrun("check", "t.yaml").exit_code
+    lab.ok("check", "t.yaml")
 
 
-def test_series_of_several_stores_have_lags_of_each(nnrun):
+def test_series_of_several_stores_have_lags_of_each(lab):
     """A comment names the column of the stores, with the lags of a day and of a week of hours."""
     hours = np.arange("2024-01-01", "2024-02-01", dtype="M8[h]")
     rows = [f"{hour},{s},{i * i % 97}.5\n" for i, hour in enumerate(hours) for s in "AB"]
     Path("t.csv").write_text("when,store,sales\n" + "".join(rows))
-    assert 0 == nnrun("init", "--data", "t.csv").exit_code
+    lab.ok("init", "--data", "t.csv")
     text = Path("t.yaml").read_text()
     comment = "# lags: {sales: {steps: [1, 24, 168], group: store}}"
     assert f"\n  {comment}" in text
     Path("t.yaml").write_text(text.replace(comment, comment[2:]))
-    assert 0 == nnrun("check", "t.yaml").exit_code
+    lab.ok("check", "t.yaml")
 
 
-def test_the_sheet_that_is_read_is_named(nnrun):
+def test_the_sheet_that_is_read_is_named(lab):
     """Of a workbook of several sheets, also where a column is looked for that is in another one."""
     book = openpyxl.Workbook()
     for sheet, names in ((book.active, "size price"), (book.create_sheet("People"), "age pay")):
@@ -444,9 +441,9 @@ def test_the_sheet_that_is_read_is_named(nnrun):
     read = (
         "it reads the first sheet, Houses; to read another (People), save it as a file of its own"
     )
-    said = nnrun("init", "--data", "book.xlsx", "--target", "price").stderr
+    said = lab("init", "--data", "book.xlsx", "--target", "price").err
     assert read in " ".join(said.split())
-    refused = nnrun("init", "other", "--data", "book.xlsx", "--target", "pay")
+    refused = lab("init", "other", "--data", "book.xlsx", "--target", "pay")
     assert f"error: --target: there is no column 'pay' (one of size, price); {read}" in " ".join(
-        refused.stderr.split()
+        refused.err.split()
     )

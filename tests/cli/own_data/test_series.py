@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from nnrun.errors import DataError
 from nnrun.models.load import load
 from nnrun.runs.catalog.select import select_run
 from nnrun.runs.preparation.prepare import prepare
-from tests.cli.conftest import write
+from tests.lab import write
 
 HOURS = 24 * 12
 CONFIG = """\
@@ -54,38 +53,35 @@ def written(frame):
 
 
 @pytest.fixture
-def trained(folder, nnrun):
+def loads(lab):
     """A run that takes the loads of one day and of two days before."""
-    write("load.csv", written(series()))
-    assert 0 == nnrun("train", write("load.yaml", CONFIG)).exit_code
+    lab.begin({"load.csv": written(series()), "load.yaml": CONFIG}, "train load.yaml")
     return load(select_run("load", Path("results")))
 
 
-def test_a_network_of_earlier_values_alone_predicts_a_file(folder, nnrun):
+def test_a_network_of_earlier_values_alone_predicts_a_file(folder, lab):
     """Without any other column a row of the file has no features of its own."""
     write("load.csv", written(series()))
     write("lags.yaml", CONFIG.replace("  dates: {hour: [hour, weekday, cyclic]}\n", ""))
-    assert 0 == nnrun("train", "lags.yaml").exit_code
+    lab.ok("train", "lags.yaml")
 
-    done = nnrun("predict", "lags", "load.csv")
-
-    assert 0 == done.exit_code, done.stderr
-    assert 1 + HOURS - 48 == len(done.stdout.splitlines())
+    done = lab.ok("predict", "lags", "load.csv")
+    assert 1 + HOURS - 48 == len(done.out.splitlines())
 
 
-def test_rows_with_too_few_before_them_are_left_out(trained, nnrun, report):
+def test_rows_with_too_few_before_them_are_left_out(loads, lab):
     """Two days of 12; the report and the command say so."""
-    data = report()["dataset"]
+    data = lab.report()["dataset"]
     assert (HOURS - 48, 48) == (
         sum(data[f"n_{split}"] or 0 for split in ("train", "validation", "test")),
         data["dropped"],
     )
     assert f"{HOURS - 48} rows (48 more left out for too few earlier rows)" in data["description"]
-    shown = " ".join(nnrun("check", "load.yaml").stdout.split())
+    shown = " ".join(lab("check", "load.yaml").out.split())
     assert "without 48 rows of the file that lack values" in shown
 
 
-def test_the_next_day_is_predicted_from_the_days_before(trained, nnrun):
+def test_the_next_day_is_predicted_from_the_days_before(loads, lab):
     """Rows without a load are predicted where both earlier loads are known, by their row numbers.
 
     The predictions are those of the features that pandas makes.
@@ -93,9 +89,9 @@ def test_the_next_day_is_predicted_from_the_days_before(trained, nnrun):
     frame = series(96, "2024-06-01")
     frame.loc[frame["hour"] >= "2024-06-04", "load"] = np.nan
     write("new.csv", written(frame))
-    done = nnrun("predict", "load", "new.csv", "--id", "hour")
-    assert "48 of 96 rows not predicted: too few known values in the rows" in done.stderr
-    table = [*csv.DictReader(io.StringIO(done.stdout))]
+    done = lab("predict", "load", "new.csv", "--id", "hour")
+    assert "48 of 96 rows not predicted: too few known values in the rows" in done.err
+    table = [*csv.DictReader(io.StringIO(done.out))]
     ordered = frame.sort_values("hour")
     lags = {step: ordered["load"].shift(step).sort_index() for step in (24, 48)}
     rows = np.flatnonzero(lags[24].notna() & lags[48].notna())
@@ -104,15 +100,15 @@ def test_the_next_day_is_predicted_from_the_days_before(trained, nnrun):
     angles = [2 * np.pi * frame["hour"].dt.hour / 24, 2 * np.pi * frame["hour"].dt.day_of_week / 7]
     circles = [f(angle).round(12) for angle in angles for f in (np.sin, np.cos)]
     x = np.column_stack([*circles, lags[24], lags[48]])[rows]
-    assert trained.predict(x).tolist() == [float(line["prediction"]) for line in table]
+    assert loads.predict(x).tolist() == [float(line["prediction"]) for line in table]
 
 
-def test_rows_without_earlier_ones_are_an_error(trained, nnrun):
+def test_rows_without_earlier_ones_are_an_error(loads, lab):
     """If the file has none at all, nothing is written."""
     write("new.csv", written(series(48, "2024-06-01")))
-    done = nnrun("predict", "load", "new.csv")
-    assert (2, "") == (done.exit_code, done.stdout)
-    assert "no row has the values of the 48 rows before it" in done.stderr
+    assert "no row has the values of the 48 rows before it" in lab.refused(
+        "predict", "load", "new.csv"
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,51 +124,50 @@ def test_rows_without_earlier_ones_are_an_error(trained, nnrun):
         ),
     ],
 )
-def test_wrong_files_are_reported(trained, nnrun, content, said):
+def test_wrong_files_are_reported(loads, lab, content, said):
     """With line and column, and what a missing one is for."""
     write("new.csv", content)
-    done = nnrun("predict", "load", "new.csv")
-    assert (2, "") == (done.exit_code, done.stdout)
-    assert f"new.csv{said}" in done.stderr
+    assert f"new.csv{said}" in lab.refused("predict", "load", "new.csv")
 
 
-def test_what_needs_single_rows_is_refused(trained, nnrun):
+def test_what_needs_single_rows_is_refused(loads, lab):
     """Rows cannot be put aside, nor be a table in memory; arrays of features can be."""
     write("new.csv", written(series(96, "2024-06-01")))
-    done = nnrun("predict", "load", "new.csv", "--skip-bad", "bad.csv")
-    assert (2, True) == (done.exit_code, "correct them first" in done.stderr)
+    assert "correct them first" in lab.refused(
+        "predict", "load", "new.csv", "--skip-bad", "bad.csv"
+    )
     with pytest.raises(DataError, match=r"earlier values of 'load', which `nnrun predict` finds"):
         nnrun_api.load("load").predict(pd.read_csv("new.csv", sep=";"))
 
 
-def test_predictions_are_scored_and_counted(trained, nnrun):
+def test_predictions_are_scored_and_counted(loads, lab):
     """The score is of predicted rows alone, in the unit of the column."""
     write("new.csv", written(series(96, "2024-06-01")))
-    found = json.loads(nnrun("predict", "load", "new.csv", "--score", "--json").stdout)
+    found = lab.json("predict", "load", "new.csv", "--score")
     assert (48, 48, 1) == (found["rows"], found["unpredicted"], found["predictions"][0]["row"] > 0)
     assert 0 < found["score"]["rmse"] < 2000
 
 
-def test_a_run_verifies_and_exports(trained, nnrun):
+def test_a_run_verifies_and_exports(loads, lab):
     """Training again gives the same bits; a script takes arrays, and ONNX features."""
-    assert 0 == nnrun("verify", "load").exit_code
-    assert 0 == nnrun("export", "load", "-o", "load.py").exit_code
+    lab.ok("verify", "load")
+    lab.ok("export", "load", "-o", "load.py")
     text = Path("load.py").read_text()
     assert "python THIS_FILE ROWS.npz" in text
     assert "load.lag_24, load.lag_48" in " ".join(text.split())
-    assert 0 == nnrun("export", "load", "-o", "load.onnx").exit_code
+    lab.ok("export", "load", "-o", "load.onnx")
 
 
-def test_a_random_split_is_refused(folder, nnrun):
+def test_a_random_split_is_refused(folder, lab):
     """It would train on what comes after rows that are tested; the key is at fault."""
     write("load.csv", written(series()))
     write("load.yaml", CONFIG.replace("  split: {by: time, column: hour}\n", ""))
-    done = nnrun("check", "load.yaml")
-    assert 2 == done.exit_code
-    assert "load.yaml:5:3: dataset.lags: earlier rows need an order: add `split:" in done.stderr
+    assert "load.yaml:5:3: dataset.lags: earlier rows need an order: add `split:" in lab.refused(
+        "check", "load.yaml"
+    )
 
 
-def test_series_of_several_groups_are_predicted_as_they_are_trained(folder, nnrun):
+def test_series_of_several_groups_are_predicted_as_they_are_trained(folder, lab):
     """Rows count within each group, in training and in new files, by the same rows, bit for bit."""
     frame = pd.DataFrame(
         [(day, shop) for day in pd.date_range("2024-01-01", periods=20) for shop in "ABC"],
@@ -184,18 +179,18 @@ def test_series_of_several_groups_are_predicted_as_they_are_trained(folder, nnru
     config = config.replace("target: load", "target: load, categorical: [shop]")
     config = config.replace("load: [24, 48]", "load: {steps: [1, 7], group: shop}")
     write("load.yaml", config)
-    assert 0 == nnrun("train", "load.yaml").exit_code
+    lab.ok("train", "load.yaml")
     data = prepare(load_config(Path("load.yaml"))).dataset
     model = load(select_run("load", Path("results")))
-    table = [*csv.DictReader(io.StringIO(nnrun("predict", "load", "load.csv").stdout))]
+    table = [*csv.DictReader(io.StringIO(lab("predict", "load", "load.csv").out))]
     assert 3 * (20 - 7) == len(table)
     assert data.row_numbers.tolist() == [int(line["row"]) for line in table]
     assert model.predict(data.x).tolist() == [float(line["prediction"]) for line in table]
 
 
-def test_two_new_rows_of_one_time_are_to_be_corrected_in_the_file(trained, nnrun):
+def test_two_new_rows_of_one_time_are_to_be_corrected_in_the_file(loads, lab):
     """Their message does not name keys of the config: the network is trained already."""
     write("new.csv", "hour;load\n01.06.2024 00:00;5 kW\n01.06.2024 00:00;6 kW\n")
-    said = nnrun("predict", "load", "new.csv").stderr
+    said = lab("predict", "load", "new.csv").err
     assert "leave one of them out: training had one row for each time" in said
     assert "lags:" not in said

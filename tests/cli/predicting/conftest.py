@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.models.load import load
 from nnrun.runs.catalog.select import select_run
-from tests.cli.conftest import write
 
 HOUSES = """\
 size,colour,price
@@ -50,59 +45,32 @@ CLOTHES = (
 )
 
 
-def _houses() -> None:
-    write("houses.csv", HOUSES)
-
-
-def _clothes() -> None:
+def _clothes(path: Path) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(40, 2, 3)), rng.integers(2, size=40) + 7
-    np.savez("clothes.npz", x=x, y=y)
+    np.savez(path, x=x, y=y)
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """Makes the folder of a config, its data and its run; None for data that are built in."""
-    made: dict[str, Path] = {}
-
-    def make(name: str, config: str, data: Callable[[], None] | None) -> Path:
-        if name not in made:
-            made[name] = tmp_path_factory.mktemp(name)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.chdir(made[name])
-                if data is not None:
-                    data()
-                done = CliRunner().invoke(cli, ["train", write(f"{name}.yaml", config)])
-            assert 0 == done.exit_code
-        return made[name]
-
-    return make
+def trained_network(lab, name: str, config: str, **files):
+    """Train a config once, and load its network from a copy in the current folder."""
+    data = {key.replace("_", "."): content for key, content in files.items()}
+    lab.begin({**data, f"{name}.yaml": config}, f"train {name}.yaml")
+    return load(select_run(name, Path("results")))
 
 
 @pytest.fixture
-def copied(trained, folder):
-    """Copies such a folder into the current one, and loads its network."""
-
-    def copy(name: str, config: str, data: Callable[[], None] | None = None):
-        shutil.copytree(trained(name, config, data), folder, dirs_exist_ok=True)
-        return load(select_run(name, Path("results")))
-
-    return copy
-
-
-@pytest.fixture
-def prices(copied):
+def prices(lab):
     """A regression from a file with a category."""
-    return copied("prices", PRICES, _houses)
+    return trained_network(lab, "prices", PRICES, houses_csv=HOUSES)
 
 
 @pytest.fixture
-def flowers(copied):
+def flowers(lab):
     """Species of irises."""
-    return copied("flowers", FLOWERS)
+    return trained_network(lab, "flowers", FLOWERS)
 
 
 @pytest.fixture
-def clothes(copied):
+def clothes(lab):
     """Two classes that are numbers, from an npz file."""
-    return copied("clothes", CLOTHES, _clothes)
+    return trained_network(lab, "clothes", CLOTHES, clothes_npz=_clothes)

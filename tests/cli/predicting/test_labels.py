@@ -13,7 +13,7 @@ import pytest
 
 from nnrun.models.load import load
 from nnrun.ui.trying.answers import _answer
-from tests.cli.conftest import write
+from tests.lab import write
 
 CONFIG = """
 name: sizes
@@ -28,36 +28,35 @@ NAMES = ["p_1", "p_2.5", "p_10"]
 
 
 @pytest.fixture
-def rows(nnrun):
+def rows(lab):
     """A run of all folds, and rows of each class to predict."""
     table = [(n % 3, LABELS[n % 3]) for n in range(30)]
     write("sizes.csv", "a,size\n" + "".join(f"{a},{label}\n" for a, label in table))
     write("sizes.yaml", CONFIG)
-    done = nnrun("sweep", "sizes.yaml", "-q")
-    assert 0 == done.exit_code, done.stderr
+    lab.ok("sweep", "sizes.yaml", "-q")
     return write("new.csv", "a\n0\n1\n2\n-1e9\n")
 
 
 @pytest.mark.parametrize("words", [["new.csv"], ["--out-of-fold"]])
-def test_tables_spell_labels_as_their_columns(rows, nnrun, words):
+def test_tables_spell_labels_as_their_columns(rows, lab, words):
     """Text as in the header, and the same numbers in JSON."""
-    shown = nnrun("predict", "sizes", *words).stdout
+    shown = lab("predict", "sizes", *words).out
     table = [*csv.DictReader(io.StringIO(shown))]
     assert NAMES == [name for name in table[0] if name.startswith("p_")]
     assert SPELLED == {row["prediction"] for row in table}
     assert SPELLED == {row.get("target", row["prediction"]) for row in table}
-    nnrun("predict", "sizes", *words, "-o", "out.json")
+    lab("predict", "sizes", *words, "-o", "out.json")
     with open("out.json") as file:
         values = json.load(file)
     assert SPELLED == {str(row["prediction"]) for row in values}
 
 
-def test_scripts_spell_labels_so(rows, nnrun):
+def test_scripts_spell_labels_so(rows, lab):
     """Their CSV is that of `nnrun predict`, with a probability of 1.0 as it is."""
-    nnrun("export", "sizes", "-o", "sizes.py")
+    lab("export", "sizes", "-o", "sizes.py")
     ran = [sys.executable, "sizes.py", rows]
     text = subprocess.run(ran, capture_output=True, text=True, check=True).stdout
-    assert nnrun("predict", "sizes", rows).stdout == text
+    assert lab("predict", "sizes", rows).out == text
     table = [*csv.DictReader(io.StringIO(text))]
     assert SPELLED == {row["prediction"] for row in table}
     assert "1.0" in {row[name] for row in table for name in NAMES}

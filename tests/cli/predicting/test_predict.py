@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import shutil
 import subprocess
 import sys
@@ -15,45 +14,44 @@ import pytest
 
 from nnrun.models.load import load
 from nnrun.runs.catalog.select import select_run
-from tests.cli.conftest import write
 from tests.cli.predicting.conftest import FLOWERS, HOUSES, PRICES
 from tests.forging import revise
+from tests.lab import write
 
 
 def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_columns_are_found_by_name(prices, nnrun):
+def test_columns_are_found_by_name(prices, lab):
     """In another order, without the target, with one that training had not; values in its units."""
     x = [[3, 0, 0, 1], [1, 1, 0, 0]]  # size, then blue, green, red
     write("new.csv", "colour,id,size\nred,a,3\nblue,b,1\n")
-    result = nnrun("predict", "prices", "new.csv")
-    assert 0 == result.exit_code
-    assert prices.predict(x).tolist() == [float(row["prediction"]) for row in rows(result.stdout)]
-    assert result.stderr.startswith("run: prices/s42-")
-    assert ["ignored, as in training: id"] == result.stderr.splitlines()[1:]
+    result = lab.ok("predict", "prices", "new.csv")
+    assert prices.predict(x).tolist() == [float(row["prediction"]) for row in rows(result.out)]
+    assert result.err.startswith("run: prices/s42-")
+    assert ["ignored, as in training: id"] == result.err.splitlines()[1:]
 
 
-def test_classes_come_with_their_probabilities(flowers, nnrun):
+def test_classes_come_with_their_probabilities(flowers, lab):
     """A column for each, and numbers by their shortest exact form."""
     x = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
     names = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
     lines = [",".join(names), *(",".join(map(str, row)) for row in x)]
-    result = nnrun("predict", "latest", "-", input="\n".join(lines))
-    found = rows(result.stdout)
+    result = lab("predict", "latest", "-", stdin="\n".join(lines))
+    found = rows(result.out)
     assert ["prediction", "p_setosa", "p_versicolor", "p_virginica"] == list(found[0])
     assert flowers.predict(x).tolist() == [row["prediction"] for row in found]
     probabilities = [[float(value) for value in list(row.values())[1:]] for row in found]
     assert flowers.predict_proba(x).tolist() == probabilities
 
 
-def test_npz_in_npz_out(clothes, nnrun):
+def test_npz_in_npz_out(clothes, lab):
     """Raw x, in whatever order its numbers are stored; labels as numbers."""
     x = np.random.default_rng(1).normal(size=(9, 2, 3))
     for order in "CF":
         np.savez("new.npz", x=np.asarray(x, order=order))
-        assert 0 == nnrun("predict", "clothes", "new.npz", "-o", "out.npz").exit_code
+        lab.ok("predict", "clothes", "new.npz", "-o", "out.npz")
         with np.load("out.npz") as out:
             assert {"prediction", "probability"} == set(out)
             assert clothes.predict(x).tolist() == out["prediction"].tolist()
@@ -73,44 +71,43 @@ def test_either_kind_goes_through_a_pipe(clothes, start):
         assert clothes.predict(x).tolist() == out["prediction"].tolist()
 
 
-def test_what_training_fills_in_may_be_missing_in_an_archive(folder, nnrun):
+def test_what_training_fills_in_may_be_missing_in_an_archive(folder, lab):
     """NaN is filled in as `run.predict` does, and refused where training had none."""
     write("houses.csv", "size,rooms,price\n" + "1,2,5\n3,1,6\n,2,7\n2,3,8\n" * 5)
     columns = "columns: {target: price, missing: {size: {impute: mean}}}"
     config = PRICES.replace("columns: {target: price, categorical: [colour]}", columns)
-    assert 0 == nnrun("train", write("prices.yaml", config)).exit_code
+    lab.ok("train", write("prices.yaml", config))
     x = np.array([[np.nan, 2.0], [2, 1]])
     np.savez("new.npz", x=x)
-    result = nnrun("predict", "prices", "new.npz", "-o", "out.csv")
-    assert 0 == result.exit_code
+    result = lab.ok("predict", "prices", "new.npz", "-o", "out.csv")
     found = [float(row["prediction"]) for row in rows(Path("out.csv").read_text())]
     assert load(select_run("prices", Path("results"))).predict(x).tolist() == found
     np.savez("new.npz", x=x[:, ::-1])
-    result = nnrun("predict", "prices", "new.npz")
+    result = lab("predict", "prices", "new.npz")
     message = "error: new.npz: x[0, 1]: nan is not a finite number"
-    assert (2, [message]) == (result.exit_code, result.stderr.splitlines()[1:])
+    assert (2, [message]) == (result.code, result.err.splitlines()[1:])
 
 
-def test_the_name_of_the_output_says_how(clothes, nnrun):
+def test_the_name_of_the_output_says_how(clothes, lab):
     """npz in, CSV out; and the other way."""
     x = np.random.default_rng(1).normal(size=(3, 2, 3))
     np.savez("new.npz", x=x)
-    nnrun("predict", "clothes", "new.npz", "-o", "out.csv")
+    lab("predict", "clothes", "new.npz", "-o", "out.csv")
     found = rows(Path("out.csv").read_text())
     assert ["prediction", "p_7", "p_8"] == list(found[0])
     header = ",".join(clothes.layout.columns.features)
     lines = [",".join(map(repr, row.ravel().tolist())) for row in x]
     write("new.csv", "\n".join([header, *lines]))
-    nnrun("predict", "clothes", "new.csv", "-o", "back.npz")
+    lab("predict", "clothes", "new.csv", "-o", "back.npz")
     with np.load("back.npz") as back:
         assert [str(number) for number in back["prediction"]] == [r["prediction"] for r in found]
 
 
-def test_float32_numbers_are_written_short(folder, nnrun):
+def test_float32_numbers_are_written_short(folder, lab):
     """Seven digits, not the seventeen of what they are in float64."""
-    nnrun("train", write("flowers.yaml", FLOWERS), "training.dtype=float32")
+    lab("train", write("flowers.yaml", FLOWERS), "training.dtype=float32")
     np.savez("new.npz", x=np.ones((1, 4)))
-    nnrun("predict", "flowers", "new.npz", "-o", "out.csv")
+    lab("predict", "flowers", "new.npz", "-o", "out.csv")
     cells = list(rows(Path("out.csv").read_text())[0].values())[1:]
     model = load(select_run("flowers", Path("results")))
     assert model.predict_proba(np.ones((1, 4)))[0].tolist() == [np.float32(cell) for cell in cells]
@@ -126,54 +123,54 @@ training: {learning_rate: 0.1, iterations: 5, batch_size: 4}
 
 
 @pytest.mark.parametrize("config", [FLOWERS, VALUES])
-def test_predictions_that_are_not_finite_are_counted(config, folder, nnrun):
+def test_predictions_that_are_not_finite_are_counted(config, folder, lab):
     """JSON has null in their place, and a note says so."""
     rng = np.random.default_rng(0)
     np.savez("rows.npz", x=rng.normal(size=(20, 4)), y=rng.normal(size=20))
-    nnrun("train", write("large.yaml", config), "name=large", "training.dtype=float32")
+    lab("train", write("large.yaml", config), "name=large", "training.dtype=float32")
     np.savez("new.npz", x=np.array([[1e300], [1.0], [-1e300]]) * np.ones((3, 4)))
 
-    done = nnrun("predict", "large", "new.npz", "--json")
-    found = json.loads(done.stdout)
+    done = lab("predict", "large", "new.npz", "--json")
+    found = done.json
 
     assert 2 == found["not_finite"]
-    assert "2 of 3 predictions are not finite (null in JSON)" in done.stderr
+    assert "2 of 3 predictions are not finite (null in JSON)" in done.err
     assert [False, True, False] == [None not in row.values() for row in found["predictions"]]
 
 
-def test_scores_are_those_of_the_report(prices, nnrun, report):
+def test_scores_are_those_of_the_report(prices, lab):
     """On the rows of the test split, and the target is no feature."""
-    result = nnrun("predict", "prices", "houses.csv", "--score", "--json", "-o", "out.csv")
-    found = json.loads(result.stdout)
+    result = lab("predict", "prices", "houses.csv", "--score", "--json", "-o", "out.csv")
+    found = result.json
     y = np.array([float(row["price"]) for row in rows(HOUSES)])
     predicted = [float(row["prediction"]) for row in rows(Path("out.csv").read_text())]
     assert np.mean((predicted - y) ** 2) == pytest.approx(found["score"]["mse"], rel=1e-13)
     assert {"rows": 12, "output": "out.csv"}.items() <= found.items()
-    assert report()["run_id"] == found["run_id"]
+    assert lab.report()["run_id"] == found["run_id"]
 
 
-def test_scores_of_classes_are_those_of_the_report(clothes, nnrun, report):
+def test_scores_of_classes_are_those_of_the_report(clothes, lab):
     """Labels are compared by value, and a table shows what is one number."""
     np.savez("again.npz", **{**np.load("clothes.npz"), "y": np.load("clothes.npz")["y"] + 0.0})
-    found = json.loads(nnrun("predict", "clothes", "again.npz", "--score", "--json").stdout)
-    parts = report()["metrics"]
+    found = lab.json("predict", "clothes", "again.npz", "--score")
+    parts = lab.report()["metrics"]
     right = sum(np.trace(parts[part]["confusion"]) for part in ("train", "test"))
     assert right / 40 == found["score"]["accuracy"]
-    shown = nnrun("predict", "clothes", "again.npz", "--score", "-o", "out.npz").stdout
+    shown = lab("predict", "clothes", "again.npz", "--score", "-o", "out.npz").out
     assert ["accuracy", "log"] == [line.split()[0] for line in shown.splitlines()[2:]]
 
 
-def test_predictions_and_scores_are_apart(prices, nnrun):
+def test_predictions_and_scores_are_apart(prices, lab):
     """Without -o, stdout has predictions alone."""
-    result = nnrun("predict", "prices", "houses.csv", "--score")
-    assert 12 == len(rows(result.stdout))
-    assert "rmse" in result.stderr
+    result = lab("predict", "prices", "houses.csv", "--score")
+    assert 12 == len(rows(result.out))
+    assert "rmse" in result.err
 
 
-def test_no_rows_give_no_predictions(prices, nnrun):
+def test_no_rows_give_no_predictions(prices, lab):
     """Only the header, so that whatever reads it finds its columns."""
-    result = nnrun("predict", "prices", "-", input="size,colour\n")
-    assert (0, "prediction\n") == (result.exit_code, result.stdout)
+    result = lab("predict", "prices", "-", stdin="size,colour\n")
+    assert (0, "prediction\n") == (result.code, result.out)
 
 
 @pytest.mark.parametrize(
@@ -191,13 +188,11 @@ def test_no_rows_give_no_predictions(prices, nnrun):
         ("size,size,colour\n", "new.csv:1:size: 2 columns have this name"),
     ],
 )  # fmt: skip
-def test_rows_that_cannot_be_read_are_reported(prices, nnrun, text, expected):
+def test_rows_that_cannot_be_read_are_reported(prices, lab, text, expected):
     """With line and column; what is there already stays, and nothing else appears."""
     write("new.csv", text)
     write("out.csv", "old")
-    result = nnrun("predict", "prices", "new.csv", "-o", "out.csv")
-    assert 2 == result.exit_code
-    assert f"error: {expected}" in result.stderr
+    assert f"error: {expected}" in lab.refused("predict", "prices", "new.csv", "-o", "out.csv")
     assert "old" == Path("out.csv").read_text()
     assert set(Path().iterdir()) == {
         Path(n) for n in ("results", "new.csv", "out.csv", "houses.csv", "prices.yaml")
@@ -205,11 +200,10 @@ def test_rows_that_cannot_be_read_are_reported(prices, nnrun, text, expected):
 
 
 @pytest.mark.parametrize("before", [1, 20_000])
-def test_a_mistake_leaves_stdout_empty(prices, nnrun, before):
+def test_a_mistake_leaves_stdout_empty(prices, lab, before):
     """In the first rows or in a later batch: exit code 2 means that nothing was written."""
     text = "size,colour\n" + "1,red\n" * before + "big,red\n"
-    result = nnrun("predict", "prices", "-", input=text)
-    assert (2, "") == (result.exit_code, result.stdout)
+    lab.refused("predict", "prices", "-", stdin=text)
 
 
 def test_a_mistake_leaves_a_pipe_empty(prices):
@@ -220,20 +214,20 @@ def test_a_mistake_leaves_a_pipe_empty(prices):
     assert (2, b"") == (run.returncode, run.stdout)
 
 
-def test_large_predictions_wait_on_the_disk(prices, nnrun, monkeypatch):
+def test_large_predictions_wait_on_the_disk(prices, lab, monkeypatch):
     """The same bytes as in a file."""
     monkeypatch.setattr("nnrun.runs.storage.durable.files._IN_MEMORY", 1000)
     write("new.csv", "size,colour\n" + "1,red\n" * 9000)
-    result = nnrun("predict", "prices", "new.csv")
-    assert 0 == nnrun("predict", "prices", "new.csv", "-o", "out.csv").exit_code
-    assert Path("out.csv").read_text() == result.stdout
+    result = lab("predict", "prices", "new.csv")
+    lab.ok("predict", "prices", "new.csv", "-o", "out.csv")
+    assert Path("out.csv").read_text() == result.out
 
 
-def test_all_mistakes_come_at_once(prices, nnrun):
+def test_all_mistakes_come_at_once(prices, lab):
     """Also those of later batches, the first of each column first."""
     lines = ["size,colour", *["1,red"] * 5000, "x,red", *["1,red"] * 5000, "1,pink"]
     write("new.csv", "\n".join(lines))
-    errors = nnrun("predict", "prices", "new.csv").stderr
+    errors = lab("predict", "prices", "new.csv").err
     assert "new.csv:5002:size: 'x' is not a number" in errors
     assert "new.csv:10003:colour: 'pink'" in errors
 
@@ -250,63 +244,59 @@ def test_all_mistakes_come_at_once(prices, nnrun):
         ({"x": np.ones((2, 6)), "y": [7, 9]}, ("--score",), "y[1]: '9' is none of the classes in"),
     ],
 )
-def test_arrays_that_do_not_fit_are_reported(clothes, nnrun, arrays, arguments, expected):
+def test_arrays_that_do_not_fit_are_reported(clothes, lab, arrays, arguments, expected):
     """With array and row."""
     np.savez("new.npz", **arrays)
-    result = nnrun("predict", "clothes", "new.npz", "-o", "out.npz", *arguments)
-    assert 2 == result.exit_code
-    assert expected in result.stderr
+    assert expected in lab.refused("predict", "clothes", "new.npz", "-o", "out.npz", *arguments)
     assert not Path("out.npz").exists()
 
 
-def test_categories_that_training_has_not_seen_are_counted(folder, nnrun):
+def test_categories_that_training_has_not_seen_are_counted(folder, lab):
     """A line for each column, with examples; as data too, and without the rows put aside."""
     write("houses.csv", HOUSES)
     write("prices.yaml", PRICES.replace("  unknown: error}", "  unknown: ignore}"))
-    assert 0 == nnrun("train", "prices.yaml").exit_code
+    lab.ok("train", "prices.yaml")
     cells = ["red", "pink", "mauve", "pink", "grey", "beige"]
     write("new.csv", "size,colour\n" + "".join(f"{i},{text}\n" for i, text in enumerate(cells)))
-    done = nnrun("predict", "prices", "new.csv")
-    assert (0, 7) == (done.exit_code, len(done.stdout.splitlines()))
+    done = lab("predict", "prices", "new.csv")
+    assert (0, 7) == (done.code, len(done.out.splitlines()))
     expected = (
         "colour: 5 cells have a category that training has not seen ('pink', 'mauve', 'grey', …), "
         "predicted as none of the categories\n"
     )
-    assert expected in done.stderr
+    assert expected in done.err
     write("bad.csv", "size,colour\nx,pink\n1,pink\n2,red\n")
     words = ["--skip-bad", "aside.csv", "-o", "out.csv", "--json"]
-    found = json.loads(nnrun("predict", "prices", "bad.csv", *words).stdout)
+    found = lab("predict", "prices", "bad.csv", *words).json
     assert {"colour": {"cells": 1, "examples": ["pink"]}} == found["unseen"]
 
 
-def test_an_array_without_a_category_is_reported(prices, nnrun):
+def test_an_array_without_a_category_is_reported(prices, lab):
     """By its row in the whole array, as a blank cell is reported by its line."""
     x = np.tile([1.0, 0, 0, 1], (9000, 1))
     x[7000, 3] = 0
     np.savez("new.npz", x=x)
-    result = nnrun("predict", "prices", "new.npz")
+    result = lab("predict", "prices", "new.npz")
     expected = "new.npz: x[7000] has 0 in all one-hot columns of 'colour': a blank cell is none of"
-    assert (2, "") == (result.exit_code, result.stdout)
-    assert expected in result.stderr
+    assert (2, "") == (result.code, result.out)
+    assert expected in result.err
 
 
-def test_pickles_are_not_opened(clothes, nnrun):
+def test_pickles_are_not_opened(clothes, lab):
     """They could run anything."""
     np.savez("new.npz", x=np.array([{}, {}], dtype=object))
-    result = nnrun("predict", "clothes", "new.npz")
-    assert 2 == result.exit_code
-    assert "holds Python objects" in result.stderr
+    assert "holds Python objects" in lab.refused("predict", "clothes", "new.npz")
 
 
-def test_damaged_archives_are_reported(clothes, nnrun):
+def test_damaged_archives_are_reported(clothes, lab):
     """Wherever they were cut or changed, without a traceback."""
     np.savez_compressed("new.npz", x=np.random.default_rng(0).normal(size=(50, 6)))
     whole = Path("new.npz").read_bytes()
     for place in range(4, len(whole), 331):
         Path("new.npz").write_bytes(whole[:place])
-        assert 2 == nnrun("predict", "clothes", "new.npz", "-o", "o.npz").exit_code
+        assert 2 == lab("predict", "clothes", "new.npz", "-o", "o.npz").code
         Path("new.npz").write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
-        assert nnrun("predict", "clothes", "new.npz", "-o", "o.npz").exit_code in (0, 2)
+        assert lab("predict", "clothes", "new.npz", "-o", "o.npz").code in (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -330,34 +320,32 @@ def test_damaged_archives_are_reported(clothes, nnrun):
         (("empty", "houses.csv"), "empty/model.safetensors: no trained model is kept there"),
     ],
 )
-def test_mistakes_of_the_command_are_reported(prices, nnrun, arguments, expected):
+def test_mistakes_of_the_command_are_reported(prices, lab, arguments, expected):
     """With exit code 2, before anything is read."""
     Path("empty").mkdir()
     Path("empty/checkpoint.safetensors").touch()
-    result = nnrun("predict", *arguments)
-    assert 2 == result.exit_code
-    assert expected in result.stderr
+    assert expected in lab.refused("predict", *arguments)
 
 
-def test_rows_that_are_not_there_are_named_beside_a_packed_run(prices, nnrun):
+def test_rows_that_are_not_there_are_named_beside_a_packed_run(prices, lab):
     """The packed file is the run, and comes first already."""
-    nnrun("pack", "prices", "-o", "prices.zip")
-    result = nnrun("predict", "prices.zip", "none.csv")
-    assert (2, "error: none.csv: there is no such file\n") == (result.exit_code, result.stderr)
+    lab("pack", "prices", "-o", "prices.zip")
+    assert "error: none.csv: there is no such file\n" == lab.refused(
+        "predict", "prices.zip", "none.csv"
+    )
 
 
-def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, nnrun):
+def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, lab):
     """The error says what became of it, and what to name."""
-    assert 1 == nnrun("train", "prices.yaml", "seed=7", "training.learning_rate=1e30").exit_code
+    assert 1 == lab("train", "prices.yaml", "seed=7", "training.learning_rate=1e30").code
     for words in (("predict", "prices/s7", "houses.csv"), ("export", "prices/s7", "-o", "p.py")):
-        result = nnrun(*words)
-        assert (2, "") == (result.exit_code, result.stdout)
+        error = lab.refused(*words)
         message = " diverged: no trained model is kept; name another run, as prices/best\n"
-        assert result.stderr.endswith(message)
+        assert error.endswith(message)
 
 
 @pytest.mark.parametrize("status", ["diverged", "failed"])
-def test_a_name_is_the_newest_run_with_a_model(prices, nnrun, status):
+def test_a_name_is_the_newest_run_with_a_model(prices, lab, status):
     """A newer run without one is passed over in one line; `show` has it, as `verify` a diverged."""
     report = next(Path("results").glob("*/*/report.json"))
     folder, newer = report.parent, report.parent.with_name("s9-0123456789")
@@ -370,32 +358,31 @@ def test_a_name_is_the_newest_run_with_a_model(prices, nnrun, status):
         f"run: prices/{folder.name}, the newest with a model; prices/{newer.name} is newer and "
         "has none\n"
     )
-    assert line in nnrun("predict", "prices", "houses.csv").stderr
-    assert line in nnrun("export", "prices", "-o", "p.py").stderr
-    assert (status == "failed") == (line in nnrun("verify", "prices").stderr)
-    assert f"run: prices/{newer.name}, the newest\n" in nnrun("show", "prices").stderr
+    assert line in lab("predict", "prices", "houses.csv").err
+    assert line in lab("export", "prices", "-o", "p.py").err
+    assert (status == "failed") == (line in lab("verify", "prices").err)
+    assert f"run: prices/{newer.name}, the newest\n" in lab("show", "prices").err
     shutil.rmtree(folder)
     message = f"prices/{newer.name} {status}: no trained model is kept; name another run, as"
-    assert message in nnrun("predict", "prices", "houses.csv").stderr
+    assert message in lab("predict", "prices", "houses.csv").err
 
 
-def test_a_run_that_was_interrupted_says_so(prices, nnrun):
+def test_a_run_that_was_interrupted_says_so(prices, lab):
     """Its weights are worth something, but not what its config says."""
     report = next(Path("results").glob("*/*/report.json"))
     revise(report, status="interrupted")
-    result = nnrun("predict", "prices", "houses.csv")
-    assert 0 == result.exit_code
-    assert "interrupted: its weights are those of iteration 40\n" in result.stderr
+    result = lab.ok("predict", "prices", "houses.csv")
+    assert "interrupted: its weights are those of iteration 40\n" in result.err
 
 
-def test_a_damaged_model_is_reported(prices, nnrun):
+def test_a_damaged_model_is_reported(prices, lab):
     """With the file's name."""
     model = next(Path("results").glob("*/*/model.safetensors"))
     model.write_bytes(model.read_bytes()[:200])
-    result = nnrun("predict", "prices", "houses.csv")
+    result = lab("predict", "prices", "houses.csv")
     message = f"{model.parent} is damaged: model.safetensors is not the file that was written"
-    assert (2, "") == (result.exit_code, result.stdout)
-    assert message in result.stderr
+    assert (2, "") == (result.code, result.out)
+    assert message in result.err
 
 
 def test_a_closed_pipe_is_no_error(prices, start):
@@ -424,13 +411,13 @@ def test_after_ctrl_c_nothing_is_left(prices, start):
 
 
 @pytest.mark.parametrize("folds", [False, True])
-def test_rows_that_the_run_was_trained_on_are_reported(nnrun, prices, folds):
+def test_rows_that_the_run_was_trained_on_are_reported(lab, prices, folds):
     """By the content of the file, with the command for folds; other rows get no word."""
     if folds:
         arguments = ["dataset.folds=3", "dataset.test_size=null"]
-        assert 0 == nnrun("train", "prices.yaml", *arguments).exit_code
+        lab.ok("train", "prices.yaml", *arguments)
     write("copy.csv", HOUSES)
-    lines = nnrun("predict", "prices", "copy.csv").stderr.splitlines()
+    lines = lab("predict", "prices", "copy.csv").err.splitlines()
     trained = 8 if folds else 9
     said = f"copy.csv is the data of this run, which was trained on {trained} of its rows"
     command = "nnrun predict prices --out-of-fold"
@@ -438,4 +425,4 @@ def test_rows_that_the_run_was_trained_on_are_reported(nnrun, prices, folds):
     assert said in lines
     assert folds == (hint in lines)
     write("other.csv", HOUSES + "4,red,9\n")
-    assert "the data of this run" not in nnrun("predict", "prices", "other.csv").stderr
+    assert "the data of this run" not in lab("predict", "prices", "other.csv").err

@@ -19,7 +19,7 @@ from nnrun.api import load as load_run
 from nnrun.cli.predicting.sinks import _Terminal
 from nnrun.data.inference.columns import read_carried
 from nnrun.errors import DataError, UsageError
-from tests.cli.conftest import write
+from tests.lab import write
 
 ROWS = """\
 key,size,colour,note\r
@@ -45,17 +45,16 @@ def table(content: bytes) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("way", ["stdout", "file", "stdin", "score"])
-def test_columns_are_carried_through_unchanged(prices, nnrun, way):
+def test_columns_are_carried_through_unchanged(prices, lab, way):
     """In front of the predictions, in the order of the options, with all their characters."""
     rows = ROWS.replace("note", "note,price").replace('"\r', '",5\r') if way == "score" else ROWS
     Path("new.csv").write_bytes(rows.encode())
     words = ["predict", "prices", "-" if way == "stdin" else "new.csv", "--id", "key"]
     words += ["--id", "note", "--id", "key"] + ["--score"] * (way == "score")
     words += ["-o", "out.csv"] if way == "file" else []
-    result = nnrun(*words, input=rows.encode())
-    assert 0 == result.exit_code
-    assert "ignored" not in result.stderr
-    header, *found = table(Path("out.csv").read_bytes() if way == "file" else result.stdout_bytes)
+    result = lab.ok(*words, stdin=rows.encode())
+    assert "ignored" not in result.err
+    header, *found = table(Path("out.csv").read_bytes() if way == "file" else result.out.encode())
     expected = prices.predict([[3, 0, 0, 1], [1, 1, 0, 0], [4.5, 0, 1, 0]]).tolist()
     assert ["key", "note", "prediction"] == header
     assert [
@@ -63,54 +62,54 @@ def test_columns_are_carried_through_unchanged(prices, nnrun, way):
     ] == found
 
 
-def test_only_columns_in_use_need_a_name_of_their_own(prices, nnrun):
+def test_only_columns_in_use_need_a_name_of_their_own(prices, lab):
     """As in files that pandas wrote with the numbers of rows, or with two columns of notes."""
     write("new.csv", ",note,size,note,colour\n0,a,3,b,red\n")
-    result = nnrun("predict", "prices", "new.csv")
-    assert repr(prices.predict([[3, 0, 0, 1]]).tolist()[0]) == result.stdout.splitlines()[1]
-    assert "ignored, as in training: Unnamed: 0, note, note" in result.stderr
-    result = nnrun("predict", "prices", "new.csv", "--id", "note")
-    assert (2, True) == (result.exit_code, "new.csv:1:note: 2 columns have" in result.stderr)
+    result = lab("predict", "prices", "new.csv")
+    assert repr(prices.predict([[3, 0, 0, 1]]).tolist()[0]) == result.out.splitlines()[1]
+    assert "ignored, as in training: Unnamed: 0, note, note" in result.err
+    assert "new.csv:1:note: 2 columns have" in lab.refused(
+        "predict", "prices", "new.csv", "--id", "note"
+    )
     write("new.csv", "size,size,colour\n3,3,red\n")
-    assert 2 == nnrun("predict", "prices", "new.csv").exit_code
+    assert 2 == lab("predict", "prices", "new.csv").code
 
 
-def test_json_has_an_object_for_each_row(prices, nnrun):
+def test_json_has_an_object_for_each_row(prices, lab):
     """One document on stdout, or an array in a file."""
     Path("new.csv").write_bytes(ROWS.encode())
     words = ("predict", "prices", "new.csv", "--id", "key", "--id", "note")
-    document = json.loads(nnrun(*words, "--json").stdout)
+    document = lab.json(*words)
     expected = prices.predict([[3, 0, 0, 1], [1, 1, 0, 0], [4.5, 0, 1, 0]]).tolist()
     objects = [
         {"key": key, "note": note, "prediction": value}
         for (key, note), value in zip(CARRIED, expected, strict=True)
     ]
     assert (3, objects) == (document["rows"], document["predictions"])
-    assert 0 == nnrun(*words, "-o", "out.json").exit_code
+    lab.ok(*words, "-o", "out.json")
     assert objects == json.loads(Path("out.json").read_text())
     write("none.csv", "size,colour\n")
-    assert [] == json.loads(nnrun("predict", "prices", "none.csv", "--json").stdout)["predictions"]
+    assert [] == lab.json("predict", "prices", "none.csv")["predictions"]
 
 
-def test_arrays_are_carried_through(clothes, nnrun):
+def test_arrays_are_carried_through(clothes, lab):
     """Numbers and texts, one for each row, to npz and to CSV; texts of CSV files to npz."""
     x = np.random.default_rng(1).normal(size=(3, 2, 3))
     np.savez("new.npz", x=x, number=[7, 8, 9], text=["a", "=b", "c,d"])
     words = ("predict", "clothes", "new.npz", "--id", "text", "--id", "number", "-o")
-    assert 0 == nnrun(*words, "out.npz").exit_code
+    lab.ok(*words, "out.npz")
     with np.load("out.npz") as out:
         assert ["text", "number", "prediction", "probability"] == list(out)
         assert (["a", "=b", "c,d"], [7, 8, 9]) == (out["text"].tolist(), out["number"].tolist())
         assert clothes.predict(x).tolist() == out["prediction"].tolist()
-    assert 0 == nnrun(*words, "out.csv").exit_code
+    lab.ok(*words, "out.csv")
     found = table(Path("out.csv").read_bytes())
     assert [["a", "7"], ["=b", "8"], ["c,d", "9"]] == [row[:2] for row in found[1:]]
     names = [f"x{index}" for index in range(6)]
     header = ",".join(["key", *clothes.layout.columns.features])
     write("new.csv", "\n".join([header, *(f"{'k' * (n // 99)},1,2,3,4,5,6" for n in range(6000))]))
     assert 6 == len(names)
-    result = nnrun("predict", "clothes", "new.csv", "--id", "key", "-o", "out.npz")
-    assert 0 == result.exit_code
+    lab.ok("predict", "clothes", "new.csv", "--id", "key", "-o", "out.npz")
     with np.load("out.npz") as out:
         assert ["k" * (n // 99) for n in range(6000)] == out["key"].tolist()
 
@@ -128,17 +127,15 @@ def test_arrays_are_carried_through(clothes, nnrun):
         (("--skip-bad", "a.tsv"), "--skip-bad a.tsv: these rows are written as .csv\n"),
     ],
 )
-def test_mistakes_are_reported(prices, nnrun, words, expected):
+def test_mistakes_are_reported(prices, lab, words, expected):
     """With exit code 2, and nothing is written."""
     write("new.csv", "key,size,colour,prediction\na,1,red,2\n")
     before = {*Path().iterdir()}
-    result = nnrun("predict", "prices", "new.csv", *words)
-    assert (2, "") == (result.exit_code, result.stdout)
-    assert expected in result.stderr
+    assert expected in lab.refused("predict", "prices", "new.csv", *words)
     assert before == {*Path().iterdir()}
 
 
-def test_arrays_that_are_no_columns_are_not_carried(clothes, nnrun):
+def test_arrays_that_are_no_columns_are_not_carried(clothes, lab):
     """With their shape, or the number of their rows."""
     np.savez("new.npz", x=np.zeros((3, 6)), wide=np.zeros((3, 2)), short=np.zeros(2))
     for name, expected in (
@@ -146,24 +143,23 @@ def test_arrays_that_are_no_columns_are_not_carried(clothes, nnrun):
         ("short", "new.npz: short: has 2 rows, x 3"),
         ("none", "new.npz: there is no column 'none' for --id (one of x, wide, short)"),
     ):
-        result = nnrun("predict", "clothes", "new.npz", "--id", name, "-o", "out.npz")
-        assert (2, False) == (result.exit_code, Path("out.npz").exists())
-        assert expected in result.stderr
+        result = lab("predict", "clothes", "new.npz", "--id", name, "-o", "out.npz")
+        assert (2, False) == (result.code, Path("out.npz").exists())
+        assert expected in result.err
     with pytest.raises(DataError, match="for --id \\(one of x, wide, short\\)"):
         read_carried(Path("new.npz"), ["none"], None)
 
 
-def test_bad_rows_are_put_aside(prices, nnrun):
+def test_bad_rows_are_put_aside(prices, lab):
     """As they were, with line and reason; the others are predicted in order."""
     write("new.csv", MIXED)
     words = ("predict", "prices", "--id", "key", "--skip-bad", "bad.csv")
-    result = nnrun(*words, "new.csv")
-    assert 0 == result.exit_code
+    result = lab.ok(*words, "new.csv")
     expected = prices.predict([[3, 0, 0, 1], [1, 1, 0, 0], [4.5, 0, 1, 0]]).tolist()
     assert [
         ["key", "prediction"],
         *([key, repr(value)] for key, value in zip("acg", expected, strict=True)),
-    ] == table(result.stdout_bytes)
+    ] == table(result.out.encode())
     assert (
         "line,reason,size,colour,key\n"
         "3,\"size: 'x' is not a number\",x,red,b\n"
@@ -171,99 +167,95 @@ def test_bad_rows_are_put_aside(prices, nnrun):
         'blue, green, red",,mauve,d\n'
         '6,"has 4 cells where the header has 3",2,red,e,f\n'
     ) == Path("bad.csv").read_text()
-    assert "new.csv:3:size: 'x' is not a number, as it was in training" in result.stderr
-    assert "put aside 3 of 6 rows, in bad.csv" == result.stderr.splitlines()[-1]
+    assert "new.csv:3:size: 'x' is not a number, as it was in training" in result.err
+    assert "put aside 3 of 6 rows, in bad.csv" == result.err.splitlines()[-1]
 
 
-def test_bad_rows_of_parquet_have_their_places(prices, nnrun):
+def test_bad_rows_of_parquet_have_their_places(prices, lab):
     """The same as in the error without --skip-bad."""
     sizes = pa.array(["3", "x"])
     parquet.write_table(pa.table({"size": sizes, "colour": ["red", "red"]}), "new.parquet")
     expected = "new.parquet: row 2, column 'size': 'x' is not a number, as it was in training"
-    assert expected in nnrun("predict", "prices", "new.parquet").stderr
-    done = nnrun("predict", "prices", "new.parquet", "--skip-bad", "bad.csv")
-    assert 0 == done.exit_code
-    assert expected in done.stderr
+    assert expected in lab("predict", "prices", "new.parquet").err
+    done = lab.ok("predict", "prices", "new.parquet", "--skip-bad", "bad.csv")
+    assert expected in done.err
 
 
-def test_rows_put_aside_can_be_mended_and_predicted(prices, nnrun):
+def test_rows_put_aside_can_be_mended_and_predicted(prices, lab):
     """They have the separator and the columns of the input."""
     write("new.csv", MIXED.replace(",", ";").replace("x;", '"x";').replace("key", "line"))
-    assert 0 == nnrun("predict", "prices", "new.csv", "--skip-bad", "bad.csv").exit_code
+    lab.ok("predict", "prices", "new.csv", "--skip-bad", "bad.csv")
     text = Path("bad.csv").read_text()
     assert text.startswith("line_;reason;size;colour;line\n")
     assert '"x";red;b\n' in text
     write("bad.csv", text.replace('"x"', "2").replace(";;mauve", ";2;blue").replace(";e;f", ";e"))
-    result = nnrun("predict", "prices", "bad.csv", "--id", "line_", "--id", "line")
-    assert 0 == result.exit_code
-    found = [row[:2] for row in table(result.stdout_bytes)[1:]]
+    result = lab.ok("predict", "prices", "bad.csv", "--id", "line_", "--id", "line")
+    found = [row[:2] for row in table(result.out.encode())[1:]]
     assert [["3", "b"], ["5", "d"], ["6", "e"]] == found
 
 
-def test_rows_that_are_no_csv_are_put_aside(prices, nnrun):
+def test_rows_that_are_no_csv_are_put_aside(prices, lab):
     """A quote that never closes takes no other row with it, nor do bytes that are not UTF-8."""
     lines = [b"size,colour,key", b"3,red,a", b'1,"blue,b', b'"1"2,blue,b', b"1,blue,c\xe9",
              b'2,red,"', b'"', b"4.5,green,d"]  # fmt: skip
     Path("new.csv").write_bytes(b"\n".join(lines))
-    result = nnrun("predict", "prices", "new.csv", "--id", "key", "--skip-bad", "bad.csv")
-    assert 0 == result.exit_code
-    assert ["a", "\n", "d"] == [row[0] for row in table(result.stdout_bytes)[1:]]
+    result = lab.ok("predict", "prices", "new.csv", "--id", "key", "--skip-bad", "bad.csv")
+    assert ["a", "\n", "d"] == [row[0] for row in table(result.out.encode())[1:]]
     header, *found = Path("bad.csv").read_bytes().splitlines()
     assert b"line,reason,size,colour,key" == header
     for line, text, put_aside in zip("345", lines[2:], found, strict=False):
         assert put_aside.startswith(f'{line},"is '.encode())
         assert put_aside.endswith(b'",' + text)
     assert 3 == len(found)
-    assert "new.csv:5: is not UTF-8 text: byte 0xe9" in result.stderr
-    assert "put aside 3 of 6 rows" in result.stderr
+    assert "new.csv:5: is not UTF-8 text: byte 0xe9" in result.err
+    assert "put aside 3 of 6 rows" in result.err
 
 
-def test_good_rows_have_the_same_bits(prices, nnrun):
+def test_good_rows_have_the_same_bits(prices, lab):
     """As without the bad rows between them, in files of several batches."""
     rng = np.random.default_rng(0)
     good = [f"{value!r},red" for value in rng.normal(5, 3, 9000).tolist()]
     write("good.csv", "\n".join(["size,colour", *good]) + "\n")
     mixed = [line for row in good for line in ([row, "x,red"] if rng.random() < 0.3 else [row])]
     write("mixed.csv", "\n".join(["size,colour", *mixed]) + "\n")
-    expected = nnrun("predict", "prices", "good.csv").stdout
-    assert expected == nnrun("predict", "prices", "mixed.csv", "--skip-bad", "bad.csv").stdout
+    expected = lab("predict", "prices", "good.csv").out
+    assert expected == lab("predict", "prices", "mixed.csv", "--skip-bad", "bad.csv").out
 
 
 @pytest.mark.parametrize("rows", ["", "x,red\n,blue\n"])
-def test_without_a_good_row_nothing_is_written(prices, nnrun, rows):
+def test_without_a_good_row_nothing_is_written(prices, lab, rows):
     """Exit code 2 with what is wrong; but a file without rows has no mistakes."""
     write("new.csv", "size,colour\n" + rows)
     write("bad.csv", "before")
-    result = nnrun("predict", "prices", "new.csv", "--skip-bad", "bad.csv", "-o", "out.csv")
+    result = lab("predict", "prices", "new.csv", "--skip-bad", "bad.csv", "-o", "out.csv")
     if not rows:
-        assert (0, "prediction\n") == (result.exit_code, Path("out.csv").read_text())
+        assert (0, "prediction\n") == (result.code, Path("out.csv").read_text())
         assert "line,reason,size,colour\n" == Path("bad.csv").read_text()
         return
-    assert (2, False) == (result.exit_code, Path("out.csv").exists())
-    assert "no row is left to predict: all 2 have mistakes" in result.stderr
+    assert (2, False) == (result.code, Path("out.csv").exists())
+    assert "no row is left to predict: all 2 have mistakes" in result.err
     assert "before" == Path("bad.csv").read_text()
 
 
-def test_scores_are_of_good_rows(prices, nnrun):
+def test_scores_are_of_good_rows(prices, lab):
     """A row without a target is bad as well."""
     write("new.csv", "size,colour,price\n3,red,7\n1,blue,\n2,blue,6.5\n")
     words = ("predict", "prices", "new.csv", "--score", "--skip-bad", "bad.csv", "--json")
-    document = json.loads(nnrun(*words).stdout)
+    document = lab(*words).json
     assert (2, 1) == (document["rows"], document["skipped"])
     write("good.csv", "size,colour,price\n3,red,7\n2,blue,6.5\n")
-    expected = json.loads(nnrun("predict", "prices", "good.csv", "--score", "--json").stdout)
+    expected = lab.json("predict", "prices", "good.csv", "--score")
     assert expected["score"] == document["score"]
     assert "price: the cell is blank" in Path("bad.csv").read_text()
 
 
-def test_bad_rows_of_arrays_are_put_aside(clothes, nnrun):
+def test_bad_rows_of_arrays_are_put_aside(clothes, lab):
     """In an archive, with their number and the reason."""
     x = np.random.default_rng(1).normal(size=(9000, 6))
     x[[5, 4100, 4101], 2] = np.nan
     np.savez("new.npz", x=x, y=np.arange(9000) % 2 + 7, key=np.arange(9000))
     words = ("predict", "clothes", "new.npz", "--skip-bad", "bad.npz", "--id", "key", "--score")
-    result = nnrun(*words, "-o", "out.npz")
-    assert 0 == result.exit_code
+    result = lab.ok(*words, "-o", "out.npz")
     kept = np.delete(np.arange(9000), [5, 4100, 4101])
     with np.load("out.npz") as out:
         assert clothes.predict(x[kept]).tolist() == out["prediction"].tolist()
@@ -273,9 +265,9 @@ def test_bad_rows_of_arrays_are_put_aside(clothes, nnrun):
         assert "x[4100, 0, 0, 2]: nan is not a finite number" == bad["reason"][1]
         np.testing.assert_array_equal(x[[5, 4100, 4101]], bad["x"])
         assert [8, 7, 8] == bad["y"].tolist()
-    assert "put aside 3 of 9,000 rows, in bad.npz" in result.stderr
+    assert "put aside 3 of 9,000 rows, in bad.npz" in result.err
     np.savez("new.npz", x=np.full((2, 6), np.inf), y=[7, 8], key=[1, 2])
-    assert 2 == nnrun(*words).exit_code
+    assert 2 == lab(*words).code
 
 
 def test_after_ctrl_c_neither_file_is_there(prices, start):
@@ -333,7 +325,7 @@ def test_carried_texts_do_not_steer_a_terminal(capsys):
 
 
 @pytest.mark.parametrize("name", ["new.parquet", "new.xlsx"])
-def test_carried_dates_of_a_column_have_one_form(prices, nnrun, name):
+def test_carried_dates_of_a_column_have_one_form(prices, lab, name):
     """With a time of day in each row, if there is one in some; out of folds too."""
     frame = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=3, freq="12h")})
     frame["day"] = frame["when"].dt.normalize()
@@ -341,14 +333,13 @@ def test_carried_dates_of_a_column_have_one_form(prices, nnrun, name):
     frame.loc[1, "when"] = pd.NaT
     frame.loc[3] = [pd.Timestamp("2024-01-05T06:00"), pd.Timestamp("2024-01-05"), 2, "blue"]
     frame.to_parquet(name) if name == "new.parquet" else frame.to_excel(name, index=False)
-    done = nnrun("predict", "prices", name, "--id", "when", "--id", "day")
-    assert 0 == done.exit_code
+    done = lab.ok("predict", "prices", name, "--id", "when", "--id", "day")
     expected = [
         ["2024-01-01T00:00:00", "2024-01-01"],
         ["", "2024-01-01"],
         ["2024-01-02T00:00:00", "2024-01-02"],
         ["2024-01-05T06:00:00", "2024-01-05"],
     ]
-    assert expected == [row[:2] for row in table(done.stdout_bytes)[1:]]
+    assert expected == [row[:2] for row in table(done.out.encode())[1:]]
     columns = read_carried(Path(name), ["when", "day"], None)
     assert expected == [[*row] for row in zip(columns["when"], columns["day"], strict=True)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from nnrun.config.load import config_from_dict
 from nnrun.data.load import load_dataset
 from nnrun.models import measured
 from nnrun.runs.preparation.prepare import prepare_again
-from tests.cli.conftest import write
+from tests.lab import write
 
 ROWS, TEST = 120, 40
 TRAINING = "training: {learning_rate: 0.2, iterations: 60, batch_size: 4}\n"
@@ -97,7 +96,7 @@ def judged(text: str) -> tuple[package.Run, list[int]]:
         (VALUES, ["median_ae", "spearman", "pinball_90"]),
     ],
 )
-def test_the_score_of_the_test_rows_is_that_of_the_report(text, names, nnrun):
+def test_the_score_of_the_test_rows_is_that_of_the_report(text, names, lab):
     """All its metrics but the loss: by default and by name, with weights and the threshold."""
     run, rows = judged(text)
     of_table = "csv" in text
@@ -106,8 +105,8 @@ def test_the_score_of_the_test_rows_is_that_of_the_report(text, names, nnrun):
     else:
         save_arrays("new.npz", np.array(rows))
     file = "new.csv" if of_table else "new.npz"
-    done = nnrun("predict", "judged", file, "--score", "--json", "-o", "out.csv")
-    found = json.loads(done.stdout)["score"]
+    done = lab("predict", "judged", file, "--score", "--json", "-o", "out.csv")
+    found = done.json["score"]
     expected = {key: value for key, value in run.metrics["test"].items() if key != "loss"}
 
     assert [*expected] == [*found]
@@ -134,14 +133,14 @@ FITTED = (
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("dtype", "precision"), [("float32", 1e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize("engine", ["numpy", "compiled"])
-def test_errors_agree_to_the_precision_of_predictions(engine, dtype, precision, seed, nnrun):
+def test_errors_agree_to_the_precision_of_predictions(engine, dtype, precision, seed, lab):
     """Of the target's scale, whatever an error is itself; one thread of NumPy has the same bits."""
     chosen = f"training: {{engine: {engine}, dtype: {dtype}, "
     run, rows = judged(FITTED.replace("training: {", chosen) + f"seed: {seed}\n")
     save_arrays("new.npz", np.array(rows))
     with threadpool_limits(1):
-        done = nnrun("predict", "judged", "new.npz", "--score", "--json", "-o", "out.csv")
-    found, expected = json.loads(done.stdout)["score"], run.metrics["test"]
+        done = lab("predict", "judged", "new.npz", "--score", "--json", "-o", "out.csv")
+    found, expected = done.json["score"], run.metrics["test"]
     with np.load("rows.npz") as arrays:
         scale = np.abs(arrays["y"]).max()
     for name in ERRORS:
@@ -150,12 +149,12 @@ def test_errors_agree_to_the_precision_of_predictions(engine, dtype, precision, 
         assert {**found, "loss": expected["loss"]} == expected
 
 
-def test_the_score_is_that_of_scikit_learn(nnrun):
+def test_the_score_is_that_of_scikit_learn(lab):
     """From the predictions that the command writes."""
     judged(UNEQUAL)
-    shown = nnrun("predict", "judged", "rows.csv", "--score", "-o", "out.csv").stdout
-    done = nnrun("predict", "judged", "rows.csv", "--score", "--json", "-o", "out.csv")
-    found = json.loads(done.stdout)["score"]
+    shown = lab("predict", "judged", "rows.csv", "--score", "-o", "out.csv").out
+    done = lab("predict", "judged", "rows.csv", "--score", "--json", "-o", "out.csv")
+    found = done.json["score"]
     y = [row[3] for row in table()]
     out = [*csv.DictReader(Path("out.csv").read_text().splitlines())]
 
@@ -169,29 +168,29 @@ def test_the_score_is_that_of_scikit_learn(nnrun):
     assert f"ROC AUC {area:.4f}" in " ".join(shown.split())
 
 
-def test_a_score_of_one_class_alone_names_it(nnrun):
+def test_a_score_of_one_class_alone_names_it(lab):
     """As the report does."""
     judged(DECIDED)
-    done = nnrun("predict", "judged", "rows.csv", "--score", "-o", "out.csv")
-    assert "F1 binary is of class yes" in done.stderr.splitlines()
+    done = lab("predict", "judged", "rows.csv", "--score", "-o", "out.csv")
+    assert "F1 binary is of class yes" in done.err.splitlines()
 
 
-def test_a_metric_that_a_file_leaves_undefined_says_why(nnrun):
+def test_a_metric_that_a_file_leaves_undefined_says_why(lab):
     """A class without rows; the others are there."""
     judged(SEVERAL)
     save("new.csv", [row for row in table() if row[4] != "m"])
-    done = nnrun("predict", "judged", "new.csv", "--score", "-o", "out.csv")
-    data = nnrun("predict", "judged", "new.csv", "--score", "--json", "-o", "out.csv")
-    found = json.loads(data.stdout)["score"]
+    done = lab("predict", "judged", "new.csv", "--score", "-o", "out.csv")
+    data = lab("predict", "judged", "new.csv", "--score", "--json", "-o", "out.csv")
+    found = data.json["score"]
 
-    assert (0, None) == (done.exit_code, found["roc_auc"])
+    assert (0, None) == (done.code, found["roc_auc"])
     assert {"roc_auc": "there are rows of 2 of 3 classes"} == found["undefined"]
     assert found["top_2_accuracy"] > 0
-    assert "ROC AUC undefined" in " ".join(done.stdout.split())
-    assert "ROC AUC is undefined: there are rows of 2 of 3 classes" in done.stderr
+    assert "ROC AUC undefined" in " ".join(done.out.split())
+    assert "ROC AUC is undefined: there are rows of 2 of 3 classes" in done.err
 
 
-def test_the_metric_of_a_plugin_that_is_not_loaded_is_undefined(nnrun):
+def test_the_metric_of_a_plugin_that_is_not_loaded_is_undefined(lab):
     """The file is predicted all the same, as without a score."""
     plugin = write(
         "mine.py",
@@ -202,33 +201,33 @@ def test_the_metric_of_a_plugin_that_is_not_loaded_is_undefined(nnrun):
     save("rows.csv", table())
     judged = write("judged.yaml", UNEQUAL + "metrics: [wrong]\n")
     words = ("predict", "judged", "rows.csv", "--score", "--json", "-o", "out.csv")
-    assert 0 == nnrun("train", judged, "--plugin", plugin).exit_code
-    found = json.loads(nnrun(*words, "--plugin", plugin).stdout)["score"]
+    lab.ok("train", judged, "--plugin", plugin)
+    found = lab(*words, "--plugin", plugin).json["score"]
     assert found["wrong"] == pytest.approx(1 - found["accuracy"])
-    found = json.loads(nnrun(*words).stdout)["score"]
+    found = lab(*words).json["score"]
     assert {"wrong": "it is of a plugin that is not loaded"} == found["undefined"]
 
 
-def test_no_rows_have_no_metrics(nnrun):
+def test_no_rows_have_no_metrics(lab):
     """Not one of them is an error."""
     judged(UNEQUAL)
     save("new.csv", [])
-    done = nnrun("predict", "judged", "new.csv", "--score", "--json", "-o", "out.csv")
+    done = lab("predict", "judged", "new.csv", "--score", "--json", "-o", "out.csv")
     names = ("accuracy", "log_loss", "balanced_accuracy", "roc_auc")
-    found = json.loads(done.stdout)["score"]
+    found = done.json["score"]
     assert dict.fromkeys(names, "there are no rows") == found["undefined"]
 
 
-def test_of_more_rows_than_are_kept_the_sums_are_given(nnrun, monkeypatch):
+def test_of_more_rows_than_are_kept_the_sums_are_given(lab, monkeypatch):
     """Other metrics are undefined, with the reason; those that are summed up are the same."""
     judged(UNEQUAL)
     words = ("predict", "judged", "rows.csv", "--score", "--json", "-o", "out.csv")
-    whole = json.loads(nnrun(*words).stdout)["score"]
+    whole = lab(*words).json["score"]
     row = 3 * 8  # two probabilities and a class
     monkeypatch.setattr(measured, "KEPT_BYTES", ROWS * row)
-    assert whole == json.loads(nnrun(*words).stdout)["score"]
+    assert whole == lab(*words).json["score"]
     monkeypatch.setattr(measured, "KEPT_BYTES", ROWS * row - 1)
-    found = json.loads(nnrun(*words).stdout)["score"]
+    found = lab(*words).json["score"]
 
     reason = (
         "it takes all 120 rows at once, and their outputs are more than the 0.002879 MB that are "
@@ -254,24 +253,24 @@ def test_rows_are_kept_for_metrics_that_take_all(monkeypatch):
 
 
 @pytest.mark.parametrize("way", ["--score", "--skip-bad"])
-def test_weights_count_where_the_file_has_them(way, nnrun):
+def test_weights_count_where_the_file_has_them(way, lab):
     """A wrong one is a wrong cell; without the column rows count once, with a note."""
     judged(WEIGHTED)
     rows = table()
     save("new.csv", [row[:2] + row[3:] for row in rows], "a,b,label,kind")
-    done = nnrun("predict", "judged", "new.csv", "--score")
+    done = lab("predict", "judged", "new.csv", "--score")
     note = "the score counts every row once; the run's own metrics are by weights"
-    assert (0, True) == (done.exit_code, note in done.stderr)
+    assert (0, True) == (done.code, note in done.err)
     save("new.csv", rows)
     words = ("--score", "--json", "-o", "out.csv")
-    good = nnrun("predict", "judged", "new.csv", *words)
-    assert note not in good.stderr
+    good = lab("predict", "judged", "new.csv", *words)
+    assert note not in good.err
     save("new.csv", [*rows, ["1", "1", "-1 kg", "yes", "l"]])
     if way == "--score":
-        done = nnrun("predict", "judged", "new.csv", *words)
+        done = lab("predict", "judged", "new.csv", *words)
         message = "new.csv:122:w: '-1 kg' is negative, and no weight can be"
-        assert (2, True) == (done.exit_code, message in done.stderr)
+        assert (2, True) == (done.code, message in done.err)
         return
-    done = nnrun("predict", "judged", "new.csv", "--skip-bad", "bad.csv", *words)
-    assert json.loads(good.stdout)["score"] == json.loads(done.stdout)["score"]
+    done = lab("predict", "judged", "new.csv", "--skip-bad", "bad.csv", *words)
+    assert good.json["score"] == done.json["score"]
     assert "122,\"w: '-1 kg' is negative" in Path("bad.csv").read_text()

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-
 import pytest
-from click.testing import CliRunner
-
-from nnrun.cli import cli
-from tests.cli.conftest import write
 
 MOONS = """\
 dataset: {name: moons, rows: 200, validation_size: 0.2}
@@ -21,47 +14,33 @@ sweep: {seeds: 2, grid: {training.learning_rate: [0.1, 0.001]}}
 """
 
 
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory):
-    """A folder with a sweep of two settings with two seeds, ordered by the Brier score."""
-    place = tmp_path_factory.mktemp("moons")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        write("moons.yaml", MOONS)
-        words = ["sweep", "moons.yaml", "--order-by", "brier", "-j", "1", "--json"]
-        done = CliRunner().invoke(cli, words)
-    assert 0 == done.exit_code, done.output
-    return place, json.loads(done.stdout)
-
-
 @pytest.fixture
-def moons(swept, folder):
-    """The current folder is a copy of it; what the sweep printed."""
-    place, printed = swept
-    shutil.copytree(place, folder, dirs_exist_ok=True)
-    return printed
+def moons(lab):
+    """A sweep of two settings with two seeds, ordered by the Brier score: what it printed."""
+    sweep = "sweep moons.yaml --order-by brier -j 1 --json"
+    return lab.begin({"moons.yaml": MOONS}, sweep).json
 
 
-def test_a_sweep_is_ordered_by_what_is_asked_for(nnrun, moons):
+def test_a_sweep_is_ordered_by_what_is_asked_for(lab, moons):
     """Smaller Brier scores come first; lists and choices go by it, too."""
     (group,) = moons["leaderboard"]["groups"]
     means = [row["mean"] for row in group["rows"]]
     assert ("brier", False, sorted(means)) == (group["metric"], group["larger_is_better"], means)
-    assert "brier" == json.loads(nnrun("best", "moons", "--json").stdout)["metric"]
-    assert {"brier"} == {run["metric"] for run in json.loads(nnrun("ls", "--json").stdout)}
+    assert "brier" == lab.json("best", "moons")["metric"]
+    assert {"brier"} == {run["metric"] for run in lab.json("ls")}
 
 
-def test_stored_runs_are_ordered_by_what_they_have(nnrun, moons):
+def test_stored_runs_are_ordered_by_what_they_have(lab, moons):
     """On the boards of `best`, `compare` and `report`, and in lists."""
-    best = json.loads(nnrun("best", "moons", "--order-by", "mcc", "--json").stdout)
+    best = lab.json("best", "moons", "--order-by", "mcc")
     assert ("mcc", "validation") == (best["metric"], best["ordered_by"])
-    listed = json.loads(nnrun("ls", "--sort", "test_mcc", "--json").stdout)
+    listed = lab.json("ls", "--sort", "test_mcc")
     values = [run["metrics"]["test_mcc"] for run in listed]
     assert sorted(values, reverse=True) == values
     runs = [f"moons/{run['run_id']}" for run in listed[::3]]
-    shown = json.loads(nnrun("compare", *runs, "--order-by", "log_loss", "--json").stdout)
+    shown = lab.json("compare", *runs, "--order-by", "log_loss")
     assert ["log_loss"] == [group["metric"] for group in shown["leaderboard"]["groups"]]
-    assert 0 == nnrun("report", "--order-by", "mcc", "-q").exit_code
+    lab.ok("report", "--order-by", "mcc", "-q")
 
 
 @pytest.mark.parametrize(
@@ -74,28 +53,28 @@ def test_stored_runs_are_ordered_by_what_they_have(nnrun, moons):
         ("mcc", "best stored setting: nnrun best moons --order-by mcc\n\n"),
     ],
 )
-def test_a_board_names_the_command_that_chooses_by_its_metric(nnrun, moons, metric, words):
+def test_a_board_names_the_command_that_chooses_by_its_metric(lab, moons, metric, words):
     """And `moons/best` only where that goes by the same metric."""
-    shown = nnrun("sweep", "moons.yaml", "--order-by", metric)
-    assert words in shown.stdout
+    shown = lab("sweep", "moons.yaml", "--order-by", metric)
+    assert words in shown.out
 
 
 @pytest.mark.parametrize("command", ["best", "compare", "report"])
-def test_a_metric_that_no_run_has_is_refused(nnrun, moons, command):
+def test_a_metric_that_no_run_has_is_refused(lab, moons, command):
     """With what adds it."""
-    listed = json.loads(nnrun("ls", "--json").stdout)
+    listed = lab.json("ls")
     runs = {"best": ["moons"], "report": []}
     given = runs.get(command, [f"moons/{run['run_id']}" for run in listed])
-    refused = nnrun(command, *given, "--order-by", "roc_auc")
-    assert 2 == refused.exit_code
-    assert "--order-by roc_auc: no run here has it; add it to `metrics`" in refused.stderr
+    assert "--order-by roc_auc: no run here has it; add it to `metrics`" in lab.refused(
+        command, *given, "--order-by", "roc_auc"
+    )
 
 
-def test_a_metric_of_another_task_is_refused(nnrun, moons):
+def test_a_metric_of_another_task_is_refused(lab, moons):
     """Without the advice to add it."""
-    refused = nnrun("best", "moons", "--order-by", "r2")
+    refused = lab("best", "moons", "--order-by", "r2")
     words = "no run here has it; it is for regression, and they are classification\n"
-    assert (2, True) == (refused.exit_code, refused.stderr.endswith(words))
+    assert (2, True) == (refused.code, refused.err.endswith(words))
 
 
 @pytest.mark.parametrize(
@@ -106,17 +85,15 @@ def test_a_metric_of_another_task_is_refused(nnrun, moons):
         ("zzz", "`nnrun help metrics` lists them"),
     ],
 )
-def test_a_name_that_is_no_metric_is_refused(nnrun, name, hint):
+def test_a_name_that_is_no_metric_is_refused(lab, name, hint):
     """With the name that may be meant."""
-    refused = nnrun("best", "moons", "--order-by", name)
-    assert 2 == refused.exit_code
-    assert f"'{name}' is not a metric; {hint}" in refused.stderr
+    assert f"'{name}' is not a metric; {hint}" in lab.refused("best", "moons", "--order-by", name)
 
 
-def test_lists_and_boards_name_a_metric_as_reports_do(nnrun, moons):
+def test_lists_and_boards_name_a_metric_as_reports_do(lab, moons):
     """With its split."""
-    listed = nnrun("ls", "--sort", "mcc", "--md").stdout
+    listed = lab("ls", "--sort", "mcc", "--md").out
     assert "| settings | validation MCC | test Brier score |" in listed
-    assert "validation log loss" in nnrun("best", "moons", "--order-by", "log_loss").stderr
-    board = nnrun("ls", "--leaderboard", "moons").stdout
+    assert "validation log loss" in lab("best", "moons", "--order-by", "log_loss").err
+    board = lab("ls", "--leaderboard", "moons").out
     assert "moons: Brier score, ordered by the validation split" in board

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from nnrun.runs.storage.durable.files import acquire
-from tests.cli.conftest import write
 
 IRIS = """\
 dataset: {name: iris, features: standard}
@@ -20,142 +19,133 @@ seed: 3
 
 
 @pytest.fixture
-def iris(nnrun):
+def iris(lab):
     """Runs of iris with two learning rates and three seeds."""
-    write("iris.yaml", IRIS)
-    assert 0 == nnrun("sweep", "iris.yaml", "training.learning_rate=0.1,0.001", "--seeds", "3",
-                      "-j", "1", "-q").exit_code  # fmt: skip
+    sweep = "sweep iris.yaml training.learning_rate=0.1,0.001 --seeds 3 -j 1 -q"
+    lab.begin({"iris.yaml": IRIS}, sweep)
     return lambda rate: [
         row["name"] + "/" + row["run_id"]
-        for row in json.loads(
-            nnrun("ls", "--json", "--sort", "seed", "--where", f"learning_rate={rate}").stdout
-        )
+        for row in lab.json("ls", "--sort", "seed", "--where", f"learning_rate={rate}")
     ]
 
 
-def test_a_run_is_shown_in_full(nnrun, iris):
+def test_a_run_is_shown_in_full(lab, iris):
     """Results, curve, confusion, network, and the command that makes it again."""
     run = iris(0.1)[0]
-    shown = nnrun("show", run, env={"COLUMNS": "90"})
-    assert 0 == shown.exit_code
+    shown = lab.ok("show", run, COLUMNS="90")
     for words in ("accuracy", "iteration", "└", "Predictions", "true class",
                   "setosa", "dense, softmax", "nnrun train", f"{run}/config.yaml"):  # fmt: skip
-        assert words in shown.stdout
-    assert "loss   • test   · train" in shown.stdout
+        assert words in shown.out
+    assert "loss   • test   · train" in shown.out
 
 
-def test_the_command_that_makes_it_again_does(nnrun, iris):
+def test_the_command_that_makes_it_again_does(lab, iris):
     """To the same weights, in another folder."""
     run = iris(0.1)[0]
-    line = next(
-        x for x in nnrun("show", run, "--wide").stdout.splitlines() if x.startswith("again")
-    )
-    assert 0 == nnrun(*line.split()[2:]).exit_code
+    line = next(x for x in lab("show", run, "--wide").out.splitlines() if x.startswith("again"))
+    lab.ok(*line.split()[2:])
     reports = [
         json.loads(Path(root, run, "report.json").read_text()) for root in ("results", "again")
     ]
     assert reports[0]["weights_sha256"] == reports[1]["weights_sha256"]
 
 
-def test_show_as_data(nnrun, cars):
+def test_show_as_data(lab, cars):
     """The report, its folder, and the history with nothing but numbers."""
-    nnrun("train", cars)
-    data = json.loads(nnrun("show", "latest", "--json").stdout)
+    lab("train", cars)
+    data = lab.json("show", "latest")
     assert ("cars", "completed") == (data["name"], data["status"])
     assert (Path(data["folder"]) / "report.json").is_file()
     assert 300 == data["history"]["iteration"][-1]
     assert data["metrics"]["test"]["loss"] == data["history"]["test_loss"][-1]
 
 
-def test_every_state_is_shown_as_what_it_is(nnrun, cars):
+def test_every_state_is_shown_as_what_it_is(lab, cars):
     """Diverged with its reason, corrupt, and going on; the exit code says that it was shown."""
-    nnrun("train", cars, "training.learning_rate=1e6")
-    assert "diverged" in nnrun("show", "latest").stdout
-    nnrun("train", cars)
-    (row,) = json.loads(nnrun("ls", "--json", "--where", "status=completed").stdout)
+    lab("train", cars, "training.learning_rate=1e6")
+    assert "diverged" in lab("show", "latest").out
+    lab("train", cars)
+    (row,) = lab.json("ls", "--where", "status=completed")
     folder = Path("results/cars", row["run_id"])
     held = acquire(folder, wait=False)
     (folder / "model.safetensors").unlink()
     try:
-        assert "running: the following is from its last report" in nnrun("show", str(folder)).stdout
+        assert "running: the following is from its last report" in lab("show", str(folder)).out
     finally:
         held.close()
-    shown = nnrun("show", str(folder)).stdout
+    shown = lab("show", str(folder)).out
     assert "damaged: the following is from its last report" in shown
     assert "model.safetensors is missing" in shown
     (folder / "report.json").write_text("{")
-    shown = nnrun("show", str(folder))
-    assert 0 == shown.exit_code
-    assert "damaged" in shown.stdout
-    assert "report.json is not the file that was written" in shown.stdout
+    shown = lab.ok("show", str(folder))
+    assert "damaged" in shown.out
+    assert "report.json is not the file that was written" in shown.out
     trains = f"nnrun train {folder}/config.yaml --force --results results trains it again"
-    assert trains in shown.stdout
-    assert "damaged" == json.loads(nnrun("show", str(folder), "--json").stdout)["status"]
+    assert trains in shown.out
+    assert "damaged" == lab.json("show", str(folder))["status"]
 
 
-def test_a_run_that_is_none_is_reported(nnrun, cars):
+def test_a_run_that_is_none_is_reported(lab, cars):
     """With exit code 2, as everywhere."""
-    nnrun("train", cars)
-    shown = nnrun("show", "carz")
-    assert (2, "") == (shown.exit_code, shown.stdout)
-    assert "did you mean 'cars'?" in shown.stderr
+    lab("train", cars)
+    assert "did you mean 'cars'?" in lab.refused("show", "carz")
 
 
-def test_compare_shows_only_what_differs(nnrun, iris):
+def test_compare_shows_only_what_differs(lab, iris):
     """Settings first, then results; what is the same is left out."""
     fast, slow = iris(0.1)[0], iris(0.001)[0]
-    shown = nnrun("compare", fast, slow, env={"COLUMNS": "90"}).stdout
+    shown = lab("compare", fast, slow, COLUMNS="90").out
     assert shown.index("learning_rate   0.1   0.001") < shown.index("test accuracy")
     for same in ("seed", "iterations", "cross_entropy", "engine"):
         assert same not in shown.partition("Over all seeds")[0]
-    data = json.loads(nnrun("compare", fast, slow, "--json").stdout)
+    data = lab.json("compare", fast, slow)
     assert {"training.learning_rate": [0.1, 0.001]} == data["settings"]
     assert [fast, slow] == data["labels"]
 
 
-def test_compare_names_the_folder_that_runs_lie_in(nnrun, iris, monkeypatch):
+def test_compare_names_the_folder_that_runs_lie_in(lab, iris, monkeypatch):
     """Wherever that is, and from within it."""
     runs = iris(0.1)[0], iris(0.001)[0]
     Path("results").rename("elsewhere")
-    shown = nnrun("compare", *(f"elsewhere/{run}" for run in runs)).stdout
+    shown = lab("compare", *(f"elsewhere/{run}" for run in runs)).out
     assert "best stored setting: nnrun best iris --results elsewhere\n" in shown
     monkeypatch.chdir("elsewhere/iris")
-    shown = nnrun("compare", *(run[5:] for run in runs)).stdout
+    shown = lab("compare", *(run[5:] for run in runs)).out
     assert "best stored setting: nnrun best iris --results ..\n" in shown
 
 
-def test_compare_pairs_configs_over_their_seeds(nnrun, iris):
+def test_compare_pairs_configs_over_their_seeds(lab, iris):
     """Over all seeds that are stored for them, with the interval of the difference."""
-    data = json.loads(nnrun("compare", iris(0.1)[0], iris(0.001)[2], "--json").stdout)
+    data = lab.json("compare", iris(0.1)[0], iris(0.001)[2])
     first, second = data["leaderboard"]["groups"][0]["rows"]
     assert ("paired", "paired") == (first["comparison"], second["comparison"])
     assert (3, 3) == (first["completed"], second["completed"])
     assert second["difference_low"] < second["difference"] <= second["difference_high"]
     expected = second["test"]["mean"] - first["test"]["mean"]
     assert expected == pytest.approx(second["difference"])
-    assert "Over all seeds that are stored" in nnrun("compare", iris(0.1)[0], iris(0.001)[0]).stdout
+    assert "Over all seeds that are stored" in lab("compare", iris(0.1)[0], iris(0.001)[0]).out
 
 
-def test_compare_of_seeds_of_one_config_has_no_table_of_configs(nnrun, iris):
+def test_compare_of_seeds_of_one_config_has_no_table_of_configs(lab, iris):
     """They are one row; only their seeds and results differ."""
     runs = iris(0.1)[:2]
-    data = json.loads(nnrun("compare", *runs, "--json").stdout)
+    data = lab.json("compare", *runs)
     assert {"seed": [3, 4]} == data["settings"]
     assert data["leaderboard"] is None
 
 
-def test_what_cannot_be_compared_is_reported(nnrun, cars):
+def test_what_cannot_be_compared_is_reported(lab, cars):
     """One run, or one whose report cannot be read."""
-    nnrun("train", cars)
-    assert "two runs or more" in nnrun("compare", "cars").stderr
+    lab("train", cars)
+    assert "two runs or more" in lab("compare", "cars").err
     folder = next(Path("results/cars").iterdir())
     (folder / "report.json").write_text("{")
-    shown = nnrun("compare", str(folder), str(folder))
-    assert 2 == shown.exit_code
-    assert f"{folder} is damaged: report.json is not the file that was written" in shown.stderr
+    assert f"{folder} is damaged: report.json is not the file that was written" in lab.refused(
+        "compare", str(folder), str(folder)
+    )
 
 
-def test_the_shell_completes_runs(nnrun, iris, monkeypatch):
+def test_the_shell_completes_runs(lab, iris, monkeypatch):
     """Names and `latest`, then ids and `best`; in the results folder of the command line."""
     runs = sorted(f"plain,{run}" for rate in (0.1, 0.001) for run in iris(rate))
 
@@ -166,7 +156,7 @@ def test_the_shell_completes_runs(nnrun, iris, monkeypatch):
         monkeypatch.setenv("_NNRUN_COMPLETE", "bash_complete")
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        return nnrun().stdout.split()
+        return lab().out.split()
 
     assert ["plain,latest", "plain,iris"] == completed("nnrun show ")
     assert ["plain,iris"] == completed("nnrun compare latest ir")

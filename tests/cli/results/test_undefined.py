@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import write
+from tests.lab import write
 
 CONFIG = """
 name: large
@@ -27,7 +27,7 @@ UNDEFINED = {"loss", "mse", "r2", "explained_variance"}
 
 
 @pytest.fixture
-def large(nnrun):
+def large(lab):
     """The folder of the run; its last row is 1e200 times as large as the others."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 2))
@@ -38,12 +38,12 @@ def large(nnrun):
         for row, ((a, b), value) in enumerate(zip(x.tolist(), y.tolist(), strict=True))
     ]
     write("rows.csv", "\n".join(["t,a,b,y", *lines, ""]))
-    nnrun("train", write("large.yaml", CONFIG))
+    lab("train", write("large.yaml", CONFIG))
     (folder,) = Path("results/large").glob("s*")
     return folder
 
 
-def test_every_null_has_its_reason_wherever_a_run_is_shown(large, nnrun):
+def test_every_null_has_its_reason_wherever_a_run_is_shown(large, lab):
     """In its report in three forms, on the terminal, and as a warning of the run."""
     report = json.loads((large / "report.json").read_text())
     reasons = report["metrics"]["test"]["undefined"]
@@ -56,12 +56,11 @@ def test_every_null_has_its_reason_wherever_a_run_is_shown(large, nnrun):
     assert ["undefined", "undefined"] == kinds
     assert "completed" == report["status"]
 
-    done = nnrun("report", "large", "-o", "page.html")
-    assert 0 == done.exit_code, (done.output, done.exception)
+    done = lab.ok("report", "large", "-o", "page.html")
     shown = {
         "Markdown": (large / "report.md").read_text(),
         "HTML": unescape(Path("page.html").read_text()),
-        "terminal": " ".join(nnrun("show", "large").stdout.split()),
+        "terminal": " ".join(lab("show", "large").out.split()),
     }
     for form, text in shown.items():
         for reason in {*reasons.values()}:
@@ -69,5 +68,5 @@ def test_every_null_has_its_reason_wherever_a_run_is_shown(large, nnrun):
         assert text.count("undefined") > len(UNDEFINED), form
     assert "No result: the test mse is undefined" in shown["terminal"]
 
-    done = nnrun("show", "large", "--importance")
-    assert f"mse of its predictions is undefined: {reasons['mse']}" in done.stderr
+    done = lab("show", "large", "--importance")
+    assert f"mse of its predictions is undefined: {reasons['mse']}" in done.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import pytest
 
 from nnrun.models.tensors import pack, unpack
 from nnrun.runs.storage.contents.names import REPORT, WATCHED
-from tests.cli.conftest import write
 from tests.forging import revise, said
+from tests.lab import write
 
 MOONS = """
 name: moons
@@ -27,9 +26,9 @@ training: {learning_rate: 0.1, iterations: 40, evaluate_every: 10, engine: numpy
 
 
 @pytest.fixture
-def watched(nnrun):
+def watched(lab):
     """The folder of a watched run."""
-    assert nnrun("train", write("moons.yaml", MOONS), "-q").exit_code == 0
+    lab.begin({"moons.yaml": MOONS}, "train moons.yaml -q")
     return next(Path("results/moons").iterdir())
 
 
@@ -43,9 +42,9 @@ def forge(folder, change):
     revise(folder / REPORT, files=files)
 
 
-def test_show_and_reports_have_a_row_for_each_layer(nnrun, watched):
+def test_show_and_reports_have_a_row_for_each_layer(lab, watched):
     """In the terminal, report.md and the HTML report; charts are in the last."""
-    shown = nnrun("show", "moons").output
+    shown = lab("show", "moons").said
     assert "Looked at 5 times, each time with 48 training rows" in shown
     assert [4, 2] == [sum(word in shown for word in words) for words in (
         ("gradient,", "update/weight", "dead", "saturated"), ("dense, relu", "dense, softmax")
@@ -53,7 +52,7 @@ def test_show_and_reports_have_a_row_for_each_layer(nnrun, watched):
     text = (watched / "report.md").read_text()
     assert "## Inside while it trained" in text
     assert "| 0 | dense, relu |" in text
-    assert nnrun("report", "moons", "-o", "r.html").exit_code == 0
+    lab.ok("report", "moons", "-o", "r.html")
     page = Path("r.html").read_text()
     for title in ("Inside while it trained", "Gradients", "Updates", "Weights", "Outputs"):
         assert f">{title}<" in page
@@ -61,11 +60,11 @@ def test_show_and_reports_have_a_row_for_each_layer(nnrun, watched):
         assert f"Layer 1 (dense, softmax): {what}" in page
 
 
-def test_a_run_that_is_not_watched_has_none_of_it(nnrun):
+def test_a_run_that_is_not_watched_has_none_of_it(lab):
     """Not even an empty section."""
-    nnrun("train", write("moons.yaml", MOONS.replace("true", "false")), "-q")
-    nnrun("report", "moons", "-o", "r.html")
-    assert "Looked at" not in nnrun("show", "moons").output
+    lab("train", write("moons.yaml", MOONS.replace("true", "false")), "-q")
+    lab("report", "moons", "-o", "r.html")
+    assert "Looked at" not in lab("show", "moons").said
     assert "Inside while it trained" not in Path("r.html").read_text()
 
 
@@ -97,19 +96,18 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
-def test_wrong_numbers_end_no_command(nnrun, watched, change):
+def test_wrong_numbers_end_no_command(lab, watched, change):
     """A record of the right form may hold anything: commands show what can be shown."""
     forge(watched, change)
     for command in (["show", "moons"], ["report", "moons", "-o", "r.html"]):
-        done = nnrun(*command)
-        assert (0, None) == (done.exit_code, done.exception)
+        lab.ok(*command)
     page = Path("r.html").read_text()
     assert "This part of its report is damaged" not in page
     assert "NaN" not in page
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "form", "pickle"])
-def test_a_record_that_cannot_be_used_is_named(nnrun, watched, damage):
+def test_a_record_that_cannot_be_used_is_named(lab, watched, damage):
     """By show and report, in a sentence; the rest of the run is shown."""
     file = watched / WATCHED
     if damage == "missing":
@@ -118,40 +116,40 @@ def test_a_record_that_cannot_be_used_is_named(nnrun, watched, damage):
         forge(watched, lambda arrays, values: arrays.update(losses=np.zeros(3)))
     else:
         file.write_bytes(b"\x80\x04cos\nsystem\n." if damage == "pickle" else b"{}")
-    shown = nnrun("show", "moons")
-    assert (0, None) == (shown.exit_code, shown.exception)
-    assert WATCHED in shown.output
-    assert nnrun("report", "moons", "-o", "r.html").exit_code == 0
+    shown = lab("show", "moons")
+    assert 0 == shown.code
+    assert WATCHED in shown.said
+    lab.ok("report", "moons", "-o", "r.html")
     assert "What was recorded cannot be shown" in Path("r.html").read_text()
-    assert nnrun("verify", "moons").exit_code == 3
+    assert lab("verify", "moons").code == 3
 
 
-def test_a_packed_run_brings_its_record(nnrun, watched):
+def test_a_packed_run_brings_its_record(lab, watched):
     """It is shown and verified from the zip file alone."""
-    assert nnrun("pack", "moons", "-o", "run.zip").exit_code == 0
-    assert "Looked at 5 times" in nnrun("show", "run.zip").output
-    assert nnrun("verify", "run.zip").exit_code == 0
+    lab.ok("pack", "moons", "-o", "run.zip")
+    assert "Looked at 5 times" in lab("show", "run.zip").said
+    lab.ok("verify", "run.zip")
 
 
-def test_a_sweep_trains_again_what_has_no_record(nnrun):
+def test_a_sweep_trains_again_what_has_no_record(lab):
     """The runs are the same, and those that have one are not trained again."""
     write("moons.yaml", MOONS.replace("true", "false"))
     sweep = ["sweep", "moons.yaml", "seed=1,2", "--json"]
-    first = json.loads(nnrun(*sweep).stdout)
-    again = json.loads(nnrun(*sweep, "training.watch=true").stdout)
+    first = lab(*sweep).json
+    again = lab(*sweep, "training.watch=true").json
     assert len([*Path("results/moons").glob(f"*/{WATCHED}")]) == 2
     assert len([*Path("results/moons").glob("s*")]) == 2
     assert first.keys() == again.keys()
-    varied = nnrun("sweep", "moons.yaml", "training.watch=true,false")
-    assert varied.exit_code == 2
-    assert "training.watch" in varied.output
+    varied = lab("sweep", "moons.yaml", "training.watch=true,false")
+    assert varied.code == 2
+    assert "training.watch" in varied.said
 
 
-def test_a_search_watches_its_final_runs_alone(nnrun):
+def test_a_search_watches_its_final_runs_alone(lab):
     """Trials are not watched: there may be many."""
     search = "search: {training.learning_rate: {choice: [0.1, 0.2]}, top: 1, fresh_seeds: 2}\n"
     write("moons.yaml", MOONS + search)
-    assert nnrun("search", "moons.yaml", "--trials", "2", "-q").exit_code == 0
+    lab.ok("search", "moons.yaml", "--trials", "2", "-q")
     found = {path.parent.name.split("-")[0] for path in Path("results").glob(f"*/*/{WATCHED}")}
     every = {path.parent.name.split("-")[0] for path in Path("results").glob(f"*/*/{REPORT}")}
     trials = {"s42"}

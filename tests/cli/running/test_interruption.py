@@ -46,27 +46,24 @@ def interrupting(monkeypatch):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
-def test_an_interrupted_run_goes_on_to_the_same_bits(
-    nnrun, cars, report, interrupting, number, code
-):
+def test_an_interrupted_run_goes_on_to_the_same_bits(lab, cars, interrupting, number, code):
     """Exit 130 or 143 with the command that goes on; that ends as if nothing had been."""
     arguments = ["train", cars, "seed=5", "--iterations", "3000", "--results", "the results"]
-    nnrun("train", cars, "seed=5", "--iterations", "3000")
+    lab("train", cars, "seed=5", "--iterations", "3000")
     interrupting(700, number)
-    done = nnrun(*arguments, "--force")
-    assert code == done.exit_code
-    assert "" == done.stdout
-    cut = report("the results/*/*/report.json")
+    done = lab(*arguments, "--force")
+    assert code == done.code
+    assert "" == done.out
+    cut = lab.report("the results/*/*/report.json")
     reached = cut["timing"]["iterations"]
     assert 700 <= reached < 3000
     assert "interrupted" == cut["status"]
     said = f"interrupted at iteration {reached:,}, which is saved; to continue:\n"
     command = "nnrun train cars.yaml seed=5 --iterations 3000 --results 'the results'"
-    assert f"{said}  {command}\n" == done.stderr
-    again = nnrun(*arguments)
-    assert 0 == again.exit_code
-    assert f"continuing from iteration {reached:,}\n" == again.stderr
-    whole, resumed = report(), report("the results/*/*/report.json")
+    assert f"{said}  {command}\n" == done.err
+    again = lab.ok(*arguments)
+    assert f"continuing from iteration {reached:,}\n" == again.err
+    whole, resumed = lab.report(), lab.report("the results/*/*/report.json")
     assert ("completed", 3000) == (resumed["status"], resumed["timing"]["iterations"])
     assert whole["weights_sha256"] == resumed["weights_sha256"]
     histories = [
@@ -77,19 +74,19 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert not list(Path("the results").rglob("checkpoint*"))
 
 
-def test_json_tells_of_an_interruption_too(nnrun, cars, report, interrupting):
+def test_json_tells_of_an_interruption_too(lab, cars, interrupting):
     """With --json, stdout holds the report of what was reached."""
     interrupting(100, signal.SIGINT)
-    done = nnrun("train", cars, "--json")
-    assert 130 == done.exit_code
-    assert report() == json.loads(done.stdout)
-    assert "interrupted" == report()["status"]
+    done = lab("train", cars, "--json")
+    assert 130 == done.code
+    assert lab.report() == done.json
+    assert "interrupted" == lab.report()["status"]
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
-def test_a_process_answers_a_signal_within_five_seconds(start, cars, report, number, code):
+def test_a_process_answers_a_signal_within_five_seconds(start, cars, lab, number, code):
     """A real process, a real signal, a long run: it is saved and ends with the signal's code."""
     process = start("train", cars, *ENDLESS)
     training()
@@ -97,24 +94,24 @@ def test_a_process_answers_a_signal_within_five_seconds(start, cars, report, num
     _, err = ended(process)
     assert "stopping here and saving; a second signal quits at once" in err
     assert code == process.returncode
-    assert "interrupted" == report()["status"]
+    assert "interrupted" == lab.report()["status"]
     assert list(Path("results").rglob("checkpoint.safetensors"))
 
 
 @pytest.mark.parametrize("moment", ["results/cars/*", "results/cars/*/config.yaml"])
-def test_a_killed_run_is_completed_by_the_same_command(start, nnrun, cars, report, moment):
+def test_a_killed_run_is_completed_by_the_same_command(start, lab, cars, moment):
     """After SIGKILL in training or in writing, the same command ends well and leaves no debris."""
     arguments = ("train", cars, "--iterations", "20000")
     process = start(*arguments)
     until(lambda: any(Path().glob(moment)))
     process.kill()
     process.communicate()
-    assert 0 == nnrun(*arguments).exit_code
-    assert "completed" == report()["status"]
+    lab.ok(*arguments)
+    assert "completed" == lab.report()["status"]
     assert not [path for path in Path("results").rglob("*") if path.name.endswith(".partial")]
-    first = report()["weights_sha256"]
-    assert 0 == nnrun(*arguments, "--force").exit_code
-    assert first == report()["weights_sha256"]
+    first = lab.report()["weights_sha256"]
+    lab.ok(*arguments, "--force")
+    assert first == lab.report()["weights_sha256"]
 
 
 def test_a_signal_before_training_ends_at_once():
@@ -152,19 +149,19 @@ def test_a_signal_while_python_ends_changes_no_exit_code():
     assert 0 == subprocess.run([sys.executable, "-c", script], check=False).returncode
 
 
-def test_two_of_the_same_run_wait_for_each_other(start, nnrun, cars, report):
+def test_two_of_the_same_run_wait_for_each_other(start, lab, cars):
     """One run has one writer at a time; who waits says so."""
-    (run,) = json.loads(nnrun("check", cars, "--json").stdout)["configs"]
+    (run,) = lab.json("check", cars)["configs"]
     lock = acquire(Path("results/cars", run["run_id"]), wait=True)
     process = start("train", cars)
     assert "another process is training this run; waiting for it\n" == process.stderr.readline()
     lock.close()
     process.communicate(timeout=PATIENCE_SECONDS)
     assert 0 == process.returncode
-    assert "completed" == report()["status"]
+    assert "completed" == lab.report()["status"]
 
 
-def test_a_reader_of_stderr_who_leaves_does_not_stop_a_run(start, cars, report):
+def test_a_reader_of_stderr_who_leaves_does_not_stop_a_run(start, cars, lab):
     """Notes that nobody reads are no reason to lose a run."""
     start("train", cars).communicate()
     read, write = os.pipe()
@@ -173,4 +170,4 @@ def test_a_reader_of_stderr_who_leaves_does_not_stop_a_run(start, cars, report):
     os.close(write)
     out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert 0 == process.returncode
-    assert report() == json.loads(out)
+    assert lab.report() == json.loads(out)

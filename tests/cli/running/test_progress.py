@@ -99,15 +99,15 @@ def test_no_bar_ever_goes_to_a_file(start, cars, variable, folder):
     assert "━" not in "".join(lines)
 
 
-def test_runs_that_are_verified_move_a_bar(on_terminal, cars, nnrun):
+def test_runs_that_are_verified_move_a_bar(on_terminal, cars, lab):
     """One that is gone at the end, since the table tells all of them; a log has a line for each."""
     for seed in (1, 2):
-        assert 0 == nnrun("train", cars, f"seed={seed}").exit_code
+        lab.ok("train", cars, f"seed={seed}")
     out, shown = on_terminal("verify")
     assert re.search(r"━.*100% 2 of 2: cars/s\d-\w{10}: same bits", shown)
     assert shown.rstrip("\r\n").endswith("\x1b[2K")
     assert 2 == out.count("   the same bits\n")
-    lines = nnrun("verify").stderr.splitlines()
+    lines = lab("verify").err.splitlines()
     assert ["[1/2] cars/s1", "[2/2] cars/s2"] == [line.partition("-")[0] for line in lines]
 
 

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import COMMANDS, cli
+from nnrun.cli import COMMANDS
 from nnrun.cli.signals import Interruption
 from nnrun.errors import InterruptionError
 from nnrun.runs.storage.durable import files
 from nnrun.systems import system
 from tests import forked
-from tests.cli.conftest import CARS, write
+from tests.lab import CARS, write
 from tests.waiting import PATIENCE_SECONDS
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -52,26 +51,13 @@ OTHERS = ("check cars.yaml", "compare cars", "datasets", "ls", "search cars.yaml
 OTHERS += ("sweep cars.yaml", "train cars.yaml --force", "watch --once")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with a config, its run, that run packed, and rows to predict."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write("cars.yaml", CARS)
-        write("new.csv", INPUT)
-        for words in ("train cars.yaml", "pack cars -o cars.zip"):
-            assert 0 == CliRunner().invoke(cli, words.split()).exit_code
-    return folder
-
-
 @pytest.fixture
-def here(folder, trained, monkeypatch):
-    """A copy of that folder, in which temporary files are made as well."""
-    shutil.copytree(trained, folder, dirs_exist_ok=True)
-    (folder / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder / "temporary"))
-    return folder
+def here(lab, monkeypatch):
+    """A config, its run, that run packed, and rows to predict; temporary files are made beside."""
+    lab.begin({"cars.yaml": CARS, "new.csv": INPUT}, "train cars.yaml", "pack cars -o cars.zip")
+    (lab.folder / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(lab.folder / "temporary"))
+    return lab.folder
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
@@ -135,7 +121,7 @@ def code_of(interrupting) -> int:
 @pytest.mark.parametrize("moment", [made, written, to_be_renamed])
 @pytest.mark.parametrize("there", [False, True], ids=["new", "there"])
 @pytest.mark.parametrize("writer", WRITERS)
-def test_a_signal_leaves_nothing_of_a_file(nnrun, here, interrupting, writer, there, moment):
+def test_a_signal_leaves_nothing_of_a_file(lab, here, interrupting, writer, there, moment):
     """The exit code is that of the signal; an older file stays as it was, and no other is left."""
     words, target = WRITERS[writer]
     if there:
@@ -144,23 +130,23 @@ def test_a_signal_leaves_nothing_of_a_file(nnrun, here, interrupting, writer, th
         write(target, "old")
     before = contents(here)
     moment(interrupting)
-    done = nnrun(*words.split())
+    done = lab(*words.split())
     assert interrupting.sent
-    assert (code_of(interrupting), before) == (done.exit_code, contents(here))
-    assert "interrupted" in done.stderr
+    assert (code_of(interrupting), before) == (done.code, contents(here))
+    assert "interrupted" in done.err
 
 
 @pytest.mark.parametrize("words", UNPACKING)
-def test_a_signal_leaves_no_unpacked_run(nnrun, here, interrupting, words):
+def test_a_signal_leaves_no_unpacked_run(lab, here, interrupting, words):
     """The folder for temporary files is as before."""
     before = contents(here)
     interrupting.at(shutil, "copyfileobj", after=True)
-    done = nnrun(*words.split())
+    done = lab(*words.split())
     assert interrupting.sent
-    assert (code_of(interrupting), before) == (done.exit_code, contents(here))
+    assert (code_of(interrupting), before) == (done.code, contents(here))
 
 
-def test_a_signal_ends_every_command(nnrun, here, interrupting, monkeypatch):
+def test_a_signal_ends_every_command(lab, here, interrupting, monkeypatch):
     """Each has the signal's exit code from its first line on, whatever it does."""
     every = [*(words for words, _ in WRITERS.values()), *UNPACKING, *OTHERS]
     assert {*COMMANDS} == {words.split()[0] for words in every}
@@ -168,9 +154,9 @@ def test_a_signal_ends_every_command(nnrun, here, interrupting, monkeypatch):
     interrupting.at(click.Context, "invoke", when=lambda context, *_: context.parent is not None)
     for words in every:
         interrupting.sent = False
-        done = nnrun(*words.split())
+        done = lab(*words.split())
         assert interrupting.sent
-        assert (code_of(interrupting), before) == (done.exit_code, contents(here)), words
+        assert (code_of(interrupting), before) == (done.code, contents(here)), words
 
 
 # In a process of its own: what is left after signals is that of a process that has ended.
@@ -229,7 +215,7 @@ def test_a_second_signal_while_the_first_is_obeyed_leaves_nothing(process, here,
     assert (128 + number, "", "", before) == (code, out, err, contents(here))
 
 
-def test_what_a_killed_process_leaves_goes_with_the_next_file(process, nnrun, here):
+def test_what_a_killed_process_leaves_goes_with_the_next_file(process, lab, here):
     """After SIGKILL, the target is the old one, and the same command removes the partial file."""
     write("out.csv", "old")
     before = contents(here)
@@ -237,7 +223,7 @@ def test_what_a_killed_process_leaves_goes_with_the_next_file(process, nnrun, he
     (left,) = contents(here).keys() - before.keys()
     assert (-signal.SIGKILL, "old") == (code, Path("out.csv").read_text())
     assert left.startswith(".out.csv.")
-    assert 0 == nnrun(*WRITERS["predict"][0].split()).exit_code
+    lab.ok(*WRITERS["predict"][0].split())
     assert before.keys() == contents(here).keys()
     assert 3 == len(Path("out.csv").read_text().splitlines())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import json
 import signal
 import socket
 from pathlib import Path
@@ -42,20 +41,20 @@ def test_a_signal_ends_it(start, number, code):
     ]
 
 
-def test_a_port_that_is_taken(nnrun):
+def test_a_port_that_is_taken(lab):
     """It says so, and what to do; the code is that of a mistake."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = nnrun("ui", "--port", str(port))
-    assert 2 == result.exit_code
-    assert f"127.0.0.1, port {port}: Address already in use; --port 0 takes" in result.stderr
+        result = lab("ui", "--port", str(port))
+    assert 2 == result.code
+    assert f"127.0.0.1, port {port}: Address already in use; --port 0 takes" in result.err
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid", "", "a b"])
-def test_a_host_that_is_not_this_machine(nnrun, host):
+def test_a_host_that_is_not_this_machine(lab, host):
     """A mistake, in words."""
-    result = nnrun("ui", "--host", host, "--port", "0")
-    assert (2, True) == (result.exit_code, "Traceback" not in result.output)
+    result = lab("ui", "--host", host, "--port", "0")
+    assert (2, True) == (result.code, "Traceback" not in result.said)
 
 
 @pytest.fixture
@@ -74,24 +73,24 @@ def served(monkeypatch):
     return found
 
 
-def test_another_address_comes_with_a_warning(nnrun, served):
+def test_another_address_comes_with_a_warning(lab, served):
     """Of loopback addresses alone there is none."""
-    assert "warning" not in nnrun("ui", "--port", "0").stderr
+    assert "warning" not in lab("ui", "--port", "0").err
     for host in ("0.0.0.0", "0"):
-        result = nnrun("ui", "--host", host, "--port", "0")
+        result = lab("ui", "--host", host, "--port", "0")
         assert (
             f"warning: anyone who reaches {host} and opens this address first can read"
-            in result.stderr
+            in result.err
         )
 
 
-def test_the_address_as_data(nnrun, served):
+def test_the_address_as_data(lab, served):
     """With --json one object; --open opens it."""
-    found = json.loads(nnrun("ui", "--port", "0", "--json").stdout)
+    found = lab.json("ui", "--port", "0")
     assert (served[0].address, served[0].port) == (found["address"], found["port"])
 
 
-def test_the_browser_opens_a_local_page(nnrun, served, monkeypatch, tmp_path):
+def test_the_browser_opens_a_local_page(lab, served, monkeypatch, tmp_path):
     """It is for this user alone, leads to the address, and is removed; only --open makes one."""
     opened = []
 
@@ -101,9 +100,9 @@ def test_the_browser_opens_a_local_page(nnrun, served, monkeypatch, tmp_path):
 
     monkeypatch.setattr("click.launch", launch)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    nnrun("ui", "--port", "0")
+    lab("ui", "--port", "0")
     assert [] == opened
-    nnrun("ui", "--port", "0", "--open")
+    lab("ui", "--port", "0", "--open")
     ((path, mode, text),) = opened
     secret = served[1].address.split("/")[3]
     assert (0o600, False) == (mode, secret in path)
@@ -111,35 +110,35 @@ def test_the_browser_opens_a_local_page(nnrun, served, monkeypatch, tmp_path):
     assert not Path(path).exists()
 
 
-def test_a_browser_is_started_where_the_system_opens_no_files(nnrun, served, monkeypatch, tmp_path):
+def test_a_browser_is_started_where_the_system_opens_no_files(lab, served, monkeypatch, tmp_path):
     """Python starts it, with the path of the page as well."""
     opened = []
     monkeypatch.setattr("click.launch", lambda path: 1)
     monkeypatch.setattr("webbrowser.open", opened.append)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    nnrun("ui", "--port", "0", "--open")
+    lab("ui", "--port", "0", "--open")
     assert [f"file://{tmp_path}/nnrun/ui-{served[0].port}.html"] == opened
 
 
-def test_without_a_place_for_the_page_the_server_runs(nnrun, served, monkeypatch):
+def test_without_a_place_for_the_page_the_server_runs(lab, served, monkeypatch):
     """A warning says why no browser is opened; the address is printed."""
     monkeypatch.setattr("click.launch", pytest.fail)
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
-    result = nnrun("ui", "--port", "0", "--open")
-    assert (0, served[0].address) == (result.exit_code, result.stdout.strip())
-    assert "warning: no browser is opened" in result.stderr
+    result = lab("ui", "--port", "0", "--open")
+    assert (0, served[0].address) == (result.code, result.out.strip())
+    assert "warning: no browser is opened" in result.err
 
 
-def test_addresses_are_new_at_each_start(nnrun, served):
+def test_addresses_are_new_at_each_start(lab, served):
     """The folder and the port may be the same."""
-    nnrun("ui", "--port", "0")
-    nnrun("ui", "--port", str(served[0].port))
+    lab("ui", "--port", "0")
+    lab("ui", "--port", str(served[0].port))
     assert served[0].port == served[1].port
     assert served[0].address != served[1].address
 
 
 @pytest.mark.parametrize("package", ["h11", "starlette", "uvicorn"])
-def test_without_its_packages(nnrun, monkeypatch, package):
+def test_without_its_packages(lab, monkeypatch, package):
     """It names the extra, whichever package is missed first."""
     load = builtins.__import__
 
@@ -149,5 +148,4 @@ def test_without_its_packages(nnrun, monkeypatch, package):
         return load(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refused)
-    result = nnrun("ui")
-    assert (2, True) == (result.exit_code, "pip install 'nnrun[ui]'" in result.stderr)
+    assert "pip install 'nnrun[ui]'" in lab.refused("ui")

@@ -51,14 +51,14 @@ def running(cars):
         assert (store.root / "cars" / run.run_id / "report.json").exists()
 
 
-def test_a_snapshot(running, nnrun):
+def test_a_snapshot(running, lab):
     """The run with its share, its loss and the rows of its experiment so far; data with --json."""
     run, _ = running
-    shown = nnrun("watch", "--once").stdout
+    shown = lab("watch", "--once").out
     assert "1 running\n" == shown.splitlines(keepends=True)[0]
     for words in ("s4", " 40% ", "loss 0.01000", "test mse", "1/1"):
         assert words in shown, words
-    (data,) = json.loads(nnrun("watch", "--once", "--json").stdout)
+    (data,) = lab.json("watch", "--once")
     assert (run.run_id, "running", 4) == (data["run_id"], data["status"], data["seed"])
     assert (120, 300, {"train": 0.01, "test": 0.02}) == tuple(
         data["progress"][key] for key in ("iteration", "iterations", "losses")
@@ -66,14 +66,14 @@ def test_a_snapshot(running, nnrun):
     assert ROWS == data["progress"]["history"]
 
 
-def test_lists_and_reports_say_how_far_it_is(running, nnrun):
+def test_lists_and_reports_say_how_far_it_is(running, lab):
     """In percent, with its seed, its settings and its curve."""
-    assert "running 40%" in nnrun("ls").stdout
-    shown = nnrun("show", "cars/s4").stdout
+    assert "running 40%" in lab("ls").out
+    shown = lab("show", "cars/s4").out
     for words in ("running 40%", "iteration 120 of 300", "0.01000 train, 0.02000 test", "mean_sq",
                   "seed       4", "learning_rate: 0.01", "• test"):  # fmt: skip
         assert words in shown, words
-    assert 0 == nnrun("report", "-o", "report.html").exit_code
+    lab.ok("report", "-o", "report.html")
     page = Path("report.html").read_text()
     for words in (">In progress<", "40%", f"loss of cars/{running[0].run_id}"):
         assert words in page, words
@@ -146,26 +146,26 @@ def test_looks_tell_what_became_of_runs(cars):
     assert 2 == followed.ended
 
 
-def test_a_continued_run_has_no_error(cars, nnrun):
+def test_a_continued_run_has_no_error(cars, lab):
     """Once it runs again, how it ended before is no error; it is one until then."""
     store, run = Store(Path("results"), report_markdown), prepare(load_config(Path(cars)))
     train(run, store, Listener(stop=lambda: True))
-    (listed,) = json.loads(nnrun("ls", "--json").stdout)
+    (listed,) = lab.json("ls")
     assert "interrupted" == listed["status"]
     assert listed["error"].startswith("stopped before its end")
     about = Replicate(3), run.config_dict, run.dataset.sha256
     with begin(store, "cars", run.run_id) as lease:
         lease.note(Progress(120, 300, None, 0.0), lambda: about)
-        (watched,) = json.loads(nnrun("watch", "--once", "--json").stdout)
+        (watched,) = lab.json("watch", "--once")
     assert ("running", None) == (watched["status"], watched["error"])
 
 
-def test_nothing_in_progress(nnrun):
+def test_nothing_in_progress(lab):
     """It says so, also of an experiment that has not begun, and without a results folder."""
     for _ in range(2):
-        shown = nnrun("watch", "--once")
-        assert (0, "no run is in progress\n", "") == (shown.exit_code, shown.stdout, shown.stderr)
-        assert [] == json.loads(nnrun("watch", "iris", "--once", "--json").stdout)
+        shown = lab("watch", "--once")
+        assert (0, "no run is in progress\n", "") == (shown.code, shown.out, shown.err)
+        assert [] == lab.json("watch", "iris", "--once")
         Path("results").mkdir(exist_ok=True)
 
 
@@ -229,7 +229,7 @@ def test_runs_of_a_search_are_named_by_what_it_chose():
     assert labels == [view.label(run) for run in view.runs]
 
 
-def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
+def test_a_sweep_says_how_many_runs_it_has(cars, lab, monkeypatch):
     """Done, running and queued of all, also of short runs, which write nothing of their own.
 
     A run that is being saved is done, and not queued again.
@@ -238,8 +238,8 @@ def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
 
     def close(notes, unfinished):
         notes.add(lambda: replace(counts[0], running=1))
-        shown.append(nnrun("watch", "--once").stdout)
-        shown.append(nnrun("watch", "other", "--once").stdout)
+        shown.append(lab("watch", "--once").out)
+        shown.append(lab("watch", "other", "--once").out)
         closed(notes, unfinished)
 
     def count(sweep):
@@ -252,7 +252,7 @@ def test_a_sweep_says_how_many_runs_it_has(cars, nnrun, monkeypatch):
     monkeypatch.setattr(Sweep, "_counts", count)
     monkeypatch.setattr(SweepNotes, "close", close)
     monkeypatch.setattr(sweep_progress, "_SECONDS", 0.0)
-    nnrun("sweep", cars, "--seeds", "3", "-j", "1", "-q")
+    lab("sweep", cars, "--seeds", "3", "-j", "1", "-q")
     assert 3 == counts[0].total
     assert [] == [(expected, queued) for expected, queued in waiting if expected != queued]
     done = counts[0].done

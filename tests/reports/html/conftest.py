@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Limits, Report
 from nnrun.sweeps.planning.datasets import Datasets
 from tests.forging import revise
+from tests.lab import invoke
 
 CONFIGS = {
     "flowers": """
@@ -100,10 +99,8 @@ def train_everything(folder: Path) -> Path:
     for name, text in CONFIGS.items():
         (folder / f"{name}.yaml").write_text(text)
     root = folder / "results"
-    outcome = CliRunner().invoke(
-        cli, ["sweep", str(folder), "--results", str(root), "-j", "1", "-q"]
-    )
-    assert 1 == outcome.exit_code, outcome.output  # for what diverges
+    outcome = invoke("sweep", str(folder), "--results", str(root), "-j", "1", "-q")
+    assert 1 == outcome.code, outcome.said  # for what diverges
     houses = next((root / "houses").iterdir())
     broken = root / "broken"
     failed = with_report(

@@ -14,10 +14,9 @@ from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.reports.html.page import render
+from tests.lab import invoke_well
 from tests.reports.html.conftest import with_report
 
 TAGS = {
@@ -169,8 +168,7 @@ def test_hostile_columns_and_classes_stay_words(make_report, tmp_path) -> None:
     """
     (tmp_path / "odd.yaml").write_text(textwrap.dedent(config))
     words = ["train", str(tmp_path / "odd.yaml"), "--results", str(tmp_path / "results"), "-q"]
-    outcome = CliRunner().invoke(cli, words)
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well(*words)
     found = Page(render(make_report(tmp_path / "results")))
     assert set() == set(found.tags) - TAGS
     assert [] == [name for name, _ in found.attributes if name.startswith("on")]

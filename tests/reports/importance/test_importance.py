@@ -6,17 +6,16 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import f1_score, mean_squared_error
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.reports.importance.columns import partial_dependence, pixel_maps, places_of
 from nnrun.reports.importance.measure import ColumnImportance
 from nnrun.runs.preparation.prepare import prepare
+from tests.lab import invoke, invoke_well
 
 HOUSES = """
 name: houses
@@ -131,19 +130,19 @@ def test_partial_dependence(folder):
     assert ["flat", "house", "hut"] == found.values
 
 
-def invoke(folder, *words):
-    return CliRunner().invoke(cli, [*map(str, words), "--results", str(folder / "results")])
+def in_results(folder, *words):
+    return invoke(*map(str, words), "--results", str(folder / "results"))
 
 
 def test_show(folder, measured):
     """`show --importance` prints the columns in their order; --json the same numbers."""
-    shown = invoke(folder, "show", "houses", "--importance").stdout
+    shown = in_results(folder, "show", "houses", "--importance").out
     names = [
         line.split()[0] for line in shown.splitlines() if line.startswith(("kin", "are", "noi"))
     ]
     assert ["kind", "area", "noise"] == names
     assert "95% intervals over 3 seeds" in shown.replace("\n", " ")
-    found = json.loads(invoke(folder, "show", "houses", "--importance", "--json").stdout)
+    found = json.loads(in_results(folder, "show", "houses", "--importance", "--json").out)
     assert measured.to_dict() == found
 
 
@@ -152,7 +151,7 @@ def test_report(folder, tmp_path):
     pages = {}
     for words in ((), ("--importance",)):
         file = tmp_path / f"{len(words)}.html"
-        assert 0 == invoke(folder, "report", "-o", file, *words).exit_code
+        assert 0 == in_results(folder, "report", "-o", file, *words).code
         pages[words] = file.read_text()
     assert "Which columns count" not in pages[()]
     page = pages["--importance",]
@@ -198,9 +197,9 @@ def test_pictures(image_run, tmp_path):
     """A report draws both maps of each class, and the terminal the occlusion."""
     file = tmp_path / "images.html"
     words = ["report", str(image_run.path), "-o", str(file), "--importance"]
-    assert 0 == CliRunner().invoke(cli, words).exit_code
+    invoke_well(*words)
     assert 20 == file.read_text().count('alt="Mean gradient of the input') * 2
-    shown = CliRunner().invoke(cli, ["show", str(image_run.path), "--importance"]).stdout
+    shown = invoke("show", str(image_run.path), "--importance").out
     assert "Which pixels count, on 60 test rows" in shown
 
 

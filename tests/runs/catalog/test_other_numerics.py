@@ -5,11 +5,9 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from click.testing import CliRunner
 from rich.console import Console
 
 from nnrun import NUMERICS_VERSION
-from nnrun.cli import cli
 from nnrun.reports.terminal.runs import runs_table
 from nnrun.runs.catalog.index import look
 from nnrun.runs.events import Listener
@@ -18,6 +16,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.reading import list_runs
 from nnrun.training.trainer import Progress
+from tests.lab import invoke
 
 WHY = "has other numerics, and cannot continue what another has begun; train anew, and remove the"
 
@@ -56,7 +55,7 @@ def test_lists_and_show_say_so(prepared, store, monkeypatch, ended, numerics):
     ended(prepared(None, "seed=2"), store)
     monkeypatch.setattr("nnrun.runs.storage.reading.NUMERICS_VERSION", numerics, raising=False)
     for command in (["ls"], ["show", "tiny"]):
-        done = CliRunner().invoke(cli, [*command, "--results", str(store.root)])
-        shown = " ".join(done.stdout.split())
+        done = invoke(*command, "--results", str(store.root))
+        shown = " ".join(done.out.split())
         assert "interrupted" in shown
         assert (numerics != NUMERICS_VERSION) == (WHY in shown)

@@ -6,10 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.errors import EngineFaultError
 from nnrun.runs.events import Listener
@@ -18,6 +16,7 @@ from nnrun.runs.execution import execute
 from nnrun.runs.lifecycle import train
 from nnrun.runs.verification.verify import verify
 from nnrun.sklearn import NetworkClassifier
+from tests.lab import invoke
 
 # A network for kernels: a function is generated for none with residual connections.
 KERNELS = """
@@ -114,9 +113,9 @@ def test_a_wrong_engine_ends_the_command(tmp_path):
     config.write_text(KERNELS)
     for more in ([], ["--json"]):
         arguments = ["train", str(config), "--results", str(tmp_path / "results"), *more]
-        result = CliRunner().invoke(cli, arguments)
-        assert 1 == result.exit_code
-        assert result.stderr.startswith("error: the compiled engine does not train this network")
+        result = invoke(*arguments)
+        assert 1 == result.code
+        assert result.err.startswith("error: the compiled engine does not train this network")
         (report,) = (tmp_path / "results").glob("kernels/*/report.json")
         assert "failed" == json.loads(report.read_text())["status"]
 

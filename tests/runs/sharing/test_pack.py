@@ -14,15 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.sharing.pack import pack
 from nnrun.runs.sharing.unpack import unpacked
 from nnrun.runs.storage import data_place
 from tests.forging import revise
+from tests.lab import invoke
 
 HOUSES = """\
 dataset: {path: ../data/houses.csv, columns: {target: price}, task: regression}
@@ -32,10 +31,10 @@ training: {learning_rate: 0.01, iterations: 40, batch_size: 4, engine: numpy}
 """
 
 
-def run(*words):
-    """A command: its exit code, and what it says."""
-    done = CliRunner().invoke(cli, [*map(str, words)])
-    return done.exit_code, done.output
+def shell(*words):
+    """Run a command: its exit code, and what it says."""
+    answer = invoke(*words)
+    return answer.code, answer.said
 
 
 @pytest.fixture(scope="module")
@@ -116,18 +115,18 @@ def test_the_same_run_gives_the_same_bytes(author, tmp_path):
 
 def test_another_machine_verifies_shows_and_predicts(away):
     """With the data inside, or said to be elsewhere under any name; and leaves nothing behind."""
-    assert (0, True) == ((done := run("verify", "whole.zip"))[0], "the same bits" in done[1])
-    code, said = run("verify", "flats.zip")
+    assert (0, True) == ((done := shell("verify", "whole.zip"))[0], "the same bits" in done[1])
+    code, said = shell("verify", "flats.zip")
     assert (2, True) == (code, "--data FILE says where they are now" in " ".join(said.split()))
     with zipfile.ZipFile("whole.zip") as archive:
         name = next(name for name in archive.namelist() if "/data/" in name)
         Path("mine.csv").write_bytes(archive.read(name))
-    assert 0 == run("verify", "flats.zip", "--data", "mine.csv", "-j", "1")[0]
-    shown = run("show", "flats.zip")[1]
+    assert 0 == shell("verify", "flats.zip", "--data", "mine.csv", "-j", "1")[0]
+    shown = shell("show", "flats.zip")[1]
     assert (True, True) == ("completed" in shown, "nnrun verify flats.zip" in shown)
-    assert "/temporary/" not in shown + run("show", "flats.zip", "--json")[1]
-    done = CliRunner().invoke(cli, ["predict", "whole.zip", "mine.csv"])
-    assert (0, 61) == (done.exit_code, len(done.stdout.splitlines()))
+    assert "/temporary/" not in shown + shell("show", "flats.zip", "--json")[1]
+    done = invoke("predict", "whole.zip", "mine.csv")
+    assert (0, 61) == (done.code, len(done.out.splitlines()))
     assert [] == [*(away / "temporary").iterdir()]
     assert not Path("results").exists()
 
@@ -152,7 +151,7 @@ def test_what_cannot_be_packed_is_refused(author, away, words, said):
     """With exit code 2, and nothing written."""
     shutil.copytree(author / "project", "project")
     before = sorted(away.rglob("*"))
-    code, text = run("pack", *words, "--results", "project/results")
+    code, text = shell("pack", *words, "--results", "project/results")
     assert (2, True) == (code, said in text), text
     assert before == sorted(away.rglob("*"))
 
@@ -220,7 +219,7 @@ def test_hostile_files_are_refused(away, members, said):
     """With exit code 2; nothing is left, and nothing was written but below the temporary folder."""
     hostile("x.zip", *members)
     before = sorted(away.rglob("*"))
-    code, text = run("verify", "x.zip")
+    code, text = shell("verify", "x.zip")
     assert (2, True) == (code, said in text), text[:500]
     assert before == sorted(away.rglob("*"))
 
@@ -262,7 +261,7 @@ def test_files_that_differ_from_the_report_are_refused(away, command, file, cont
         (folder / file).unlink()
     else:
         (folder / file).write_text(content)
-    code, text = run(command[0], packed_again(folder), *command[1:])
+    code, text = shell(command[0], packed_again(folder), *command[1:])
     text = " ".join(text.split())
     assert (2, True) == (code, "x.zip: is not a run that `nnrun pack` wrote" in text), text
     assert (True, False, False) == (said in text, "nnrun-" in text, "--force" in text), text
@@ -272,18 +271,18 @@ def test_a_report_with_a_path_elsewhere_is_refused(away):
     """Whatever digests it has, so that no other file of this machine is read."""
     folder = unpacked_again()
     name_elsewhere(folder, "../../../data", "/etc")
-    assert "a folder of another machine" in run("verify", packed_again(folder))[1]
+    assert "a folder of another machine" in shell("verify", packed_again(folder))[1]
 
 
 def test_compressed_files_are_refused(away):
     """So none is larger than its archive, whatever it says of itself."""
     hostile("x.zip", (f"{TOP}/report.json", bytes(10**7), FILE), compression=zipfile.ZIP_DEFLATED)
-    assert "is compressed" in run("show", "x.zip")[1]
+    assert "is compressed" in shell("show", "x.zip")[1]
     Path("x.zip").write_bytes(b"PK\x03\x04 and then nothing")
-    assert "is damaged" in run("show", "x.zip")[1]
+    assert "is damaged" in shell("show", "x.zip")[1]
     content = Path("whole.zip").read_bytes()
     Path("x.zip").write_bytes(content.replace(b"houses.csv", b"houses.cs/"))
-    assert "no file of a run" in run("show", "x.zip")[1]
+    assert "no file of a run" in shell("show", "x.zip")[1]
 
 
 def test_a_full_folder_for_temporary_files_is_named(away, monkeypatch):
@@ -294,7 +293,7 @@ def test_a_full_folder_for_temporary_files_is_named(away, monkeypatch):
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
     said = f"whole.zip: cannot be unpacked into {away / 'temporary'}: No space left on device"
-    code, text = run("show", "whole.zip")
+    code, text = shell("show", "whole.zip")
     assert (1, True) == (code, said in " ".join(text.split())), text
 
 

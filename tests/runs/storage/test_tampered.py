@@ -10,16 +10,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from nnrun.runs.storage.reading import list_runs
 from tests.forging import revise, said
+from tests.lab import invoke
 
 BLOCKS = ("config", "dataset", "network", "metrics", "baseline", "timing", "environment")
 
@@ -85,12 +84,10 @@ def command(store, tmp_path, monkeypatch):
     """Runs a command on the results folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
-    def run(words, **places):
-        words = words.format(**places).split()
-        done = CliRunner().invoke(cli, [*words, "--results", str(store.root)])
-        return done.exit_code, done.stdout, done.stderr
+    def in_results(words, **places):
+        return invoke(*words.format(**places).split(), "--results", store.root)
 
-    return run
+    return in_results
 
 
 @pytest.mark.parametrize("kind", KINDS)

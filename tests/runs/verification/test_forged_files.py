@@ -10,10 +10,8 @@ import struct
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from nnrun.cli import cli
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.reports.run import report_markdown
@@ -25,6 +23,7 @@ from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import verify
 from nnrun.training.state import TrainingState
 from tests.forging import altered, forge, forged, leaves, redo, revise, said
+from tests.lab import invoke, invoke_well
 
 MODEL, STATE, WATCHED = "model.safetensors", "state.safetensors", "watched.safetensors"
 COLUMNS = """
@@ -368,14 +367,13 @@ def test_the_command_names_what_is_forged_in_a_model_also_in_a_packed_run(
     (scale,) = values["preprocessing"]["target"]["scale"]
     place = ("preprocessing", "target", "scale", 0)
     redo(folder, MODEL, pack(arrays, altered(values, place, lambda _: -30.0)))
-    invoke = CliRunner().invoke
-    assert 0 == invoke(cli, ["pack", str(folder), "-o", "homes.zip"]).exit_code
-    for run in (str(folder), "homes.zip"):
-        done = invoke(cli, ["verify", run])
-        assert 3 == done.exit_code
+    invoke_well("pack", folder, "-o", "homes.zip")
+    for place in (folder, "homes.zip"):
+        done = invoke("verify", place)
+        assert 3 == done.code
         shown = f"model preprocessing.target.scale.0: -30.0 is stored, and again it is {scale!r}"
-        assert shown in " ".join(done.stderr.split())
-        assert "its model has values that training does not reproduce" in done.stderr
+        assert shown in " ".join(done.err.split())
+        assert "its model has values that training does not reproduce" in done.err
 
 
 ELSEWHERE = {
@@ -431,6 +429,5 @@ def test_what_is_not_compared_is_said(folder_of, trained_once):
     folder = folder_of("images")
     redo(folder, "report.md", b"another\n")
     revise(folder / "report.json", nnrun_version="0.0.1")
-    done = CliRunner().invoke(cli, ["verify", str(folder)])
-    assert 0 == done.exit_code
-    assert "report.md is of another version of nnrun or safetensors, and is not" in done.stdout
+    done = invoke_well("verify", str(folder))
+    assert "report.md is of another version of nnrun or safetensors, and is not" in done.out

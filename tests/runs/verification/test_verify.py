@@ -14,9 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
@@ -28,6 +26,7 @@ from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import Difference, verify
 from tests import forked
 from tests.forging import altered, forge, forged, leaves, redo, revise, said
+from tests.lab import invoke, invoke_well
 from tests.sweeps.helpers import wait_for_workers
 from tests.waiting import PATIENCE_SECONDS
 
@@ -273,29 +272,28 @@ def results(tmp_path, monkeypatch):
         "dataset: {name: iris}\nnetwork: {sizes: [3], activations: [softmax]}\n"
         "loss: cross_entropy\ntraining: {learning_rate: 0.05, iterations: 100, engine: numpy}\n"
     )
-    CliRunner().invoke(cli, ["sweep", "flowers.yaml", "--seeds", "3", "-j", "1"])
+    invoke("sweep", "flowers.yaml", "--seeds", "3", "-j", "1")
     return sorted(Path("results/flowers").iterdir())
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_command_verifies_all_of_a_folder(results, jobs):
     """In this process or in several; exit 3 names the run and the file."""
-    done = CliRunner().invoke(cli, ["verify", "-j", str(jobs)])
-    assert 0 == done.exit_code
-    assert 3 == done.stdout.count("the same bits\n") - done.stdout.count("3 with the same bits\n")
-    assert "3 runs: 3 with the same bits" in done.stdout
+    done = invoke_well("verify", "-j", str(jobs))
+    assert 3 == done.out.count("the same bits\n") - done.out.count("3 with the same bits\n")
+    assert "3 runs: 3 with the same bits" in done.out
     (results[1] / "history.csv").write_text("iteration\n")
-    done = CliRunner().invoke(cli, ["verify", "-j", str(jobs), "--json"])
-    assert 3 == done.exit_code
-    data = json.loads(done.stdout)
+    done = invoke("verify", "-j", str(jobs), "--json")
+    assert 3 == done.code
+    data = done.json
     assert [False, ["same_bits", "damaged", "same_bits"]] == [
         data["agree"],
         [run["finding"] for run in data["runs"]],
     ]
     name = results[1].name
-    assert f"error: flowers/{name} is damaged: history.csv is not the file that " in done.stderr
-    assert 0 == CliRunner().invoke(cli, ["verify", f"flowers/{results[0].name}"]).exit_code
-    assert 2 == CliRunner().invoke(cli, ["verify", "folwers"]).exit_code
+    assert f"error: flowers/{name} is damaged: history.csv is not the file that " in done.err
+    invoke_well("verify", f"flowers/{results[0].name}")
+    assert 2 == invoke("verify", "folwers").code
 
 
 def test_ctrl_c_ends_it_and_its_processes(results):

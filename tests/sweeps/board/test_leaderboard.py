@@ -8,10 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.reports.markdown.leaderboard_files import (
     leaderboard_csv,
@@ -23,6 +21,7 @@ from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.published import replications
 from nnrun.sweeps.board.rows import Leaderboard
+from tests.lab import invoke, invoke_well
 from tests.sweeps.board.boards import VARIANT, named, progress, score
 
 BOSTON = """
@@ -282,17 +281,15 @@ def test_every_form_of_a_board_has_the_note_of_its_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     note = DATASETS["boston"].note
     Path("a.yaml").write_text(BOSTON)
-    answer = CliRunner().invoke(cli, ["sweep", "a.yaml", "--seeds", "2", "-j", "1", "-q"])
-    assert 0 == answer.exit_code, answer.output
+    invoke_well("sweep", "a.yaml", "--seeds", "2", "-j", "1", "-q")
     assert f"\n\nboston: {note}\n" in Path("results/leaderboard.md").read_text()
     content = json.loads(Path("results/leaderboard.json").read_text())
     assert note == content["groups"][0]["data_note"]
     assert f"boston: {note}" in nnrun.sweep("a.yaml", seeds=2, jobs=1)._repr_html_()
-    shown = CliRunner().invoke(cli, ["ls", "--leaderboard"], env={"COLUMNS": "300"}).output
+    shown = invoke("ls", "--leaderboard", COLUMNS="300").said
     assert note.partition(". ")[0] + ". (`nnrun datasets boston` says more.)" in shown
     assert f"boston: {note}" in leaderboard_markdown(read_leaderboard(Path("results")))
-    changed = CliRunner().invoke(cli, ["train", "a.yaml", "training.learning_rate=0.002"])
-    assert 0 == changed.exit_code, changed.output
+    invoke_well("train", "a.yaml", "training.learning_rate=0.002")
     runs = ["compare", *map(str, sorted(Path("results/a").iterdir()))]
-    compared = CliRunner().invoke(cli, runs, env={"COLUMNS": "300"}).output
+    compared = invoke(*runs, COLUMNS="300").said
     assert "(`nnrun datasets boston` says more.)" in compared

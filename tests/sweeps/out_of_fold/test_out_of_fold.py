@@ -11,15 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from sklearn.model_selection import StratifiedKFold
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.config.load import config_from_dict
 from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.training.streams import Streams
+from tests.lab import invoke
 
 IRIS = {
     "name": "flowers",
@@ -96,15 +95,9 @@ def by_hand(runs, seed):
     state = int(Streams(seed).split.integers(2**32))
     parts = StratifiedKFold(3, shuffle=True, random_state=state).split(data.x, data.y)
     fold, probability = np.zeros(150, int), np.zeros((150, 3))
-    for number, (run, (_, test)) in enumerate(zip(runs, parts, strict=True), 1):
-        fold[test], probability[test] = number, run.predict_proba(data.x[test])
+    for number, (fitted, (_, test)) in enumerate(zip(runs, parts, strict=True), 1):
+        fold[test], probability[test] = number, fitted.predict_proba(data.x[test])
     return data, fold, probability
-
-
-def of(*arguments):
-    """A command: its exit code, stdout and stderr."""
-    done = CliRunner().invoke(cli, list(arguments))
-    return done.exit_code, done.stdout, done.stderr
 
 
 def test_one_seed_is_a_loop_over_its_models(flowers):
@@ -139,7 +132,7 @@ def test_several_seeds_are_averaged(flowers):
 def test_the_table_of_predictions(flowers):
     """Row, fold, target, prediction and probabilities, the same from Python and as files."""
     frame = nnrun.out_of_fold("flowers").to_frame()
-    code, out, err = of("predict", "flowers", "--out-of-fold", "-o", "a.csv", "--score")
+    code, out, err = invoke("predict", "flowers", "--out-of-fold", "-o", "a.csv", "--score")
     assert (0, True) == (code, "out of fold: 150 rows in 3 folds, each the mean of 2 runs" in err)
     assert "the score is of these means: as a rule better than that of a single run" in err
     assert "accuracy" in out
@@ -148,9 +141,9 @@ def test_the_table_of_predictions(flowers):
     assert ["p_setosa", "p_versicolor", "p_virginica"] == list(written)[4:]
     pd.testing.assert_frame_equal(frame, written, rtol=1e-14, atol=0, check_dtype=False)
     assert {"3 1", "1 1"} & {*written["fold"]}
-    code, out, _ = of("predict", "flowers", "--out-of-fold")
+    code, out, _ = invoke("predict", "flowers", "--out-of-fold")
     assert (0, Path("a.csv").read_text()) == (code, out)
-    assert 0 == of("predict", "flowers", "--out-of-fold", "-o", "a.npz")[0]
+    assert 0 == invoke("predict", "flowers", "--out-of-fold", "-o", "a.npz")[0]
     with np.load("a.npz") as arrays:
         assert ["fold", "prediction", "probability", "row", "target"] == sorted(arrays)
         assert written["prediction"].tolist() == arrays["prediction"].tolist()
@@ -158,7 +151,7 @@ def test_the_table_of_predictions(flowers):
 
 def test_json_has_the_score_and_what_it_is_of(flowers):
     """The predictions themselves go into a file."""
-    code, out, _ = of("predict", "flowers", "--out-of-fold", "--json", "--score")
+    code, out, _ = invoke("predict", "flowers", "--out-of-fold", "--json", "--score")
     data = json.loads(out)
     assert (0, [3, 4], 150, 3) == (code, data["seeds"], data["rows"], data["folds"])
     assert nnrun.out_of_fold("flowers").score["accuracy"] == data["score"]["accuracy"]
@@ -169,11 +162,11 @@ def test_a_seed_without_all_folds_is_left_out_and_told(flowers):
     shutil.rmtree(Path("results/flowers", flowers[4][1].path.name))
     found = nnrun.out_of_fold("flowers")
     assert ([3], ("seed 4 lacks fold 2 (not trained)",)) == (found.seeds, found.incomplete)
-    err = of("predict", "flowers", "--out-of-fold", "-q")[2]
+    err = invoke("predict", "flowers", "--out-of-fold", "-q")[2]
     assert "" == err
-    assert "left out: seed 4 lacks fold 2" in of("predict", "flowers", "--out-of-fold")[2]
+    assert "left out: seed 4 lacks fold 2" in invoke("predict", "flowers", "--out-of-fold")[2]
     shutil.rmtree(Path("results/flowers", flowers[3][2].path.name))
-    code, out, err = of("predict", "flowers", "--out-of-fold", "-o", "a.csv")
+    code, out, err = invoke("predict", "flowers", "--out-of-fold", "-o", "a.csv")
     assert (1, "", False) == (code, out, Path("a.csv").exists())
     told = "seed 3 lacks fold 3 (not trained); seed 4 lacks fold 2 (not trained); `nnrun sweep`"
     assert told in err
@@ -204,7 +197,7 @@ def test_values_in_their_own_units_with_the_numbers_of_their_rows(sales):
     sizes = [run.record.dataset["n_test"] for run in runs]
     each = [run.metrics["test"]["mse"] for run in runs]
     assert np.average(each, weights=sizes) == pytest.approx(errors.mean(), rel=1e-9)
-    assert 0 == of("predict", "sales", "--out-of-fold", "-o", "a.csv")[0]
+    assert 0 == invoke("predict", "sales", "--out-of-fold", "-o", "a.csv")[0]
     with Path("a.csv").open() as file:
         header, first, *_ = csv.reader(file)
     assert ["row", "fold", "target", "prediction"] == header
@@ -221,7 +214,7 @@ def test_by_time_the_first_rows_are_not_tested(sales):
     assert 7 == found.untested
     assert [row + 1 for row in range(30) if row not in (0, 11)][7:] == found.rows.tolist()
     assert sorted(found.fold[:, 0]) == found.fold[:, 0].tolist()
-    err = of("predict", "sales", "--out-of-fold")[2]
+    err = invoke("predict", "sales", "--out-of-fold")[2]
     assert "no fold tests 7 rows, the first by time" in err
 
 
@@ -235,7 +228,7 @@ def test_a_name_means_the_runs_in_folds():
         nnrun.train(drawn, {"training.learning_rate": rate})
     assert nnrun.load("mixed/best").config["dataset"]["folds"] is None
     assert 3 == nnrun.out_of_fold("mixed").folds
-    code, _, err = of("predict", "mixed", "--out-of-fold")
+    code, _, err = invoke("predict", "mixed", "--out-of-fold")
     assert (0, True) == (code, "out of fold: 150 rows in 3 folds" in err)
 
 
@@ -246,10 +239,10 @@ def test_what_has_no_folds_is_refused(flowers):
     advice = r"has no folds; `nnrun sweep CONFIG dataset\.folds=5 dataset\.test_size=null` trains"
     with pytest.raises(UsageError, match=advice):
         nnrun.out_of_fold(run)
-    assert 2 == of("predict", "plain", "--out-of-fold")[0]
-    code, _, err = of("predict", "flowers", "a.csv", "--out-of-fold")
+    assert 2 == invoke("predict", "plain", "--out-of-fold")[0]
+    code, _, err = invoke("predict", "flowers", "a.csv", "--out-of-fold")
     assert (2, True) == (code, "--out-of-fold predicts the data of the runs" in err)
-    code, _, err = of("predict", "flowers")
+    code, _, err = invoke("predict", "flowers")
     assert (2, True) == (code, "Missing argument 'INPUT'" in err)
     with pytest.raises(UsageError, match="kept in memory"):
         nnrun.out_of_fold(nnrun.train(IRIS, results=None))
@@ -273,19 +266,19 @@ def test_columns_of_the_data_are_carried_through(sales):
     assert ["day", "kind", "row", "fold", "target", "prediction"] == list(found.columns())
     assert days == found.carried["day"].tolist()
     words = ("predict", "sales", "--out-of-fold", "--id", "day")
-    assert days == pd.read_csv(io.StringIO(of(*words)[1]))["day"].tolist()
-    assert days == [row["day"] for row in json.loads(of(*words, "--json")[1])["predictions"]]
-    assert 0 == of(*words, "-o", "out.npz")[0]
+    assert days == pd.read_csv(io.StringIO(invoke(*words)[1]))["day"].tolist()
+    assert days == [row["day"] for row in json.loads(invoke(*words, "--json")[1])["predictions"]]
+    assert 0 == invoke(*words, "-o", "out.npz")[0]
     with np.load("out.npz") as out:
         assert days == out["day"].tolist()
         assert found.prediction.tolist() == out["prediction"].tolist()
-    code, _, errors = of("predict", "sales", "--out-of-fold", "--id", "dya")
+    code, _, errors = invoke("predict", "sales", "--out-of-fold", "--id", "dya")
     assert (2, True) == (code, "there is no column 'dya' for --id; did you mean 'day'?" in errors)
 
 
 def test_built_in_data_have_no_columns_to_carry(flowers):
     """The option needs a file."""
-    code, _, errors = of("predict", "flowers", "--out-of-fold", "--id", "petal length (cm)")
+    code, _, errors = invoke("predict", "flowers", "--out-of-fold", "--id", "petal length (cm)")
     assert (2, True) == (code, "'iris' is no file with columns to carry" in errors)
-    code, _, errors = of("predict", "flowers", "--out-of-fold", "--skip-bad", "bad.csv")
+    code, _, errors = invoke("predict", "flowers", "--out-of-fold", "--skip-bad", "bad.csv")
     assert (2, True) == (code, "--skip-bad is for new rows" in errors)

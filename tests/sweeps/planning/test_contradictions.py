@@ -18,12 +18,12 @@ WRONG = "iris test_size=0.5 batch_size=100"
 
 
 @pytest.mark.parametrize("most", [1, 500])
-def test_its_runs_fail_with_their_place_and_leave_the_others(run, write, monkeypatch, most):
+def test_its_runs_fail_with_their_place_and_leave_the_others(wide, write, monkeypatch, most):
     """Exit 1, each named at the end, in a small grid and in a large one; again each time."""
     monkeypatch.setattr(validate, "MOST_AT_ONCE", most)
     write("iris")
     for trained, complete in ((6, 0), (0, 6)):
-        code, out, err = run("sweep", "configs", *WORDS, "--seeds", 2, "--json")
+        code, out, err = wide("sweep", "configs", *WORDS, "--seeds", 2, "--json")
         data = json.loads(out)
         assert (1, trained, complete) == (code, data["trained"], data["complete_before"])
         assert (2, 0) == (data["failed"], data["left"])
@@ -55,15 +55,15 @@ def test_what_keys_exclude_is_found_late_in_a_large_grid(plan, sweep, write, mon
     assert "early stopping watches a validation split" in done.failures[0].reason
 
 
-def test_a_dry_run_names_it(run, write, tmp_path):
+def test_a_dry_run_names_it(wide, write, tmp_path):
     """Exit 1 after the table, which has all settings; nothing is written."""
     write("iris")
-    code, out, err = run("sweep", "configs", *WORDS, "--dry-run")
+    code, out, err = wide("sweep", "configs", *WORDS, "--dry-run")
     assert (1, 4) == (code, out.count("batch_size="))
     reason = f"argument '{WORDS[1]}': training.batch_size: {TOO_LARGE}"
     expected = f"error: 1 setting cannot be trained, and the others can\n  {WRONG}: {reason}\n"
     assert expected == err
-    points = json.loads(run("sweep", "configs", *WORDS, "--dry-run", "--json")[1])["points"]
+    points = json.loads(wide("sweep", "configs", *WORDS, "--dry-run", "--json")[1])["points"]
     assert [None, None, None, reason] == [point.get("refused") for point in points]
     assert not (tmp_path / "results").exists()
 
@@ -76,12 +76,12 @@ def test_fail_fast_stops_there(plan, sweep, write):
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_a_shard_counts_those_of_all_shards(run, write, order):
+def test_a_shard_counts_those_of_all_shards(wide, write, order):
     """Whichever shard they are in, so that the last one writes the board of the sweep."""
     write("iris")
-    codes = [run("sweep", "configs", *WORDS, "--shard", f"{k}/2")[0] for k in order]
+    codes = [wide("sweep", "configs", *WORDS, "--shard", f"{k}/2")[0] for k in order]
     assert [0, 1] == sorted(codes)
-    data = json.loads(run("ls", "--leaderboard", "--json")[1])
+    data = json.loads(wide("ls", "--leaderboard", "--json")[1])
     assert [1, 1, 1, 0] == [row["completed"] for row in data["groups"][0]["rows"]]
     assert data.get("unfinished") is None
 

@@ -267,11 +267,11 @@ def test_a_label_says_as_much_of_a_key_as_tells_it_apart(plan, write):
     assert ["learning_rate.over=5"] == choice_words({"training.learning_rate.over": 5})
 
 
-def test_a_link_does_not_take_the_name_of_its_file(run, write, tmp_path):
+def test_a_link_does_not_take_the_name_of_its_file(wide, write, tmp_path):
     """Results lie in folders by name, so a file keeps its own, whichever comes first."""
     target = write("top")
     (target.parent / "alias.yaml").symlink_to(target)
-    data = json.loads(run("sweep", "configs", "--dry-run", "--json")[1])
+    data = json.loads(wide("sweep", "configs", "--dry-run", "--json")[1])
     assert ["top"] == [variant["name"] for variant in data["points"]]
 
 
@@ -320,11 +320,11 @@ def test_a_plan_tells_how_far_its_checks_are(write, monkeypatch):
     assert [4] * 4 == told
 
 
-def test_a_dry_run_reads_the_runs_that_there_are(run, write, monkeypatch):
+def test_a_dry_run_reads_the_runs_that_there_are(wide, write, monkeypatch):
     """No others; it shows how far it is, and the table has the order of the plan."""
     write("iris")
     grid = ("sweep", "configs", "--seeds", 2)
-    assert 0 == run(*grid, "training.iterations=60")[0]
+    assert 0 == wide(*grid, "training.iterations=60")[0]
     read, told = [], []
     right = RunFolder.read
     monkeypatch.setattr(RunFolder, "read", lambda folder: read.append(folder) or right(folder))
@@ -334,17 +334,17 @@ def test_a_dry_run_reads_the_runs_that_there_are(run, write, monkeypatch):
         yield told.append
 
     monkeypatch.setattr("nnrun.cli.sweeping.dry_run.shown", shown)
-    code, out, _ = run(*grid, "training.iterations=20,60,40", "--dry-run", "--json")
+    code, out, _ = wide(*grid, "training.iterations=20,60,40", "--dry-run", "--json")
     points = json.loads(out)["points"]
     assert (0, 2, [3] * 3) == (code, len(read), told)
     found = [(p["iterations"], p["runs"], p["complete"]) for p in points]
     assert [(20, 2, 0), (60, 2, 2), (40, 2, 0)] == found
     read.clear()
-    assert 0 == run(*grid, "training.iterations=60", "--dry-run", "--force")[0]
+    assert 0 == wide(*grid, "training.iterations=60", "--dry-run", "--force")[0]
     assert [] == read
 
 
-def test_a_sweep_shows_how_far_its_checks_are(run, write, monkeypatch):
+def test_a_sweep_shows_how_far_its_checks_are(wide, write, monkeypatch):
     """Those of its plan, before any run begins."""
     told = []
 
@@ -354,5 +354,5 @@ def test_a_sweep_shows_how_far_its_checks_are(run, write, monkeypatch):
 
     write("iris")
     monkeypatch.setattr("nnrun.cli.sweep.shown", shown)
-    code, _, _ = run("sweep", "configs", "training.optimizer=sgd,adam", "--dry-run")
+    code, _, _ = wide("sweep", "configs", "training.optimizer=sgd,adam", "--dry-run")
     assert (0, [(2, False)] * 2) == (code, told)

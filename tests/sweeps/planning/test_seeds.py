@@ -203,14 +203,14 @@ def test_arguments_that_both_give_seeds_are_refused(plan, write):
         plan(write("iris", IRIS), "sweep.seeds=3", "seed=1,2")
 
 
-def test_a_dry_run_shows_seeds_splits_and_folds(run, write):
+def test_a_dry_run_shows_seeds_splits_and_folds(wide, write):
     """In the table and as JSON, with the number of runs."""
     write("iris", FOLDS + SIX)
-    point = json.loads(run("sweep", "configs", "--dry-run", "--json")[1])["points"][0]
+    point = json.loads(wide("sweep", "configs", "--dry-run", "--json")[1])["points"][0]
     assert ([3, 4, 5], [3, 4], [1, 2, 3]) == (
         point["seeds"], point["split_seeds"], point["folds"],
     )  # fmt: skip
-    out = run("sweep", "configs", "--dry-run")[1]
+    out = wide("sweep", "configs", "--dry-run")[1]
     assert "3–5 × split 3–4 × fold 1–3" in out
     assert "18 runs" in out
 

@@ -172,8 +172,8 @@ def test_data_that_cannot_be_sent_fail_their_run(plan, sweep, write, monkeypatch
     made = plan(write("a", BOSTON), write("b"), seeds=2)
     first, real = next(made.runs()), Sweep._dataset
 
-    def dataset(self, run):
-        return Unsendable() if run == first else real(self, run)
+    def dataset(self, wide):
+        return Unsendable() if wide == first else real(self, wide)
 
     monkeypatch.setattr(Sweep, "_dataset", dataset)
     progress = sweep(made).run(ProcessWorkers(1))

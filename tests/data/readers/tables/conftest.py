@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from tests.data.readers.tables.made import DATASET, write_all
+from tests.lab import invoke_well
 
 
 @pytest.fixture(scope="package")
@@ -44,12 +43,6 @@ def expected(files, config, tmp_path_factory) -> nnrun.Run:
 
 
 @pytest.fixture
-def command() -> Callable[..., str]:
+def printed() -> Callable[..., str]:
     """Runs a command that succeeds, and returns what it prints."""
-
-    def run(*arguments: object) -> str:
-        answer = CliRunner().invoke(cli, [*map(str, arguments)])
-        assert 0 == answer.exit_code, answer.output
-        return answer.stdout
-
-    return run
+    return lambda *words: invoke_well(*words).out

@@ -19,15 +19,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 
 import nnrun
-from nnrun.cli import cli
 from nnrun.data.readers.tables import arrow, excel, opening
 from nnrun.data.readers.text import text_lines
 from nnrun.errors import ConfigError, DataError, UsageError
 from tests.data.readers.tables.made import columns
 from tests.data.tables import CategorySettings, read_csv
+from tests.lab import invoke_well, refused
 
 
 def test_training_is_the_same_from_every_format(files, config, expected):
@@ -52,10 +51,10 @@ def test_excel_says_the_same_as_csv(tmp_path, config):
     assert runs[0].network.theta.tobytes() == runs[1].network.theta.tobytes()
 
 
-def test_predictions_are_the_same_from_every_format(files, expected, command):
+def test_predictions_are_the_same_from_every_format(files, expected, printed):
     """Columns are found by name, and booleans are categories again."""
     alike = [file for file in files if file.name not in ("b.csv", "c.tsv")]  # which have `true`
-    texts = {command("predict", expected.path, file, "--score") for file in alike}
+    texts = {printed("predict", expected.path, file, "--score") for file in alike}
     assert 1 == len(texts)
 
 
@@ -64,25 +63,22 @@ def test_piped_tables_are_known_by_their_first_bytes(files, expected, monkeypatc
     outputs = set()
     for file in files:
         if file.name not in ("b.csv", "c.tsv", "j.jsonl.gz"):
-            answer = CliRunner().invoke(
-                cli, ["predict", str(expected.path), "-"], input=file.read_bytes()
-            )
-            assert 0 == answer.exit_code, answer.output
-            outputs.add(answer.stdout)
+            answer = invoke_well("predict", str(expected.path), "-", stdin=file.read_bytes())
+            outputs.add(answer.out)
     assert 1 == len(outputs)
 
 
-def test_init_reads_every_format(files, tmp_path, command, monkeypatch):
+def test_init_reads_every_format(files, tmp_path, printed, monkeypatch):
     """The drafted configs differ in nothing but the path, and train as they are."""
     monkeypatch.chdir(tmp_path)
     drafts = {}
     for file in files:
         if file.suffix in (".jsonl", ".parquet", ".gz") or file.name == "a.csv":
-            command("init", f"x_{file.name[0]}", "--data", file, "--target", "price")
+            printed("init", f"x_{file.name[0]}", "--data", file, "--target", "price")
             drafted = Path(f"x_{file.name[0]}.yaml").read_text(encoding="utf-8")
             drafts[file.name] = drafted.replace(str(file), "PATH")
     assert 1 == len(set(drafts.values()))
-    command("train", "x_f.yaml", "--iterations", "2", "-q")
+    printed("train", "x_f.yaml", "--iterations", "2", "-q")
 
 
 def written(content: dict[str, list[object]], name: str, folder: Path) -> Path:
@@ -209,12 +205,12 @@ def test_most_lines_may_not_be_blank(tmp_path, monkeypatch, name):
     """Neither together nor between rows: a small compressed file holds billions of them."""
     monkeypatch.setattr(text_lines, "_MOST_BLANK", 10)
     head, row = ("", '{"a": 1}\n') if "json" in name else ("a,b\n", "1,2\n")
-    for blank, refused in (("\n", False), ("\n" * 5, True)):
+    for blank, too_long in (("\n", False), ("\n" * 5, True)):
         (tmp_path / name).write_text(head + (row + blank) * 40)
         with (
             opening.open_table(tmp_path / name) as read,
             pytest.raises(DataError, match="more than 10 lines are blank")
-            if refused
+            if too_long
             else nullcontext(),
         ):
             assert 40 == sum(1 for _ in read.rows())
@@ -225,7 +221,7 @@ def test_text_between_the_rows_of_a_sheet_is_bounded(tmp_path, monkeypatch):
     (tmp_path / "sound.xlsx").write_bytes(_book())
     monkeypatch.setattr(excel, "_BLOCK", 100)
     monkeypatch.setattr(excel, "LONGEST_LINE", 5000)
-    for blanks, refused in ((40, False), (4000, True)):
+    for blanks, too_long in ((40, False), (4000, True)):
         path = tmp_path / f"{blanks}.xlsx"
         with zipfile.ZipFile(tmp_path / "sound.xlsx") as sound, zipfile.ZipFile(path, "w") as to:
             for one in sound.namelist():
@@ -233,7 +229,7 @@ def test_text_between_the_rows_of_a_sheet_is_bounded(tmp_path, monkeypatch):
                 to.writestr(one, sound.read(one).replace(b"</row>", wide))
         with (
             pytest.raises(DataError, match="has more than 5,000 bytes between its rows")
-            if refused
+            if too_long
             else nullcontext(),
             opening.open_table(path) as read,
         ):
@@ -387,15 +383,14 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, config, monkeypatch
 
 
 @pytest.mark.parametrize("path", ["https://x.org/a.csv", "http://x.org/a.parquet", "s3://b/a.npz"])
-def test_addresses_are_refused_and_not_asked(config, path, command, expected, monkeypatch):
+def test_addresses_are_refused_and_not_asked(config, path, printed, expected, monkeypatch):
     """In a config, for init and for predict: nothing leaves the machine."""
     monkeypatch.setattr("socket.socket.connect", None)
     said = "is an address, and nothing is fetched: download it, and name the file"
     with pytest.raises(ConfigError, match=said):
         nnrun.check(config(path=path))
     for arguments in (["init", "--data", path], ["predict", str(expected.path), path]):
-        answer = CliRunner().invoke(cli, arguments)
-        assert (2, True) == (answer.exit_code, said in answer.stderr)
+        assert said in refused(*arguments)
 
 
 def test_no_package_of_a_format_is_imported_for_another(files):
