@@ -40,7 +40,7 @@ def everything():
         (["--mlflow", "http://x:port"], "mlflow: 'http://x:port' is not the address"),
         (["--mlflow", "sqlite:///runs.db"], "is not the address of a server"),
         (["--tensorboard", "file"], "is a file"),
-        (["--tensorboard", "file/in"], "tensorboard: file/in cannot be written"),
+        (["--tensorboard", "file/in"], "'file' is no folder; name one, or a new one"),
         (["--tensorboard", "results"], "tensorboard: results is in the results folder"),
         (["--tensorboard", "results/tb"], "is in the results folder; take one beside it"),
     ],

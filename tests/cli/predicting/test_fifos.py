@@ -120,8 +120,8 @@ def test_pipes_of_a_shell_are_configs(flowers, words):
 
 @pytest.mark.parametrize("rows", ["<(cat new.csv)", "/dev/stdin < <(cat new.csv)"])
 @pytest.mark.parametrize("output", [">(cat)", "/dev/stdout"])
-def test_pipes_of_a_shell_take_predictions(prices, nnrun, rows, output):
+def test_pipes_of_a_shell_take_predictions(prices, lab, rows, output):
     """Rows from one, predictions to another, the same as with files."""
     write("new.csv", ROWS)
-    expected = nnrun("predict", "prices", "new.csv").stdout
+    expected = lab("predict", "prices", "new.csv").out
     assert expected == shell(f"nnrun predict prices -o {output} {rows} | cat").stdout
