@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.runs.storage.contents.sealed import read_sealed, sealed_json
-from nnrun.runs.storage.contents.strict_json import sealed, strict_json
+from nnrun.runs.storage.sealed import read_sealed, sealed, sealed_json, strict_json
 
 
 def said(report: Path) -> dict[str, Any]:

@@ -21,20 +21,19 @@ import pytest
 
 from nnrun import cli, data
 from nnrun.cli.init import starter
-from nnrun.config.schema.data.steps import STEP_BLOCKS
-from nnrun.data import builtin, dataset
+from nnrun.config.schema.columns import STEP_BLOCKS
+from nnrun.data import builtin, dataset, steps
 from nnrun.data.builtin import registry
-from nnrun.data.preprocessing import steps
-from nnrun.engines.compiled.formulas.losses import LOSSES as COMPILED_LOSSES
-from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS as OPTIMIZER_FORMULAS
-from nnrun.engines.compiled.formulas.optimizers import formula_name
+from nnrun.engines.compiled.formulas.parts import LOSSES as COMPILED_LOSSES
+from nnrun.engines.compiled.formulas.parts import OPTIMIZERS as OPTIMIZER_FORMULAS
+from nnrun.engines.compiled.formulas.parts import formula_name
 from nnrun.engines.compiled.generated.layers import EMITTERS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
-from nnrun.models.code.steps import STEPS as CODE_STEPS
+from nnrun.models.code.layers import STEPS as CODE_STEPS
 from nnrun.models.emitters import EXPORTED as FORMS
-from nnrun.models.onnx.layers import EMITTERS as ONNX_LAYERS
-from nnrun.models.onnx.steps import EMITTERS as ONNX_STEPS
+from nnrun.models.onnx.operators import LAYERS as ONNX_LAYERS
+from nnrun.models.onnx.operators import STEPS as ONNX_STEPS
 from nnrun.nn import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -118,7 +117,7 @@ NEEDS = [
         {*EMITTERS, *TAPE_EMITTERS, *NUMPY_ONLY},
         f"EMITTERS in {COMPILED}/generated/layers/__init__.py or tape/layers/__init__.py{OR_NUMPY}",
     ),
-    Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/layers.py"),
+    Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/operators.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),
     Need("layer", LEAVES, with_bugs(BUILT), f"{BUG} backward"),
     Need(
@@ -137,7 +136,7 @@ NEEDS = [
         "activation",
         set(ACTIVATIONS) - {"linear"},
         {*EMITTERS, *NUMPY_ONLY},
-        f"POINTWISE in {COMPILED}/formulas/activations/__init__.py{OR_NUMPY}",
+        f"POINTWISE in {COMPILED}/formulas/parts.py{OR_NUMPY}",
     ),
     Need("activation", ACTIVATIONS, FORMS, "EXPORTED in nnrun/models/emitters.py"),
     Need("activation", ACTIVATIONS, torch_twin.ACTIVATIONS, f"ACTIVATIONS in {TWIN}"),
@@ -169,7 +168,7 @@ NEEDS = [
         "loss",
         {*LOSSES, *TRAINED},
         COMPILED_LOSSES,
-        f"LOSSES in {COMPILED}/formulas/losses/__init__.py",
+        f"LOSSES in {COMPILED}/formulas/parts.py",
     ),
     Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
     Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
@@ -187,7 +186,7 @@ NEEDS = [
         "optimizer",
         OPTIMIZERS,
         {*FORMULAS, *NUMPY_ONLY},
-        f"OPTIMIZERS in {COMPILED}/formulas/optimizers/__init__.py{OR_NUMPY}",
+        f"OPTIMIZERS in {COMPILED}/formulas/parts.py{OR_NUMPY}",
     ),
     Need(
         "optimizer",
@@ -237,15 +236,15 @@ NEEDS = [
         in_docs("`dataset.name`"),
         f"the row `dataset.name` of {CONFIG_PAGE}",
     ),
-    Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/steps.py"),
-    Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/steps.py"),
+    Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/operators.py"),
+    Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/layers.py"),
     Need("step", STEP_BLOCKS, random_models.OPTIONS, "OPTIONS in tests/models/random_models.py"),
     Need(
         "step",
         steps.STEPS,
         {name for name, cls in steps.STEPS.items() if hasattr(cls, "jump")},
         "its class, the number at which its results jump, `jump` (None if they do not) as in "
-        "nnrun/data/preprocessing/steps.py",
+        "nnrun/data/steps.py",
     ),
     Need(
         "step",
@@ -318,10 +317,14 @@ def test_what_has_a_file_is_in_the_table(package: ModuleType, known: Collection[
 
 
 def test_steps_of_preprocessing_are_in_the_table():
-    """A config can name every class in `data/preprocessing/steps.py` that has a name."""
-    named = [cls for cls in vars(steps).values() if inspect.isclass(cls) and "name" in vars(cls)]
+    """A config can name every class in `data/steps.py` that has a name."""
+    named = [
+        cls
+        for cls in vars(steps).values()
+        if inspect.isclass(cls) and "name" in vars(cls) and cls is not steps.Impute
+    ]
     assert [] == [
-        f"{cls.__name__}: add it to STEPS in nnrun/data/preprocessing/steps.py"
+        f"{cls.__name__}: add it to STEPS in nnrun/data/steps.py"
         for cls in named
         if cls not in steps.STEPS.values()
     ]

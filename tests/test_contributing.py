@@ -18,3 +18,10 @@ def test_the_files_that_are_named_exist(name: str) -> None:
     """A path may leave out the folders that its paragraph is about."""
     end = f"/{name.rstrip('/')}"
     assert any(f"/{file}".endswith(end) for file in FILES) or (ROOT / name).is_file()
+
+
+def test_the_map_has_every_folder_once() -> None:
+    """In the order of the import contract, except that folders on one floor may stand in any."""
+    drawn = re.findall(r"^(\w+)/ ", TEXT.split("## Where things are")[1].split("```")[1], re.M)
+    folders = [path.parent.name for path in (ROOT / "nnrun").glob("*/__init__.py")]
+    assert sorted(folders) == sorted(drawn)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nnrun.runs.storage.contents.progress import read_progress
+from nnrun.runs.storage.progress import read_progress
 
 PATIENCE_SECONDS = 120.0
 """After so long what is waited for is not late, it does not come."""

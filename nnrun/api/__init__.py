@@ -4,15 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nnrun.api.board import Board, Page, importance, out_of_fold, pack, report
     from nnrun.api.checks import check
-    from nnrun.api.evaluation import Evaluation
-    from nnrun.api.experiments import extend, load, train, verify
-    from nnrun.api.pages import Page, report
-    from nnrun.api.stored import importance, out_of_fold, pack
+    from nnrun.api.experiments import Evaluation, extend, load, train, verify
     from nnrun.api.sweeps import sweep
-    from nnrun.api.values.board import Board
-    from nnrun.api.values.history import History
-    from nnrun.api.values.run import Run
+    from nnrun.api.values import History, Run
 
 __all__ = [
     "Board",
@@ -32,10 +28,8 @@ __all__ = [
     "verify",
 ]
 
-_MODULES = {"Board": "values.board", "History": "values.history", "Run": "values.run"}
-_MODULES |= {"Evaluation": "evaluation", "Page": "pages", "report": "pages"}
-_MODULES |= dict.fromkeys(("importance", "out_of_fold", "pack"), "stored")
-_MODULES |= {"check": "checks", "sweep": "sweeps"}
+_MODULES = dict.fromkeys(("Board", "Page", "importance", "out_of_fold", "pack", "report"), "board")
+_MODULES |= {"History": "values", "Run": "values", "check": "checks", "sweep": "sweeps"}
 
 
 def __getattr__(name: str) -> object:

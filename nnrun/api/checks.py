@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nnrun.api.given import Config, Plugins, experiment_of, explained
+from nnrun.api.values import Config, Plugins, experiment_of, explained
 from nnrun.config.load import Experiment
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.load import load_dataset, loader_of
+from nnrun.data.splits import load_dataset, loader_of
 from nnrun.errors import UsageError
 from nnrun.reports.checks import CheckedRun
 from nnrun.runs.execution.described import describe_dataset, described_network
 from nnrun.runs.execution.rate_finder import find_rate
-from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
 from nnrun.runs.preparation.gradients import check_run_gradients
-from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepare import ENGINE, PreparedBeside, prepare
 
 
 class Check(CheckedRun):
@@ -26,7 +25,7 @@ class Check(CheckedRun):
     def _repr_html_(self) -> str:
         """Layers, data and training, for notebooks."""
         from nnrun.reports.checks import check_document  # noqa: PLC0415  # likewise
-        from nnrun.reports.notebook.parts import document_html  # noqa: PLC0415  # imports charts
+        from nnrun.reports.notebook import document_html  # noqa: PLC0415  # imports charts
 
         return document_html(check_document(self))
 

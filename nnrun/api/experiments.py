@@ -2,43 +2,170 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from nnrun.api.evaluation import Evaluation, EvaluationCallback, OnEvaluation
-from nnrun.api.given import (
+from nnrun.api.values import (
     Config,
     Path_,
     Plugins,
+    Run,
     at_least_one,
     experiment_of,
     explained,
     folder_of,
+    read,
 )
-from nnrun.api.progress import sending, stderr_for
-from nnrun.api.values.run import Run, read
-from nnrun.data.load import load_dataset, loader_of
+from nnrun.config.names import SPLITS
+from nnrun.data.splits import load_dataset, loader_of
 from nnrun.reports.live.work import OneRun
+from nnrun.reports.notebook_session import session
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.deferred_signals import DeferredSignals
 from nnrun.runs.events import Listener, Listeners
-from nnrun.runs.extend import Extension
-from nnrun.runs.extend import extend as extend_run
+from nnrun.runs.lifecycle import Extension
+from nnrun.runs.lifecycle import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.store import Store
-from nnrun.runs.verification.verify import Verification
-from nnrun.runs.verification.verify import verify as verify_run
+from nnrun.runs.verify import Verification
+from nnrun.runs.verify import verify as verify_run
 from nnrun.systems.cores import threads_for
-from nnrun.trackers.tracking import Tracking
+from nnrun.trackers.tracking import Group, Trackers, Tracking
+from nnrun.training.state import HistoryRow
+
+# Evaluations of a run in progress, and the function that a caller has for them.
+
+
+@dataclass
+class Evaluation:
+    """One evaluation of a run in progress; `stop()` ends the run with the weights that it has now.
+
+    Args:
+        run: the run, as `name/run_id`.
+        seed: of the run.
+        choice: the settings in which the runs of a sweep differ, by dotted keys.
+        iteration: the updates so far.
+        epoch: the passes over the training rows so far.
+        losses: by split, such as `losses["test"]`.
+        metrics: by split and name, such as `metrics["test"]["accuracy"]`.
+    """
+
+    run: str
+    seed: int
+    choice: Mapping[str, Any]
+    iteration: int
+    epoch: float
+    losses: dict[str, float]
+    metrics: dict[str, dict[str, float]]
+    stopped: bool = field(default=False, init=False)
+
+    @classmethod
+    def of(cls, row: HistoryRow, run: str, seed: int, choice: Mapping[str, Any]) -> Evaluation:
+        """From a row of the history."""
+        metrics = {
+            split: {
+                name.removeprefix(f"{split}_"): float(value)
+                for name, value in row.items()
+                if name.startswith(f"{split}_")
+            }
+            for split in SPLITS
+            if f"{split}_loss" in row
+        }
+        losses = {split: found.pop("loss") for split, found in metrics.items()}
+        return cls(run, seed, choice, int(row["iteration"]), row["epoch"], losses, metrics)
+
+    def stop(self) -> None:
+        """End the run here. It is kept as `stopped`, with its weights, and counts in no mean."""
+        self.stopped = True
+
+
+OnEvaluation = Callable[[Evaluation], object]
+
+
+class EvaluationCallback(Listener):
+    """Calls a caller's function, if there is one, with each evaluation.
+
+    An error of it ends the work, and is raised once that is saved.
+
+    Args:
+        function: of the caller.
+        evaluation_of: makes what it is called with, of a run and a row of its history.
+    """
+
+    def __init__(
+        self,
+        function: OnEvaluation | None,
+        evaluation_of: Callable[[Any, HistoryRow], Evaluation],
+    ) -> None:
+        self.decides = function is not None
+        self._function = function
+        self._evaluation_of = evaluation_of
+        self._error: Exception | None = None
+
+    def evaluated(self, run: Any, rows: Sequence[HistoryRow]) -> bool:
+        if self._function is None or self._error is not None:
+            return False
+        evaluation = self._evaluation_of(run, rows[-1])
+        try:
+            self._function(evaluation)
+        except Exception as error:  # the caller's
+            self._error = error
+        return evaluation.stopped and self._error is None
+
+    def stop(self) -> bool:
+        return self._error is not None
+
+    def check(self) -> None:
+        """Raise the error of the function, if there is one."""
+        if self._error is not None:
+            raise self._error
+
+
+# What goes out while runs train: progress to a notebook or the terminal, runs to trackers.
+
+
+@dataclass
+class Stderr:
+    """Lines for the user, unless `quiet`."""
+
+    quiet: bool
+
+    def note(self, text: str) -> None:
+        """Write a line."""
+        if not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    def error(self, text: str) -> None:
+        """Write a line; also of what went wrong, since that is in the results."""
+        self.note(text)
+
+
+def stderr_for(progress: bool | None) -> Stderr:
+    """Lines are written where progress is shown: by default in IPython, and not in programs."""
+    return Stderr(quiet=session() == "none" if progress is None else not progress)
+
+
+def sending(
+    mlflow: str | None,
+    tensorboard: str | os.PathLike[str] | None,
+    results: Path | None,
+    group: Group | None = None,
+) -> Tracking:
+    """What sends runs to trackers; a Python warning says what is wrong with one."""
+    folder = None if tensorboard is None else Path(tensorboard)
+    return Trackers(mlflow, folder).open(warnings.warn, results, group)
 
 
 @explained

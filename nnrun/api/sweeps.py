@@ -9,18 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.api.evaluation import Evaluation, EvaluationCallback, OnEvaluation
-from nnrun.api.given import FROM_DATA, Config, Path_, Plugins, at_least_one, explained
-from nnrun.api.progress import sending, stderr_for
-from nnrun.api.values.board import Board
-from nnrun.config.content import Origin
+from nnrun.api.board import Board
+from nnrun.api.experiments import Evaluation, EvaluationCallback, OnEvaluation, sending, stderr_for
+from nnrun.api.values import FROM_DATA, Config, Path_, Plugins, at_least_one, explained
 from nnrun.config.files import config_files
+from nnrun.config.load import Origin
 from nnrun.config.overrides import format_grid
-from nnrun.config.yaml.plain import plain
-from nnrun.data.load import GivenData
+from nnrun.config.yaml.source_map import plain
+from nnrun.data.splits import GivenData
 from nnrun.errors import UsageError
+from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.reports.live.runs import Runs
-from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
 from nnrun.runs.catalog.index import RunIndex
@@ -28,14 +27,12 @@ from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.rows import with_margin
-from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import models_of
 from nnrun.sweeps.planning.validate import make_plan
-from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers.base import Workers
-from nnrun.sweeps.workers.inline import ExecutorWorkers
+from nnrun.sweeps.planning.variants import Datasets
+from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
+from nnrun.sweeps.workers.base import ExecutorWorkers, Workers
 from nnrun.systems.cores import threads_for
 
 

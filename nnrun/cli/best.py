@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target
-from nnrun.cli.completion import names
+from nnrun.cli.arguments import check_target, names
 from nnrun.cli.output import Output
 from nnrun.reports.best import chosen_words
 from nnrun.runs.catalog.select import BEST, named
-from nnrun.runs.storage.durable.files import write_atomically
-from nnrun.sweeps.board.from_store.best import config_yaml
+from nnrun.runs.storage.durable import write_atomically
+from nnrun.sweeps.board.best import config_yaml
 from nnrun.sweeps.picking import best
 
 

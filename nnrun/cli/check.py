@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from nnrun.api.checks import describe
-from nnrun.cli import completion, options
+from nnrun.cli import arguments as completion
+from nnrun.cli import options
 from nnrun.cli.arguments import split_arguments
 from nnrun.cli.checking import are_parts, check_lesson, check_parts
 from nnrun.cli.errors import problems_data

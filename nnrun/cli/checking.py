@@ -13,7 +13,7 @@ from nnrun.cli.output import Output
 from nnrun.course.files import OWN_LAYER
 from nnrun.errors import DisagreementError, ExerciseError, UsageError
 from nnrun.reports.terminal.checking import checked_parts, graded
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.sealed import strict_json
 
 _SUFFIX = ".py"
 
@@ -71,7 +71,7 @@ def check_lesson(
     wanted = f"mylayer{_SUFFIX}" if lesson == OWN_LAYER else f"exercise-{lesson}.yaml"
     if len(paths) != 1 or lesson == OWN_LAYER or paths[0].suffix == _SUFFIX:
         raise UsageError(f"--lesson {lesson} grades one file, such as {wanted}")
-    from nnrun.course.lessons import grade_file  # noqa: PLC0415  # training is slow to import
+    from nnrun.course.exercises import grade_file  # noqa: PLC0415  # training is slow to import
 
     grade = grade_file(lesson, paths[0], overrides)
     _present(output, grade.to_dict(), graded(grade), points)

@@ -14,10 +14,10 @@ from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.cli.picking import report_of
 from nnrun.errors import UsageError
+from nnrun.reports.board_verdict import board_data
 from nnrun.reports.terminal.boards import comparison_tables
-from nnrun.reports.verdict.board import board_data
 from nnrun.runs.catalog.compare import compare
-from nnrun.sweeps.board.from_store.stored import comparison_board
+from nnrun.sweeps.board.stored import comparison_board
 from nnrun.sweeps.picking import pick_run
 
 

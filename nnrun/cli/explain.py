@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from nnrun.cli import completion, options
+from nnrun.cli import arguments as completion
+from nnrun.cli import options
 from nnrun.cli.arguments import check_target, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked, report_of
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.explain.update import Explanation, explain_config, explain_run
-from nnrun.reports.explain.data import as_data
-from nnrun.reports.explain.terminal import explanation
+from nnrun.reports.explain.terminal import as_data, explanation
 from nnrun.runs.sharing import is_packed
-from nnrun.runs.storage.durable.files import write_atomically
+from nnrun.runs.storage.durable import write_atomically
 
 
 @click.command("explain")

@@ -14,7 +14,7 @@ from nnrun.errors import UsageError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model
 from nnrun.models.rounding import rounding_of
-from nnrun.runs.storage.durable.files import write_atomically
+from nnrun.runs.storage.durable import write_atomically
 
 
 @click.command("export")

@@ -111,7 +111,7 @@ class LazyGroup(click.Group):
         words = sys.argv[1:] if args is None else args
         try:
             if os.environ.get(COMPLETE):
-                from nnrun.cli.completion import answer  # noqa: PLC0415  # for shells only
+                from nnrun.cli.arguments import answer  # noqa: PLC0415  # for shells only
 
                 result = answer(self, os.environ)
             else:

@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 
 from nnrun import __version__
-from nnrun.cli import completion, options
+from nnrun.cli import arguments as completion
+from nnrun.cli import options
 from nnrun.cli.arguments import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.reference.pages import lessons, pages
-from nnrun.reports.reference.site import site
-from nnrun.reports.reference.text import overview, topic_pages
-from nnrun.reports.reference.topics import PAGES, Topic, found, topics
-from nnrun.runs.storage.durable.files import new_folder, write_together
+from nnrun.reports.reference.site import lessons, overview, pages, site, topic_pages
+from nnrun.reports.reference.topics import PAGE_KINDS as PAGES
+from nnrun.reports.reference.topics import Topic, found, topics
+from nnrun.runs.storage.durable import new_folder, write_together
 from nnrun.suggestions import PLUGINS, suggestion
 
 

@@ -14,14 +14,13 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES, init_hint
 from nnrun.config.names import NAME_RULE, is_name
-from nnrun.config.scaffold.from_data import Draft, draft
-from nnrun.config.scaffold.searched import name_of
+from nnrun.config.scaffold.from_data import Draft, draft, name_of
 from nnrun.course.files import NUMBERS
-from nnrun.data.readers.formats import is_data_file
-from nnrun.runs.storage.durable.files import write_new
+from nnrun.data.readers.opening import is_data_file
+from nnrun.runs.storage.durable import write_new
 
 if TYPE_CHECKING:
-    from nnrun.config.schema.base.from_signature import NamedBlock
+    from nnrun.config.schema.from_signature import NamedBlock
 
 _STARTER = Path(__file__).with_name("starter.yaml")
 _PLACE = re.compile(r"^(?P<before> *# )<(?P<table>\w+)>$", re.MULTILINE)
@@ -33,7 +32,7 @@ _LARGE = 10_000_000
 def starter() -> str:
     """The config to start from; its comments list the entries of the tables."""
     # The config language is slow to import.
-    from nnrun.config.schema.data.steps import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
+    from nnrun.config.schema.columns import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
     from nnrun.config.schema.network import LayerConfig, LossConfig  # noqa: PLC0415
     from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig  # noqa: PLC0415
     from nnrun.nn.activations import ACTIVATIONS  # noqa: PLC0415

@@ -7,7 +7,7 @@ from pathlib import Path
 from nnrun.course.files import OWN_LAYER, configs
 from nnrun.errors import UsageError
 from nnrun.plugins.kinds import KINDS, NAME
-from nnrun.runs.storage.durable.files import write_new
+from nnrun.runs.storage.durable import write_new
 from nnrun.unfinished import undone_on_failure
 
 _OF_LESSON = Path("mylayer.py")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnrun.cli import completion, options
+from nnrun.cli import arguments as completion
+from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
@@ -23,12 +24,11 @@ from nnrun.reports.terminal.runs import (
     runs_markdown,
     runs_table,
 )
-from nnrun.runs.catalog.filter import RESULT, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.index import look
-from nnrun.runs.catalog.select import named
+from nnrun.runs.catalog.select import RESULT, named, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
 from nnrun.runs.sharing import refuse_packed
-from nnrun.runs.storage.folders import misnamed_in, names_in
+from nnrun.runs.storage.sweep_progress import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _searched(
     ]
     if not names:
         return NOT_SEARCHED
-    from nnrun.sweeps.board.from_store.searched import searches_of  # noqa: PLC0415  # slow to import
+    from nnrun.sweeps.board.best import searches_of  # noqa: PLC0415  # slow to import
 
     found = searches_of((results / name for name in names), runs)
     output.notes(found.problems.values())
@@ -183,7 +183,7 @@ def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) ->
 def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
     if not conditions:
         return {}
-    from nnrun.config.several import parse_grid  # noqa: PLC0415  # slow to import
+    from nnrun.config.overrides import parse_grid  # noqa: PLC0415  # slow to import
 
     return parse_grid(conditions)
 
@@ -196,10 +196,10 @@ def _show_leaderboard(
     form: str | None,
     output: Output,
 ) -> None:
+    from nnrun.reports import leaderboard_files as files  # noqa: PLC0415  # slow to import
+    from nnrun.reports.board_verdict import board_data  # noqa: PLC0415  # likewise
     from nnrun.reports.commands import command_line  # noqa: PLC0415  # likewise
-    from nnrun.reports.markdown import leaderboard_files as files  # noqa: PLC0415  # slow to import
     from nnrun.reports.terminal.boards import leaderboard_tables  # noqa: PLC0415  # likewise
-    from nnrun.reports.verdict.board import board_data  # noqa: PLC0415  # likewise
     from nnrun.runs.storage.sweep_progress import damaged_in, unfinished_in  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.rows import with_margin  # noqa: PLC0415  # likewise
 
@@ -243,9 +243,9 @@ def _made_again(board: Leaderboard, root: Path, output: Output, *, last: bool) -
     `last` is whether it is that of the last sweep.
     """
     from nnrun.reports.commands import in_folder  # noqa: PLC0415  # likewise
-    from nnrun.reports.markdown.leaderboard_files import leaderboard_files, own_file  # noqa: PLC0415  # slow to import
+    from nnrun.reports.leaderboard_files import leaderboard_files, own_file  # noqa: PLC0415
     from nnrun.runs.storage.store import Store  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.board.from_store.gathered import made_again  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.gathered import made_again  # noqa: PLC0415  # likewise
 
     now = made_again(replace(board, command=in_folder(board.command, root)), root)
     if now != board:

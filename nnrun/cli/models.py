@@ -10,14 +10,18 @@ from nnrun.characters import clean
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.data.readers.opening import file_sha256
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.models.model import Model
 from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.integrity import WITHOUT_MODEL, refuse_unusable_model
-from nnrun.runs.storage.reading import read_run, refuse_damaged
+from nnrun.runs.storage.reading import (
+    WITHOUT_MODEL,
+    read_run,
+    refuse_damaged,
+    refuse_unusable_model,
+)
 
 
 class Selected(NamedTuple):

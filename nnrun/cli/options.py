@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from nnrun.cli import completion
+from nnrun.cli import arguments as completion
 from nnrun.cli.output import Output
 from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, find
 
 if TYPE_CHECKING:
-    from nnrun.sweeps.planning.shard import Shard
+    from nnrun.sweeps.planning.plan import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -140,7 +140,7 @@ dask_option = click.option(
 
 
 def _shard(_ctx: click.Context, _param: click.Parameter, text: str) -> Shard:
-    from nnrun.sweeps.planning.shard import Shard  # noqa: PLC0415  # for few commands
+    from nnrun.sweeps.planning.plan import Shard  # noqa: PLC0415  # for few commands
 
     return Shard.parse(text)
 
@@ -158,7 +158,7 @@ shard_option = click.option(
 def _metric(_ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
     if name is None or name == LOSS or find(name) is not None:
         return name
-    from nnrun.config.schema.metrics import MetricName  # noqa: PLC0415  # slow to import
+    from nnrun.config.schema.training import MetricName  # noqa: PLC0415  # slow to import
 
     raise UsageError(f"--order-by: '{name}' is not a metric{MetricName(extra=(LOSS,)).hint(name)}")
 
@@ -185,7 +185,7 @@ def training_options(command: F) -> F:
 
     @wraps(command)
     def call(*args: Any, mlflow: str | None, tensorboard: Path | None, **given: Any) -> Any:
-        from nnrun.trackers.addresses import Trackers  # noqa: PLC0415  # for few commands
+        from nnrun.trackers.tracking import Trackers  # noqa: PLC0415  # for few commands
 
         return command(*args, trackers=Trackers(mlflow, tensorboard), **given)
 

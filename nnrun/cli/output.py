@@ -63,7 +63,7 @@ class Output:
             return
         from shutil import copyfileobj  # noqa: PLC0415  # slow to import
 
-        from nnrun.runs.storage.contents.strict_json import strict_json  # noqa: PLC0415  # likewise
+        from nnrun.runs.storage.sealed import strict_json  # noqa: PLC0415  # likewise
 
         self.has_data = True
         text = strict_json(value)

@@ -11,9 +11,9 @@ from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.errors import UsageError
+from nnrun.runs.pack import pack
 from nnrun.runs.preparation.memory import human_bytes
 from nnrun.runs.sharing import SUFFIX
-from nnrun.runs.sharing.pack import pack
 from nnrun.runs.storage.data_place import path_of
 
 

@@ -40,7 +40,7 @@ def picked(
         UsageError: there is no such run, or several.
     """
     if is_packed(run):
-        from nnrun.runs.sharing.unpack import unpacked  # noqa: PLC0415  # slow to import
+        from nnrun.runs.pack import unpacked  # noqa: PLC0415  # slow to import
 
         return click.get_current_context().with_resource(unpacked(Path(run)))
     choice = choice_of(run, results, by, in_folds=in_folds)

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
+from nnrun.cli.new_rows import Request, predict_new_rows
 from nnrun.cli.output import Output
-from nnrun.cli.predicting.new_rows import Request, predict_new_rows
 
 _STDOUT = "-"
 
@@ -108,6 +108,6 @@ def command(
         raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
     if skip_bad is not None:
         raise click.UsageError("--skip-bad is for new rows; those of a run's data were all read")
-    from nnrun.cli.predicting.out_of_fold import predict_out_of_fold  # noqa: PLC0415  # imports engines
+    from nnrun.cli.out_of_fold import predict_out_of_fold  # noqa: PLC0415  # imports engines
 
     predict_out_of_fold(output, run, request)

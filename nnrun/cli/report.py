@@ -15,13 +15,12 @@ from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.charts.chart import FORMATS, figure_files
 from nnrun.reports.html.overview import find_runs
-from nnrun.reports.html.page import render
-from nnrun.reports.html.report import Report
+from nnrun.reports.html.report import Report, render
 from nnrun.reports.numbers import count, plural
 from nnrun.runs.preparation.memory import human_bytes
-from nnrun.runs.storage.durable.files import new_folder, write_atomically, write_together
+from nnrun.runs.storage.durable import new_folder, write_atomically, write_together
 from nnrun.runs.storage.sweep_progress import sweeps_in
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.variants import Datasets
 
 _SUFFIXES = (".html", ".htm")
 

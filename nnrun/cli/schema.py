@@ -9,9 +9,9 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
-from nnrun.config.schema.json_schema import json_schema
-from nnrun.runs.storage.contents.strict_json import strict_json
-from nnrun.runs.storage.durable.files import write_atomically
+from nnrun.config.schema.experiment import json_schema
+from nnrun.runs.storage.durable import write_atomically
+from nnrun.runs.storage.sealed import strict_json
 
 
 @click.command("schema")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -10,34 +11,81 @@ from typing import Any
 
 import click
 
-from nnrun.cli import completion, options
+from nnrun.cli import arguments as completion
+from nnrun.cli import options
 from nnrun.cli.arguments import check_target, command_again, split_arguments
 from nnrun.cli.output import Output
-from nnrun.cli.searching.results import conclude
-from nnrun.cli.searching.runner import CliRunner
+from nnrun.cli.search_results import conclude
 from nnrun.cli.signals import Interruption
 from nnrun.cli.training import Training, TrainingRequest, saying_how_to_go_on
-from nnrun.config.content import Origin
 from nnrun.config.files import SUFFIXES
+from nnrun.config.load import Origin
 from nnrun.config.names import is_name
-from nnrun.config.schema.search.search import PRUNINGS, SAMPLERS
+from nnrun.config.schema.search import PRUNINGS, SAMPLERS
 from nnrun.errors import DamageError, UsageError
+from nnrun.reports.live.runs import Runs
+from nnrun.reports.numbers import count
 from nnrun.reports.run import report_markdown
+from nnrun.reports.shown import shown
+from nnrun.reports.trials import Trials
 from nnrun.runs.catalog.index import RunIndex
-from nnrun.runs.storage.folders import names_in
+from nnrun.runs.events import Listener
 from nnrun.runs.storage.store import Store
+from nnrun.runs.storage.sweep_progress import names_in
 from nnrun.search.plan import SearchPlan, plan_search
+from nnrun.search.proposer import export_study
 from nnrun.search.search import Search
-from nnrun.search.study import export_study
+from nnrun.search.source import SearchRuns
+from nnrun.search.trials import Trial
 from nnrun.suggestions import suggestion
-from nnrun.sweeps.board.from_store.searched import (
-    DAMAGE,
-    FILE,
-    is_searched,
-    misformed,
-    read_search,
-)
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.board.best import DAMAGE, FILE, is_searched, misformed, read_search
+from nnrun.sweeps.planning.plan import Plan, RunSource
+from nnrun.sweeps.planning.variants import Datasets
+from nnrun.sweeps.progress import SweepProgress
+
+# Trains the runs of a search as those of a sweep are trained.
+
+
+class CliRunner(Listener):
+    """Trains runs, and shows them."""
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+        self._trials: Trials | None = None
+        self._workers = 1
+        self.search: Search | None = None
+
+    def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
+        training = self._training
+        if isinstance(source, SearchRuns):
+            return training.run(plan, self._shown(), source, begin=self._note_idle)
+        work = shown(Runs(len(plan), f"{what}, "), training.output)
+        # With more threads, runs could take longer on a busy machine than those of trials, by which
+        # their time is estimated.
+        return training.run(plan, work, source, sharing=self._workers)
+
+    @contextmanager
+    def _shown(self) -> Iterator[Trials]:
+        assert self.search is not None
+        with shown(Trials(self.search), self._training.output) as self._trials:
+            yield self._trials
+        self._trials = None
+
+    def _note_idle(self, workers: int) -> None:
+        """Say if there are more workers than runs that may be in progress."""
+        assert self.search is not None
+        self._workers = workers
+        plan = self.search.plan
+        most = plan.block.window * plan.default.variant.planned
+        if workers > most and not plan.asynchronous:
+            self._training.output.note(
+                f"{count(workers)} workers, and {count(most)} have work at a time; "
+                f"search.window={workers} lets all of them train, and makes it another search"
+            )
+
+    def tried(self, trial: Trial) -> None:
+        if self._trials is not None:
+            self._trials.tried(trial)
 
 
 @dataclass(frozen=True)
@@ -209,6 +257,6 @@ def _origin_of(path: Path, target: str | None) -> tuple[Origin, Sequence[str]]:
         if target is not None:
             raise UsageError(f"--target {target}: it is for data files; {path} has its own")
         return path, ()
-    from nnrun.config.scaffold.searched import searched_draft  # noqa: PLC0415  # needs data readers
+    from nnrun.config.scaffold.from_data import searched_draft  # noqa: PLC0415  # needs data readers
 
     return searched_draft(path, target)

@@ -11,17 +11,14 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.errors import DamageError, NnrunError
+from nnrun.reports.run_verdict import run_verdict, summary_verdict
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
-from nnrun.reports.verdict.run import run_verdict, summary_verdict
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, IN_PROGRESS
 from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing import is_packed
-from nnrun.runs.storage.contents.history import read_history
-from nnrun.runs.storage.contents.names import HISTORY
-from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import read_run, refuse_damaged
+from nnrun.runs.storage.reading import HISTORY, changed_file, read_history, read_run, refuse_damaged
 
 
 @click.command("show")
@@ -93,7 +90,7 @@ def _note_search(output: Output, folder: Path, record: RunRecord, results: Path)
     """Say so where the search that a run belongs to is damaged."""
     if record.search is None or not lies_in(folder, results):
         return
-    from nnrun.sweeps.board.from_store.searched import read_search  # noqa: PLC0415  # slow to import
+    from nnrun.sweeps.board.best import read_search  # noqa: PLC0415  # slow to import
 
     try:
         read_search(results, folder.parent.name)
@@ -104,7 +101,7 @@ def _note_search(output: Output, folder: Path, record: RunRecord, results: Path)
 def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
     from nnrun.reports.importance.measure import importance_of  # noqa: PLC0415  # slow to import
     from nnrun.reports.terminal.importance import importance_table  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.planning.datasets import Datasets  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
     found = importance_of(folder, record, Datasets().load)
     output.data(found.to_dict())

@@ -29,14 +29,13 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.names import CONFIG
+from nnrun.runs.storage.reading import CONFIG
 from nnrun.runs.storage.store import Store
 from nnrun.systems.cores import threads_for
-from nnrun.trackers.addresses import Trackers
-from nnrun.trackers.tracking import Tracking
+from nnrun.trackers.tracking import Trackers, Tracking
 
 if TYPE_CHECKING:
-    from nnrun.runs.extend import Extension
+    from nnrun.runs.lifecycle import Extension
 
 DEFAULT_TOLERANCE = 0.05
 
@@ -115,7 +114,7 @@ def command(
                     "--extend takes no overrides and no --iterations: all stays as it was"
                 )
             from nnrun.runs.catalog.select import name_in  # noqa: PLC0415  # slow to import
-            from nnrun.runs.extend import extend as extend_run  # noqa: PLC0415  # likewise
+            from nnrun.runs.lifecycle import extend as extend_run  # noqa: PLC0415  # likewise
             from nnrun.sweeps.picking import pick_run  # noqa: PLC0415  # likewise
 
             folder = pick_run(str(config), results)

@@ -12,16 +12,14 @@ from nnrun.cli.signals import Interruption
 from nnrun.errors import NnrunError, NothingSavedError, UsageError
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.plan import Plan, RunSource
+from nnrun.sweeps.planning.plan import WHOLE, Plan, RunSource, Shard
+from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.systems.cores import threads_for
-from nnrun.trackers.addresses import Trackers
-from nnrun.trackers.tracking import Tracking
+from nnrun.trackers.tracking import Trackers, Tracking
 
 
 @dataclass(frozen=True)
@@ -109,3 +107,34 @@ def saying_how_to_go_on(again: str, interruption: Interruption) -> Iterator[None
         some = interruption.deferred and not isinstance(error, NothingSavedError)
         saved = "what was finished is saved; " if some else ""
         raise NnrunError(f"{error}; {saved}to continue:\n  {again}") from error
+
+
+# The options of `nnrun sweep`.
+
+
+@dataclass(frozen=True)
+class Request(TrainingRequest):
+    """The options of the command."""
+
+    seeds: int | None
+    max_runs: int
+    recursive: bool
+    order_by: str | None
+    margin: float | None
+    beside: str | None
+    replication: bool
+    reference: Path | None
+    shard: Shard
+    force: bool
+    fail_fast: bool
+
+    def check(self) -> None:
+        super().check()
+        if self.reference is not None and not self.replication:
+            raise UsageError(
+                "--reference says what --replication holds our means against; add that"
+            )
+        if self.replication and self.shard != WHOLE:
+            raise UsageError(
+                "--replication is about all runs; add it to the command without --shard"
+            )

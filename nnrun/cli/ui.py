@@ -11,7 +11,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
-from nnrun.compiler.llvm.private_files import NotPrivateError
+from nnrun.compiler.cache import NotPrivateError
 from nnrun.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def command(output: Output, /, port: int | None, opens: bool, host: str, results
 
 def _open(server: Server, stack: ExitStack, output: Output) -> None:
     """Open the page in the browser, by a local page that is there until the `stack` is closed."""
-    from nnrun.ui.opening import page_to  # noqa: PLC0415  # as the server
+    from nnrun.ui.server import page_to  # noqa: PLC0415  # as the server
 
     try:
         page = stack.enter_context(page_to(server.address, server.port))

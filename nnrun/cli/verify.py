@@ -19,8 +19,8 @@ from nnrun.reports.shown import shown
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
 from nnrun.runs.storage.reading import damaged, list_runs
-from nnrun.runs.verification.parallel import verify_all
-from nnrun.runs.verification.verify import Verification
+from nnrun.runs.verify import Verification
+from nnrun.runs.verify_many import verify_all
 from nnrun.systems.cores import cores
 
 

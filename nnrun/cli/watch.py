@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from nnrun.cli import completion, options
+from nnrun.cli import arguments as completion
+from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.errors import InterruptionError
 from nnrun.reports.live.following import HINT, FollowedRuns, state_line
@@ -26,8 +27,8 @@ from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
-from nnrun.sweeps.board.from_store.searched import searches_of
-from nnrun.sweeps.board.from_store.stored import stored_variants
+from nnrun.sweeps.board.best import searches_of
+from nnrun.sweeps.board.stored import stored_variants
 from nnrun.systems import system
 
 _SECONDS = 0.5

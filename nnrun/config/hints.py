@@ -9,25 +9,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from nnrun.config.overrides import OverrideError
-from nnrun.config.schema.base.block import Block, ConfigIssue
-from nnrun.config.schema.base.from_signature import NamedBlock
-from nnrun.config.schema.data.columns import ColumnsConfig
-from nnrun.config.schema.data.dataset import BuiltInConfig, DatasetConfig
-from nnrun.config.schema.data.images import ImagesConfig
-from nnrun.config.schema.decide import CostConfig, DecideConfig, RecallAtPrecision
-from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig
+from nnrun.config.overrides import OverrideError, values_of
+from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.columns import ColumnsConfig
+from nnrun.config.schema.dataset import BuiltInConfig, DatasetConfig, ImagesConfig
+from nnrun.config.schema.experiment import (
+    CostConfig,
+    DecideConfig,
+    ExperimentConfig,
+    PublishedConfig,
+    RecallAtPrecision,
+)
+from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
-from nnrun.config.schema.search.search import SearchConfig
-from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
+from nnrun.config.schema.search import SearchConfig
 from nnrun.config.schema.training import (
     AugmentConfig,
+    CrossedSeeds,
     EarlyStoppingConfig,
     OptimizerConfig,
     ScheduleConfig,
+    SweepConfig,
     TrainingConfig,
 )
-from nnrun.config.several import values_of
 from nnrun.errors import Problem
 from nnrun.suggestions import synonym
 

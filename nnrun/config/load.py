@@ -4,26 +4,134 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import Override, apply_overrides, parse_overrides
-from nnrun.config.schema.base.block import ConfigIssue
-from nnrun.config.schema.base.pydantic_errors import issues
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.block import Block, ConfigIssue, is_block, issues
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.varied import varied_issues
-from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.source_map import Source, in_order
-from nnrun.data.readers.formats import GIVEN
+from nnrun.config.yaml.parse import KeyPath, parse, read_text
+from nnrun.config.yaml.source_map import Source, in_order, plain
+from nnrun.data.readers.opening import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
+from nnrun.plugins.loading import digests, find
+from nnrun.plugins.part import Part
+
+# What a run's digest is computed from: the canonical form of a config, and parts of plugins.
+#
+# Keys that are left out or have their default are not in the canonical form. So a new key of the
+# language renames no run, if its default changes nothing.
+
+
+def canonical(block: Block) -> dict[str, Any]:
+    """The keys of a block, and of those within it, that differ from their defaults."""
+    found = ((key, _plain(getattr(block, key)), usual) for key, usual in _fields(type(block)))
+    return {key: plain for key, plain, usual in found if plain not in usual}
+
+
+def _plain(value: Any) -> Any:
+    if is_block(value):
+        return canonical(value) or value.digest_when_empty
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple) and len(set(value)) == 1:
+        return value[0]  # equal sides may be given as one number
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+@cache
+def _fields(block: type[Block]) -> list[tuple[str, tuple[Any, ...]]]:
+    """The keys of a block that digests hold, each with the values that they leave out."""
+    keys = [key for key in block.model_fields if key not in block.digest_ignores]
+    return [(key, _defaults(block, key)) for key in keys]
+
+
+def _defaults(block: type[Block], key: str) -> tuple[Any, ...]:
+    """The default in its full form, as some are written in a short one, and what it comes to."""
+    field = block.model_fields[key]
+    if field.is_required():
+        return ()
+    default = field.get_default(call_default_factory=True)
+    if field.validate_default:
+        default = TypeAdapter(field.rebuild_annotation()).validate_python(default)
+    resolved = (block.digest_defaults[key],) if key in block.digest_defaults else ()
+    return (_plain(default), *resolved)
+
+
+def plugin_parts(config: Block) -> tuple[Part, ...]:
+    """The parts of plugins that a config names, by name."""
+    if not digests():
+        return ()  # no plugin is loaded
+    found = [part for kind, name in {*_named(config)} if (part := find(kind, name)) is not None]
+    return tuple(sorted(found, key=lambda part: part.name))
+
+
+def _named(value: Any) -> Iterator[tuple[str, str]]:
+    """The kind and the name of each part in a value of a config."""
+    if is_block(value):
+        yield from value.named_parts()
+        for _, inner in value:
+            yield from _named(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _named(inner)
+
+
+# A config that has been read once, to be loaded with any number of overrides.
+
+Origin = Path | Mapping[str, Any]
+"""A config: its file, or the content of one."""
+
+UNNAMED = Path("run")
+"""The file of a config that was given as content."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A config that has been read; it can be loaded with any number of overrides."""
+
+    source: Source
+    file: Path
+
+    def without_sweep(self) -> Content:
+        """The same without what its `sweep` and `search` blocks vary."""
+        source, order = self.source, ("sweep", "order_by")
+
+        def others(places: dict[KeyPath, Place]) -> dict[KeyPath, Place]:
+            return {
+                path: place
+                for path, place in places.items()
+                if path[:1] not in (("sweep",), ("search",)) or path in (order, order[:1])
+            }
+
+        data = {key: value for key, value in source.data.items() if key not in ("sweep", "search")}
+        sweep = source.data.get("sweep")
+        if isinstance(sweep, dict) and "order_by" in sweep:
+            data["sweep"] = {"order_by": sweep["order_by"]}
+        keys, values = others(source.keys), others(source.values)
+        return replace(self, source=replace(source, data=data, keys=keys, values=values))
+
+
+def read_config(origin: Origin) -> Content:
+    """The content of a config, before any override.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    if isinstance(origin, Path):
+        return Content(Source(**vars(parse(read_text(origin)))), origin)
+    return Content(Source(plain(origin)), UNNAMED)
+
 
 # Blocks with keys of the user: later mistakes are shown at the key, not at its value.
 _NAMED: tuple[KeyPath, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,12 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from nnrun.config.schema.base.pydantic_errors import show
-from nnrun.config.schema.data.dataset import takes_path
+from nnrun.config.schema.block import show
+from nnrun.config.schema.dataset import takes_path
 from nnrun.config.schema.network import stack_layers
-from nnrun.config.yaml.dump import flow
-from nnrun.config.yaml.parse import MAX_DEPTH, KeyPath, format_path, parse
-from nnrun.config.yaml.scalars import read_scalar
-from nnrun.config.yaml.source_map import Source
-from nnrun.config.yaml.text import Text
+from nnrun.config.yaml.parse import MAX_DEPTH, KeyPath, Text, format_path, parse
+from nnrun.config.yaml.scalars import flow, read_scalar
+from nnrun.config.yaml.source_map import Source, copied
 from nnrun.errors import ConfigError, Problem, clipped
 
 _INDEX = re.compile(r"\[(\d+)\]")
@@ -274,3 +273,152 @@ def _remove_rivals(source: Source, path: KeyPath, value: Any) -> None:
         if rival[1] in block:
             source.forget(rival)
             del block[rival[1]]
+
+
+# Arguments with several values, which span a grid.
+
+MAX_RANGE = 1_000_000
+_RANGE = re.compile(r"range\(([-+]?\d{1,18})(?:,([-+]?\d{1,18}))?(?:,([-+]?\d{1,18}))?\)", re.ASCII)
+_CALL = re.compile(r"\w+\([^()]*,[^()]*\)")
+_QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""", re.DOTALL)
+_BRACKETS = re.compile(r"""[]\["'{}]""")
+
+
+def parse_grid(arguments: Iterable[str]) -> dict[str, Sequence[Any]]:
+    """The values of each key, from arguments `key=1,2,3` or `key=range(0,20)`.
+
+    Commas within brackets and quotes belong to a value: `network.sizes=[13,1],[26,1]` is two.
+
+    Raises:
+        ConfigError: arguments that are malformed, empty, or give one key twice.
+    """
+    grid: dict[str, Sequence[Any]] = {}
+    problems = []
+    for argument in arguments:
+        try:
+            steps, text = split_argument(argument)
+            key = ".".join(steps)
+            if key in grid:
+                raise OverrideError(f"{key} is given twice; write {key}=1,2")
+            grid[key] = values_of(text)
+        except OverrideError as error:
+            problems.append(Problem(str(error), argument=argument))
+    if problems:
+        raise ConfigError(problems)
+    return grid
+
+
+def values_of(text: str) -> Sequence[Any]:
+    """The values of a grid in the text of an argument.
+
+    Raises:
+        OverrideError: it is no list of values.
+    """
+    counted = _RANGE.fullmatch(text.replace(" ", ""))
+    if counted:
+        first, second, step = (None if part is None else int(part) for part in counted.groups())
+        numbers = range(first or 0) if second is None else range(first or 0, second, step or 1)
+        if step == 0 or not 0 < len(numbers) <= MAX_RANGE:
+            raise OverrideError(f"'{text.strip()}' holds no numbers, or more than {MAX_RANGE:,}")
+        return numbers
+    if _CALL.fullmatch(text.strip()):
+        raise OverrideError(
+            f"'{text.strip()}' is no list of values: range takes one to three whole numbers, and "
+            "there is no other function; write the values, as 0.1,0.2"
+        )
+    pieces = _split_at_commas(text)
+    if len(pieces) > 1 and not all(piece.strip() for piece in pieces):
+        raise OverrideError("there is a comma with nothing before or after it")
+    return [parse_value(piece) for piece in pieces]
+
+
+def _split_at_commas(text: str) -> list[str]:
+    """The pieces between commas that stand outside of brackets and quotes."""
+    if not _BRACKETS.search(text):
+        return text.split(",")
+    pieces, begin, depth, position = [], 0, 0, 0
+    at_start = True  # a quote opens quoted text only there, not in a word like it's
+    while position < len(text):
+        quoted = _QUOTED.match(text, position) if at_start else None
+        character = text[position]
+        depth += (character in "[{") - (character in "]}")
+        if character == "," and depth <= 0:
+            pieces.append(text[begin:position])
+            begin = position + 1
+        at_start = character in ",:[{" or (at_start and character.isspace())
+        position = quoted.end() if quoted else position + 1
+    return [*pieces, text[begin:]]
+
+
+# Values of a grid that give no settings of their own, since other keys replace what differs.
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A value that gives the same settings as an earlier one.
+
+    Args:
+        key: in dotted form.
+        index: of the value.
+        message: the mistake, and what to do.
+        excluded_by: the keys that exclude this one, as `iterations` does `epochs`.
+    """
+
+    key: str
+    index: int
+    message: str
+    excluded_by: Sequence[str]
+
+
+def replaced(data: Mapping[str, Any], grid: Mapping[str, Sequence[Any]]) -> Iterator[Replaced]:
+    """The first such value of each key of a grid; `data` are those of the config.
+
+    Values that are equal by themselves, such as 1 and 1.0, are none.
+    """
+    for key, values in grid.items():
+        others = [other for other in grid if _may_replace(other, key)] if len(values) > 1 else []
+        if not others:
+            continue
+        # A null excludes no other key, so beside it a value may give settings of its own.
+        first = {k: None if k in others and None in v else v[0] for k, v in grid.items()}
+        rest = {k: v for k, v in first.items() if k not in others}
+        known: dict[str, Any] = {}
+        for index, value in enumerate(values):
+            together = _made(data, key, {**first, key: value})
+            same = value if together is None else known.setdefault(together, value)
+            if same is value or _made(data, key, rest | {key: same}) == _made(
+                data, key, rest | {key: value}
+            ):
+                continue
+            what = " and ".join(f"'{other}'" for other in others)
+            verb = "replaces" if len(others) == 1 else "replace"
+            message = (
+                f"some values give the same settings, since {what} {verb} what differs; remove one "
+                "of these keys, or values that come to the same"
+            )
+            excluding = [o for o in others if steps_of(key) in RIVALS.get(steps_of(o), ())]
+            yield Replaced(key, index, message, excluding)
+            break
+
+
+def _may_replace(other: str, key: str) -> bool:
+    """Whether a key is inside of another, or excludes it or what it is inside of."""
+    steps, inside = steps_of(key), steps_of(other)
+    if other != key and inside[: len(steps)] == steps:
+        return True
+    rivals = (r for end in range(1, len(inside) + 1) for r in RIVALS.get(inside[:end], ()))
+    return any(steps[: len(rival)] == rival for rival in rivals)
+
+
+def _made(data: Mapping[str, Any], key: str, values: Mapping[str, Any]) -> str | None:
+    """The block around a key with these values, as text; None if they cannot be set."""
+    block = steps_of(key)[0]
+    source = Source({block: copied(data[block])} if block in data else {})
+    overrides = [
+        Override("", steps, copied(value))
+        for name, value in values.items()
+        if (steps := steps_of(name))[0] == block
+    ]
+    if any(apply_overrides(source, outermost_first(overrides))):
+        return None
+    return json.dumps(source.data[block], sort_keys=True, default=repr)

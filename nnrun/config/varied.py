@@ -8,17 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from nnrun.config.overrides import OverrideError, assign, is_key, steps_of
-from nnrun.config.replaced import replaced
-from nnrun.config.schema.base.block import ConfigIssue
-from nnrun.config.schema.search.distributions import (
+from nnrun.config.overrides import OverrideError, assign, is_key, replaced, steps_of
+from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.search import (
     DEPTH,
     FORMS,
+    SearchConfig,
     read_distribution,
     read_option,
     samples,
 )
-from nnrun.config.schema.search.search import SearchConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 

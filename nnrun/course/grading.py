@@ -2,16 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from math import prod
+from pathlib import Path
 from typing import Any
 
-from nnrun.config.load import Experiment, config_to_dict
+import numpy as np
+
+from nnrun.config.load import Experiment, config_from_dict, config_to_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.settings import flatten
-from nnrun.config.yaml.dump import flow
-from nnrun.course.attempt import SEEDS, Attempt, UnmetError
+from nnrun.config.yaml.scalars import flow
+from nnrun.config.yaml.source_map import Source
+from nnrun.nn import Activation
+from nnrun.nn.signature import Array
 from nnrun.plugins.checker.findings import Finding, Points
+from nnrun.runs.events import Listener
+from nnrun.runs.execution.execute import execute
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.record import RunResult
+from nnrun.sweeps.planning.estimate import estimate
+
+# A student's config, with the runs that its grade needs.
+
+SEEDS = range(1001, 1006)
+"""Of graded runs; the seed of a config is not used."""
+
+_MOST_SECONDS = 2.0  # of one run, as a sweep estimates them
+
+
+class UnmetError(Exception):
+    """A criterion cannot be met; the message says why."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of a config, one for each seed."""
+
+    results: Sequence[RunResult]
+
+    def values(self, split: str, metric: str) -> Array:
+        """A metric of each run.
+
+        Raises:
+            UnmetError: some have none, since they diverged.
+        """
+        lost = sum(result.record.status != "completed" for result in self.results)
+        if lost:
+            raise UnmetError(f"training diverges with {lost} of {len(self.results)} seeds")
+        return np.array([result.record.metrics[split][metric] for result in self.results])
+
+    def mean(self, split: str, metric: str) -> float:
+        """The mean of a metric; raises as `values` does."""
+        return float(self.values(split, metric).mean())
+
+
+class Attempt:
+    """A config that a student hands in for an exercise.
+
+    Args:
+        experiment: the config.
+        start: of the exercise.
+        seeds: of the runs by which it is graded.
+    """
+
+    def __init__(
+        self, experiment: Experiment, start: Experiment, seeds: Sequence[int] = SEEDS
+    ) -> None:
+        self.experiment = experiment
+        self.start = start
+        self.seeds = seeds
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """What the student has written."""
+        return self.experiment.config
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Its run with the first seed.
+
+        Raises:
+            ConfigError: the network does not fit together, or does not fit the data.
+        """
+        return seeded(self.experiment, self.seeds[0])
+
+    @property
+    def runs(self) -> Runs:
+        """Its runs."""
+        return self.trained(self.experiment)
+
+    @property
+    def before(self) -> Runs:
+        """Those of the start."""
+        return self.trained(self.start)
+
+    def trained(self, experiment: Experiment) -> Runs:
+        """The runs of an experiment, in memory.
+
+        Raises:
+            UnmetError: they would take long.
+        """
+        return _trained(json.dumps(config_to_dict(experiment.config)), tuple(self.seeds))
+
+
+def seeded(experiment: Experiment, seed: int) -> Prepared:
+    """The run of an experiment with this seed, unwatched."""
+    config = experiment.config
+    training = config.training.model_copy(update={"watch": False})
+    updates = {"seed": seed, "training": training}
+    return prepare(replace(experiment, config=config.model_copy(update=updates)))
+
+
+def changed(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
+    """The experiment with other values of these dotted keys."""
+    content = config_to_dict(experiment.config)
+    for key, value in values.items():
+        *blocks, last = key.split(".")
+        block = content
+        for name in blocks:
+            block = block[name]
+        block[last] = value
+    return Experiment(config_from_dict(content), Source(content), experiment.file)
+
+
+@lru_cache(maxsize=16)  # starts, and what attempts are compared with, are the same for a class
+def _trained(config: str, seeds: tuple[int, ...]) -> Runs:
+    content, results = json.loads(config), []
+    experiment = Experiment(config_from_dict(content), Source(content), Path())
+    for seed in seeds:
+        prepared = seeded(experiment, seed)
+        if (seconds := estimate(prepared).seconds) > _MOST_SECONDS:
+            most = f"at most {_MOST_SECONDS:.0f} s are graded"
+            raise UnmetError(f"a run takes about {seconds:.0f} s, and {most}")
+        results.append(execute(prepared, None, Listener()))
+    return Runs(results)
+
 
 Verdict = tuple[bool, str]
 """Whether a criterion is met, and what was found, in a sentence."""
@@ -103,3 +233,198 @@ def _differences(
         if not may and (key not in ours or key not in theirs or ours[key] != theirs[key]):
             mine, given = (flow(each[key]) if key in each else "not set" for each in (ours, theirs))
             yield f"{key} is {mine}, and {given} in the exercise"
+
+
+# Criteria that several exercises share.
+
+
+def types(config: ExperimentConfig) -> list[str]:
+    """The types of all layers, each before those inside it."""
+    return [layer.type for _, layer in config.network.named_layers()]
+
+
+def same_widths(attempt: Attempt) -> Verdict:
+    """The dense layers are those of the exercise; others may stand between them."""
+    ours, wanted = (_widths(each.config) for each in (attempt, attempt.start))
+    if ours != wanted:
+        return False, f"its dense layers have {ours} units; the exercise has {wanted}"
+    return True, "its dense layers are as wide as in the exercise"
+
+
+def at_most(parameters: int) -> Check:
+    """The network has no more parameters than this."""
+
+    def check(attempt: Attempt) -> Verdict:
+        network = attempt.prepared.network
+        name, largest = max(network.parameters.items(), key=lambda item: item[1].size)
+        where = f"{largest.size:,} of them in {name}"
+        says = f"it has {network.size:,} parameters, {where}; it may have {parameters:,}"
+        return network.size <= parameters, says
+
+    return check
+
+
+def accurate(least: float) -> Check:
+    """The mean accuracy on test rows is at least this."""
+
+    def check(attempt: Attempt) -> Verdict:
+        found = attempt.runs.mean("test", "accuracy")
+        return found >= least, f"its mean test accuracy is {found:.3f}; {least:g} is needed"
+
+    return check
+
+
+def ends(attempt: Attempt) -> Verdict:
+    """No run diverges."""
+    runs = attempt.runs.values("train", "loss")
+    return True, f"training ends well with all {len(runs)} seeds"
+
+
+def _widths(config: ExperimentConfig) -> list[int]:
+    layers = (layer for _, layer in config.network.named_layers())
+    return [vars(layer)["units"] for layer in layers if layer.type == "dense"]
+
+
+def bends(attempt: Attempt) -> Verdict:
+    """Some hidden layer is not linear."""
+    if any(isinstance(layer, Activation) for layer in attempt.prepared.network.steps):
+        return True, "there is an activation between its matrices"
+    return False, "it is linear: two matrices in a row are one matrix"
+
+
+def bends_everywhere(attempt: Attempt) -> Verdict:
+    """Every hidden layer has an activation that is not linear."""
+    found = sum(isinstance(layer, Activation) for layer in attempt.prepared.network.steps)
+    hidden = len(_widths(attempt.config)) - 1
+    if found >= hidden:
+        return True, "every hidden layer has an activation"
+    return False, f"{found} of {hidden} hidden layers have an activation that is not linear"
+
+
+# Lessons 1 and 4: linear models, whose smallest error is known.
+
+
+def _least_squares(attempt: Attempt, seed: int) -> float:
+    """The smallest mean squared error that a linear model has on the training rows."""
+    rows = seeded(attempt.start, seed).examples["train"]
+    x = np.column_stack([rows.x, np.ones(len(rows))])
+    w = np.linalg.lstsq(x, rows.target, rcond=None)[0]
+    return float(np.mean((x @ w - rows.target) ** 2))
+
+
+def _near(most: float) -> Check:
+    """The training error is near the smallest."""
+
+    def check(attempt: Attempt) -> Verdict:
+        best = np.array([_least_squares(attempt, seed) for seed in attempt.seeds])
+        above = float(np.mean(attempt.runs.values("train", "mse") / best)) - 1
+        says = f"its training error is {above:.1%} above the smallest there is; {most:.0%} passes"
+        return above <= most, says
+
+    return check
+
+
+def _settles(attempt: Attempt) -> Verdict:
+    """Training ends lower than with the largest rate all the time."""
+    schedule, total = attempt.prepared.schedule, attempt.prepared.iterations
+    asked = 1 if schedule.follows_loss else total  # others know their rates before training
+    peak = float(schedule.rates(np.arange(asked), total).max())
+    ours = attempt.runs.values("train", "mse")
+    try:
+        constant = attempt.trained(changed(attempt.experiment, {"training.learning_rate": peak}))
+        lower = int((ours < constant.values("train", "mse")).sum())
+    except UnmetError:
+        return True, f"it ends well, and a constant rate of {peak:g} diverges"
+    seeds = len(attempt.seeds)
+    says = f"it ends lower than with a constant rate of {peak:g} for {lower} of {seeds} seeds"
+    return lower == seeds, says
+
+
+LINEAR_MODEL = Exercise(
+    ("dataset.features", "training.learning_rate"),
+    (
+        Criterion("stable", ends, "The larger the features, the smaller the largest rate."),
+        Criterion(
+            "least squares",
+            _near(0.05),
+            "Bring all features to one scale, so that one rate suits every weight.",
+        ),
+    ),
+)
+SCHEDULE = Exercise(
+    ("training.learning_rate",),
+    (
+        Criterion("stable", ends, "Begin with a smaller rate."),
+        Criterion("settles", _settles, "A constant rate jumps about the minimum; let it fall."),
+        Criterion(
+            "close",
+            _near(0.01),
+            "Begin with a rate not far below the largest that works, and end near zero.",
+        ),
+    ),
+)
+
+
+# Lessons 2 and 5: what a hidden layer and what a convolution are for.
+
+_MOST = 450  # parameters
+_AHEAD = 0.8  # of the seeds
+
+
+def _convolves(attempt: Attempt) -> Verdict:
+    count = types(attempt.config).count("conv2d")
+    return count > 0, f"it has {count} conv2d layer{'s' * (count != 1)}"
+
+
+def _beats_dense(attempt: Attempt) -> Verdict:
+    """It is more accurate than a dense network that may have as many parameters."""
+    network = attempt.prepared.network
+    if network.size > _MOST:
+        return False, f"it may have {_MOST} parameters, and is not compared"
+    inputs, outputs = prod(network.input_shape), prod(network.output_shape)
+    units = (_MOST - outputs) // (inputs + 1 + outputs)
+    layers: list[dict[str, Any]] = [
+        {"type": "flatten"},
+        {"type": "dense", "units": units, "activation": "relu"},
+        {"type": "dense", "units": outputs, "activation": "softmax"},
+    ]
+    dense = attempt.trained(changed(attempt.start, {"network": {"layers": layers}}))
+    ours, theirs = (runs.values("test", "accuracy") for runs in (attempt.runs, dense))
+    ahead = int((ours > theirs).sum())
+    says = (
+        f"its mean test accuracy is {ours.mean():.3f}, that of a dense network with {units} hidden "
+        f"units {theirs.mean():.3f}; it is ahead with {ahead} of {len(attempt.seeds)} seeds"
+    )
+    return ahead >= _AHEAD * len(attempt.seeds), says
+
+
+HIDDEN_LAYER = Exercise(
+    ("network",),
+    (
+        Criterion("not linear", bends, "Give the hidden layer another activation than linear."),
+        Criterion("small", at_most(30), "A few lines are enough to go around a circle."),
+        Criterion(
+            "accurate",
+            accurate(0.9),
+            "Each hidden unit is one line; take as many as 30 parameters allow.",
+        ),
+    ),
+)
+CONVOLUTION = Exercise(
+    ("network",),
+    (
+        Criterion("convolution", _convolves, "Put a conv2d before the flatten."),
+        Criterion(
+            "small",
+            at_most(_MOST),
+            "Take fewer channels, or pool before the flatten: the dense layer has a weight for "
+            "each number that comes in and each class.",
+        ),
+        Criterion(
+            "better than dense",
+            _beats_dense,
+            "A small kernel looks for the same strokes everywhere; one as large as the image is a "
+            "dense layer.",
+        ),
+    ),
+)

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.formats.numbers import NumberFormat
+from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.rows.raw import equal_rows
+from nnrun.data.rows import equal_rows
 from nnrun.errors import DataError, first_of
 
 Task = Literal["regression", "classification"]

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.part import Cells
-from nnrun.data.columns.column import Column
+from nnrun.data.columns.cells import NumberCells
+from nnrun.data.columns.column import Column, Number
 from nnrun.data.columns.kinds import from_json, to_json
-from nnrun.data.columns.number import Number
-from nnrun.data.formats.numbers import NumberFormat
+from nnrun.data.columns.number_formats import NumberFormat
+from nnrun.data.columns.table import Cells
 from nnrun.data.labels import all_numbers, canonical
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.rows.mapped import kept
+from nnrun.data.rows import kept
 from nnrun.nn.signature import Array
 
 # The most rows and numbers that are joined at once.

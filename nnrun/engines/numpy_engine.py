@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Engine
-from nnrun.engines.clipping import clip
+from nnrun.engines.base import Batches, Engine, clip
 from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng

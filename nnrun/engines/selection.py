@@ -94,7 +94,7 @@ def buffers(wish: str, network: Network, optimizer: Optimizer, *, batch_size: in
     """About how many numbers the engine needs for parameters, besides network and optimizer."""
     if wish == "numpy" or way(network, optimizer, batch_size) == "generated":
         return 0
-    from nnrun.engines.compiled.tape import memory as tape_memory  # noqa: PLC0415  # as above
+    from nnrun.engines.compiled.tape import engine as tape_memory  # noqa: PLC0415  # as above
 
     return tape_memory.buffers(network, batch_size)
 
@@ -130,7 +130,7 @@ def source_code(
         raise EngineError(reason)
     emit = generate.emit
     if way(network, optimizer, batch_size) == "tape":
-        from nnrun.engines.compiled.tape import text as tape_text  # noqa: PLC0415  # as above
+        from nnrun.engines.compiled.tape import network as tape_text  # noqa: PLC0415  # as above
 
         emit = tape_text.emit
     return emit(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)

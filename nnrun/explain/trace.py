@@ -2,19 +2,71 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from inspect import getdoc
+from typing import NamedTuple
 
 import numpy as np
 
-from nnrun.engines.clipping import clip
-from nnrun.explain.numerical import numerical_gradient
+from nnrun.engines.base import clip
+from nnrun.nn.activations.base import Activation
+from nnrun.nn.gradient_check import derivative, rounding_floor
 from nnrun.nn.layer import Layer
-from nnrun.nn.losses.weighted import Weighted, split_weights
+from nnrun.nn.layers.convolution import Convolution
+from nnrun.nn.losses import Loss
+from nnrun.nn.losses.weighted import Weighted, split_weights, unweighted
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.sequential import dotted
-from nnrun.nn.signature import Array
+from nnrun.nn.signature import Array, Shape
+
+# Gradients by differences, entry by entry.
+
+# Of parameters with more entries, those that a shortened matrix shows are compared.
+_MOST = 500
+# A shortened matrix shows this many rows, columns and so on from each end.
+EDGE = 4
+
+
+def numerical_gradient(
+    network: Network, x: Array, target: Array, gradient: Array, *, seed: int
+) -> Array:
+    """dL/dθ of a batch by central differences; NaN where it is not computed, and at kinks.
+
+    The weights of the network, which is in float64, are changed and restored. The `gradient` by
+    backpropagation says how large entries are; the seed is that of dropout masks.
+    """
+    theta, found = network.theta, np.full(network.size, np.nan)
+
+    def loss() -> float:
+        return network.training_loss(x, target, np.random.default_rng(seed))
+
+    noise, start = rounding_floor(network, x, loss()), 0
+    for parameter in network.parameters.values():
+        part = gradient[start : start + parameter.size]
+        floor = max(1e-3 * float(np.abs(part).max(initial=0)), noise, 1e-12)
+        for entry in compared(parameter.shape):
+            slope = derivative(theta, start + int(entry), loss, floor=floor)
+            found[start + int(entry)] = np.nan if slope is None else slope
+        start += parameter.size
+    return found
+
+
+def compared(shape: Shape) -> Array:
+    """The entries of a parameter that are compared: all, or those at the edges of every axis."""
+    numbers = np.arange(int(np.prod(shape))).reshape(shape)
+    if numbers.size <= _MOST:
+        return numbers.ravel()
+    return numbers[np.ix_(*(shown(size) for size in shape))].ravel()
+
+
+def shown(size: int) -> list[int]:
+    """The places of an axis that a shortened matrix shows."""
+    if size <= 2 * EDGE:
+        return list(range(size))
+    return [*range(EDGE), *range(size - EDGE, size)]
 
 
 @dataclass(frozen=True)
@@ -213,3 +265,92 @@ class _Kept:
                 (x, y), (dy, dx) = self._forward[id(layer)], self._backward[id(layer)]
                 own = [parts[id(parameter)] for parameter in layer.parameters]
                 yield LayerTrace(dotted(place), layer, x, y, dy, dx, own)
+
+
+# The equations of layers and losses, from their docstrings; a convolution's window.
+
+# Up to a blank line that no indented equation follows.
+_BACKWARD = re.compile(r"Backward[:,]\s*(.*?)(?=\n\n(?!    )|\Z)", re.DOTALL)
+
+
+class Equations(NamedTuple):
+    """What a layer computes, forward and backward; empty where its docstring does not say."""
+
+    forward: str
+    backward: str
+
+
+def equations(layer: Layer) -> Equations:
+    """Those of a layer: the start of its docstring, and what follows `Backward`."""
+    text = _body(type(layer))
+    forward = _line(re.split(r"\bBackward[:,]", text.split("\n\n")[0])[0])
+    found = _BACKWARD.search(text)
+    if found:
+        return Equations(forward, _line(found[1]))
+    return Equations(forward, "dx = dy · f'(x)" if isinstance(layer, Activation) else "")
+
+
+def loss_equation(loss: Loss) -> str:
+    """That of a loss."""
+    paragraphs = _body(type(unweighted(loss))).split("\n\n")[:2]
+    if isinstance(loss, Weighted):
+        paragraphs.append("L of a row and its gradient are multiplied by w, the weight of the row.")
+    return _line(" ".join(paragraphs))
+
+
+def optimizer_equation(optimizer: object) -> str:
+    """That of an optimizer."""
+    return _line(_body(type(optimizer)).split("\n\n")[0])
+
+
+def _body(kind: type) -> str:
+    """The docstring without its arguments; that of a base class does not count."""
+    own = kind.__doc__ is not None
+    return (getdoc(kind) or "").split("\nArgs:")[0] if own else ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@dataclass(frozen=True)
+class Window:
+    """How one number of a convolution's output comes about.
+
+    Args:
+        place: (channel, row, column) of the output, from 0 on; of the first row of the batch.
+        window: (kernel height, kernel width), of the first input channel.
+        kernel: of the same shape.
+        others: the sum of the products of all other input channels; None if there are none.
+        total: the output.
+    """
+
+    place: tuple[int, int, int]
+    window: Array
+    kernel: Array
+    others: float | None
+    total: float
+
+    @property
+    def products(self) -> Array:
+        """Window and kernel, number by number."""
+        product: Array = self.window * self.kernel
+        return product
+
+
+def middle_window(trace: LayerTrace) -> Window | None:
+    """That of the middle of the first output channel; None for other layers than convolutions."""
+    layer = trace.layer
+    if not isinstance(layer, Convolution):
+        return None
+    _, height, width = layer.output_shape
+    row, column = height // 2, width // 2
+    padded = np.zeros(layer.padded)
+    padded[layer.inside] = trace.x[0]
+    (down, right), (kh, kw) = layer.stride, layer.kernel
+    top, left = row * down, column * right
+    window = padded[:, top : top + kh, left : left + kw]
+    kernels = trace.parameters[0].value[0]
+    others = float((window[1:] * kernels[1:]).sum()) if len(window) > 1 else None
+    total = float(trace.y[0, 0, row, column])
+    return Window((0, row, column), window[0], kernels[0], others, total)

@@ -9,22 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.config.load import Experiment
-from nnrun.engines.sampling import Sampler
+from nnrun.engines.base import Sampler
 from nnrun.errors import NnrunError, UsageError
-from nnrun.explain.film import Film, filmed_training
+from nnrun.explain.surfaces import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
 from nnrun.models.files import MODEL
-from nnrun.models.tensors import unpack
-from nnrun.models.weights import load_weights, weights_of, weights_sha256
+from nnrun.models.load import load_weights, unpack, weights_of, weights_sha256
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
-from nnrun.runs.preparation.beside import PreparedBeside
-from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepare import PreparedBeside, prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.names import STATE
-from nnrun.runs.storage.integrity import no_model, refuse_changed
-from nnrun.runs.storage.reading import damaged
+from nnrun.runs.storage.reading import STATE, damaged, no_model, refuse_changed
 from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.training.state import live_arrays
 

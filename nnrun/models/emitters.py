@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from nnrun.data.preprocessing.steps import Scaler
+from nnrun.data.steps import Scaler
 from nnrun.errors import UsageError
 from nnrun.nn.activations.elementwise import LeakyReLU
 from nnrun.nn.layer import Layer

@@ -3,33 +3,115 @@
 from __future__ import annotations
 
 import copyreg
+import hashlib
+import json
+import struct
 import warnings
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-from nnrun.config.schema.base.fields import Integer, Number, OneOf
+from nnrun.config.schema.fields import Integer, Number, OneOf
 from nnrun.config.schema.network import Loss, NetworkConfig
 from nnrun.config.schema.training import DTYPES
 from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.models.decision import Decision
-from nnrun.models.embeddings import with_embeddings
 from nnrun.models.files import MODEL
-from nnrun.models.model import Model
-from nnrun.models.task import Classification
-from nnrun.models.tensors import unpack
-from nnrun.models.weights import load_weights, weights_of, weights_shapes
+from nnrun.models.model import Model, with_embeddings
+from nnrun.models.task import Classification, Decision
+from nnrun.nn.layer import Parameter
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
 from nnrun.plugins.loading import changed, require
 from nnrun.plugins.part import PluginError
+
+# Weights by name, and their SHA-256.
+
+
+def weights_views(network: Network) -> dict[str, Array]:
+    """Parameters and buffers by `<layer's index in the config>.<name>`; views, not copies."""
+    parameters = {name: parameter.value for name, parameter in network.parameters.items()}
+    return {**parameters, **network.buffers}
+
+
+def weights_shapes(network: Network) -> dict[str, Shape]:
+    """Their shapes, which are known before memory is allocated."""
+    parameters = {name: parameter.shape for name, parameter in network.parameters.items()}
+    return {**parameters, **{name: array.shape for name, array in network.buffers.items()}}
+
+
+def weights_of(network: Network) -> dict[str, Array]:
+    """Copies of parameters and buffers, by the same names."""
+    return {name: array.copy() for name, array in weights_views(network).items()}
+
+
+def load_weights(network: Network, weights: dict[str, Array]) -> None:
+    """Copy stored weights into an initialized network."""
+    for name, array in weights_views(network).items():
+        array[...] = weights[name]
+
+
+def weights_sha256(weights: dict[str, Array]) -> str:
+    """SHA-256 over names, types, shapes and little-endian bytes, in the order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name])
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+class Names:
+    """`names[parameter or buffer]` is its name in the file of weights."""
+
+    def __init__(self, network: Network) -> None:
+        self._names = {id(value): name for name, value in network.parameters.items()}
+        self._names |= {id(array): name for name, array in network.buffers.items()}
+
+    def __getitem__(self, part: Parameter | Array) -> str:
+        return self._names[id(part)]
+
+
+# Arrays and plain values in one safetensors file; reading it executes nothing.
+
+# All values are under one key: the order of several keys would not be fixed, nor would the bytes.
+_KEY = "nnrun"
+_DAMAGE = (SafetensorError, struct.error)
+
+
+def pack(arrays: Mapping[str, Array], values: Any) -> bytes:
+    """The bytes of a file with these arrays and JSON-able values."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return save(contiguous, {_KEY: json.dumps(values)})
+
+
+def unpack(path: Path, content: bytes | None = None) -> tuple[dict[str, Array], Any]:
+    """Arrays and values of a file.
+
+    Raises:
+        NnrunError: it is not such a file, is damaged, or does not fit into memory.
+        OSError: it cannot be read.
+    """
+    if content is None:
+        refuse_if_too_big(2 * path.stat().st_size, str(path))
+        content = path.read_bytes()
+    try:
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])
+        return load(content), json.loads(header["__metadata__"][_KEY])
+    except (*_DAMAGE, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise NnrunError(f"{path}: damaged or no file of nnrun's ({error})") from error
+
 
 _NETWORK = "the network"
 
@@ -59,7 +141,7 @@ class _Stored(BaseModel):
     decision: _StoredDecision | None = None
 
 
-def load(folder: Path) -> Model:
+def load_model(folder: Path) -> Model:
     """The trained model of a run.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
 from threading import Lock
@@ -11,16 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
+from nnrun.data.columns.categories import Embedding as EmbeddedColumn
 from nnrun.data.dataset import unboxed
-from nnrun.data.inference.columns import completed, odd_code, without_missing
-from nnrun.data.inference.frames import table_rows
+from nnrun.data.inference.encoded_rows import completed, odd_code, without_missing
+from nnrun.data.inference.table_rows import table_rows
 from nnrun.data.labels import number
-from nnrun.data.layout import Layout
-from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.rows.raw import RawRows
+from nnrun.data.layout import Columns, Layout
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.rows import RawRows
 from nnrun.errors import DataError, UsageError
-from nnrun.models.decision import Decision
-from nnrun.models.task import Classification, Task, task_of
+from nnrun.models.task import Classification, Decision, Task, task_of
+from nnrun.nn.embedding import Embedding, Table
+from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.signature import Array
 
@@ -216,3 +219,42 @@ class Model:
         names = self.layout.columns.feature_names
         column = f", column '{escaped(names[place], kept='')}'" if place < len(names) else ""
         return f"row {row}{column}: {rows[row, place]} is not a finite number"
+
+
+# The embeddings that the columns of a table put before a network.
+
+Blocks = Sequence[Layer | list[Layer]]
+
+
+def tables_of(columns: Columns | None) -> list[Table]:
+    """The tables of vectors of the columns that have some."""
+    every, places = ((), {}) if columns is None else (columns.every, columns.places)
+    return [
+        Table(places[column.name].start, column.entries, column.dimensions)
+        for column in every
+        if isinstance(column, EmbeddedColumn)
+    ]
+
+
+def input_names(columns: Columns) -> list[str]:
+    """The names of what the first layer of the config takes, a vector's numbers as `shop[0]`."""
+    names: list[str] = []
+    for column in columns:
+        names += (
+            [f"{column.name}[{i}]" for i in range(column.dimensions)]
+            if isinstance(column, EmbeddedColumn)
+            else column.feature_names
+        )
+    return names
+
+
+def with_embeddings(blocks: Blocks, columns: Columns | None) -> Blocks:
+    """The blocks of a network, the first one with the embeddings before it.
+
+    They are part of that block, so that layers keep the numbers that they have in the config.
+    """
+    tables = tables_of(columns)
+    if not tables:
+        return blocks
+    first = blocks[0] if isinstance(blocks[0], list) else [blocks[0]]
+    return [[Embedding(tables), *first], *blocks[1:]]

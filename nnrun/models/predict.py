@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.data.inference.columns import Rows
-from nnrun.models.measured import Measured
+from nnrun.data.inference.encoded_rows import Rows
 from nnrun.models.model import Model
+from nnrun.models.scores import Measured
 from nnrun.models.task import Regression
-from nnrun.models.writing.formats import Writer
+from nnrun.models.writing import Writer
 from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.data.preprocessing.impute import Impute
-from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.preprocessing.steps import Array, Scaler
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.steps import FloatArray as Array
+from nnrun.data.steps import Impute, Scaler
 from nnrun.models.model import Model
 
 LIMIT = 1e-5

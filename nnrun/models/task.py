@@ -3,18 +3,173 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from nnrun.data.layout import Layout
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing import Preprocessing
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 
-if TYPE_CHECKING:
-    from nnrun.models.decision import Decision
+# The threshold at which the positive one of two classes is predicted, fitted on given rows.
+
+DEFAULT = 0.5
+# Values that differ by less are equal: sums in another order are rounded otherwise.
+_TIE = 1e-12
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The positive class is predicted where its probability is at least the threshold.
+
+    Args:
+        positive: the number of the positive class, 0 or 1.
+        threshold: a number, or one for each row.
+    """
+
+    positive: int
+    threshold: float | Array
+
+    def apply(self, probability: Array) -> Array:
+        """Class numbers, from the probabilities of the positive class."""
+        chosen = probability.astype(np.float64) >= self.threshold
+        return np.where(chosen, self.positive, 1 - self.positive)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Right and wrong predictions, as numbers of rows or sums of their weights; perhaps arrays."""
+
+    tp: Any
+    fp: Any
+    fn: Any
+    tn: Any
+
+    @classmethod
+    def of(cls, positive: Array, predicted: Array, weight: Array | None = None) -> Counts:
+        """Of rows that are positive or not, and are predicted to be or not."""
+        cells = 2 * positive.astype(np.int64) + predicted
+        tn, fp, fn, tp = np.bincount(cells, weight, 4).tolist()
+        return cls(tp, fp, fn, tn)
+
+    @property
+    def precision(self) -> Any:
+        """The share of right ones among those that are predicted positive; 0 if none is."""
+        return _share(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> Any:
+        """The share of positive rows that are predicted; 0 if there are none."""
+        return _share(self.tp, self.tp + self.fn)
+
+    @property
+    def f1(self) -> Any:
+        """The harmonic mean of precision and recall; 0 without positive rows."""
+        return _share(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def balanced_accuracy(self) -> Any:
+        """The mean of the recalls of both classes."""
+        return (self.recall + _share(self.tn, self.tn + self.fp)) / 2
+
+    @property
+    def mcc(self) -> Any:
+        """Matthews' correlation coefficient; 0 where it is not defined."""
+        tp, fp, fn, tn = (np.asarray(n, np.float64) for n in (self.tp, self.fp, self.fn, self.tn))
+        root = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
+        return _share(tp * tn - fp * fn, root)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a threshold is chosen for.
+
+    Args:
+        name: for tables: `f1`, `cost`.
+        value: of predictions; larger is better, unless it is a cost.
+        precision: the least that is allowed.
+        beats_all: whether a threshold has to be better than predicting every row positive, as a
+            model does that ignores x.
+        costs: whether the value is a cost.
+    """
+
+    name: str
+    value: Callable[[Counts], Any]
+    precision: float = 0.0
+    beats_all: bool = False
+    costs: bool = False
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A threshold; None if there is no use in any, for a reason."""
+
+    threshold: float | None
+    reason: str = ""
+
+
+def fit_threshold(
+    objective: Objective, probability: Array, positive: Array, weight: Array | None = None
+) -> Fitted:
+    """The best threshold for rows: the largest of those that are equally good.
+
+    It lies half-way between the probabilities of the least likely row that it predicts positive and
+    of the next row, so that rounding moves no row across. Below all rows it lies half-way to 0. A
+    cost may be smallest with no row predicted positive, by a threshold half-way to 1, or above 1
+    where a row has a probability of 1.
+
+    Args:
+        objective: what is best.
+        probability: of the positive class, (rows,).
+        positive: whether the row is positive, (rows,).
+        weight: of each row; a row with 0 counts as none.
+    """
+    if weight is not None and not weight.all():
+        counted = weight > 0
+        found = fit_threshold(objective, probability[counted], positive[counted], weight[counted])
+        alike = len(set(positive[counted].tolist())) < 2
+        reason = found.reason.replace("row", "row with a weight above 0")
+        return replace(found, reason=reason) if alike else found
+    if not positive.any():
+        return Fitted(None, "no positive row")
+    if positive.all():
+        return Fitted(None, "no row that is not positive")
+    counts, thresholds = _candidates(probability.astype(np.float64), positive, weight)
+    values = np.asarray(objective.value(counts), np.float64)
+    values = -values if objective.costs else values
+    allowed = counts.precision >= objective.precision
+    allowed[0] = objective.costs
+    if not allowed.any():
+        highest = float(counts.precision.max())
+        return Fitted(
+            None, f"no threshold with a precision of {objective.precision:g}, only {highest:.3g}"
+        )
+    best = float(values[allowed].max())
+    if objective.beats_all and best <= values[-1] + _TIE:
+        return Fitted(None, "no threshold that is better than chance")
+    equal = values >= best - _TIE * float(np.abs(values).max())
+    return Fitted(float(thresholds[np.argmax(allowed & equal)]))
+
+
+def _candidates(p: Array, positive: Array, weight: Array | None) -> tuple[Counts, Array]:
+    """What each threshold predicts, from the largest down; the first is above all rows."""
+    order = np.argsort(-p, kind="stable")
+    p, yes = p[order], positive[order].astype(np.float64)
+    w = np.ones(len(p)) if weight is None else weight[order].astype(np.float64)
+    ends = np.append(np.flatnonzero(np.diff(p)), len(p) - 1)  # the last row of each probability
+    tp, fp = (np.append(0.0, np.cumsum(part)[ends]) for part in (w * yes, w * (1 - yes)))
+    above = np.append(1.0 if p[0] < 1 else 2.0, p[ends])
+    below = np.append(p[ends], 0.0)
+    middle = (above + below) / 2
+    # Between neighbouring floats, the middle is rounded to one of them.
+    return Counts(tp, fp, tp[-1] - tp, fp[-1] - fp), np.where(middle > below, middle, above)
+
+
+def _share(part: Any, whole: Any) -> Any:
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole != 0)
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,15 @@ their registered words alone, so that nothing in them can load code.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from nnrun.plugins.kinds import register
     from nnrun.plugins.loading import load, unload
     from nnrun.plugins.part import Part, PluginError
-    from nnrun.plugins.registering import register
 
 _MODULES = {
     "Part": "part",
     "PluginError": "part",
     "load": "loading",
-    "register": "registering",
+    "register": "kinds",
     "unload": "loading",
 }
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from inspect import Signature, isclass, isfunction, signature
-from typing import Any, NoReturn
+from functools import partial, wraps
+from inspect import Signature, getdoc, isclass, isfunction, signature
+from math import inf
+from typing import Any, NoReturn, TypeVar, get_args
 
-from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.preprocessing.steps import SCALERS, STEPS, Scaler
-from nnrun.metrics.table import METRICS
+import numpy as np
+
+from nnrun.data.builtin.registry import COMPUTED, DATASETS, Entry
+from nnrun.data.dataset import Dataset, DatasetProblem, Task, hash_arrays, pixel_names
+from nnrun.data.steps import SCALERS, STEPS, Scaler
+from nnrun.metrics.table import METRICS, Metric, Needs
 from nnrun.nn.activations import ACTIVATIONS, Activation
 from nnrun.nn.initializers import DRAWS_BIASES, INITIALIZERS
 from nnrun.nn.layer import Layer
@@ -19,10 +24,110 @@ from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES, Loss
 from nnrun.nn.optimizers import OPTIMIZERS, Optimizer
 from nnrun.nn.schedules import SCHEDULES, Schedule
-from nnrun.plugins.entries import dataset_entry, layer_entry, metric_entry
+from nnrun.nn.signature import Array
 from nnrun.plugins.part import Part, PluginError
 from nnrun.suggestions import suggestion
 from nnrun.tables import Table
+
+# Functions of plugins as layers, as metrics and as data sets.
+
+_DEFAULTS: dict[str, Any] = {"needs": "values", "larger_is_better": False, "low": 0.0, "high": inf}
+
+
+def layer_entry(part: Part) -> Callable[..., Any]:
+    """The class of a layer, or a function that returns the layers of a block as one list."""
+    if isclass(part.entry):
+        return part.entry
+
+    @wraps(part.entry)
+    def block(*args: Any, **kwargs: Any) -> list[Layer]:
+        return [*_layers_of(part, part.entry(*args, **kwargs))]
+
+    return block
+
+
+def _layers_of(part: Part, found: Any) -> Iterator[Layer]:
+    if isinstance(found, Layer):
+        yield found
+    elif isinstance(found, list | tuple) and found:
+        for one in found:
+            yield from _layers_of(part, one)
+    else:
+        what = "nothing" if found is None else f"{found!r:.40}"
+        raise PluginError(f"{part.place}: {part.name} returns {what}, and no layer or layers")
+
+
+def metric_entry(part: Part) -> Metric:
+    """The metric of a function of true and predicted values; it counts every row once.
+
+    Raises: PluginError if it needs what no metric can have.
+    """
+    options = _DEFAULTS | dict(part.options)
+    if options["needs"] not in get_args(Needs):
+        needs = " or ".join(f"'{name}'" for name in get_args(Needs))
+        raise PluginError(f"{part.place}: needs={options['needs']!r}: it is {needs}")
+    return Metric(
+        part.name,
+        part.source.name,
+        about=_about(part),
+        call=part.entry,
+        unweighted=True,
+        one_output=options["needs"] == "values",
+        **options,
+    )
+
+
+def dataset_entry(part: Part) -> Entry:
+    """The entry of a function that returns a `Dataset`, or arrays x and y."""
+    return Entry(_loader(part), _about(part), "classification", (), 0, source=COMPUTED)
+
+
+def _about(part: Part) -> str:
+    return (getdoc(part.entry) or part.name).split("\n\n")[0].replace("\n", " ")
+
+
+def _loader(part: Part) -> Callable[..., Dataset]:
+    @wraps(part.entry)
+    def load(*args: Any, **kwargs: Any) -> Dataset:
+        found = part.entry(*args, **kwargs)
+        try:
+            return found if isinstance(found, Dataset) else _from_arrays(part.name, *found)
+        except (TypeError, ValueError) as error:
+            message = f"{part.title} gives no usable data: {error}"
+            raise DatasetProblem([(("dataset", "name"), message)]) from error
+
+    return load
+
+
+def _from_arrays(name: str, x: Any, y: Any) -> Dataset:
+    """Classes if y are whole numbers or texts, else values to predict."""
+    x, y = np.asarray(x, np.float64), np.asarray(y)
+    task: Task = "classification"
+    classes: tuple[str, ...] = ()
+    if x.ndim not in (2, 4) or len(x) != len(y):
+        raise ValueError(f"x is {x.shape} and y {y.shape}; x has a row for each of y")
+    if not np.isfinite(x).all():
+        raise ValueError("x has numbers that are not finite")
+    names = pixel_names(x.shape[1:]) if x.ndim == 4 else [f"x{n + 1}" for n in range(x.shape[1])]
+    target: Array
+    if y.dtype.kind in "iubU":
+        labels, numbers = np.unique(y, return_inverse=True)
+        classes = tuple(str(label) for label in labels)
+        target = np.asarray(numbers, np.int64).reshape(-1)
+    else:
+        target, task = np.asarray(y, np.float64).reshape(len(y), -1), "regression"
+    outputs = 1 if classes else int(target.shape[-1])
+    return Dataset(
+        name=name,
+        task=task,
+        x=x,
+        y=target,
+        classes=classes,
+        feature_names=tuple(names),
+        target_names=tuple(f"y{n + 1}" if outputs > 1 else "y" for n in range(outputs)),
+        sha256=hash_arrays(x, target),
+    )
+
 
 NAME = re.compile("[a-z][a-z0-9_]{0,39}")
 
@@ -158,3 +263,75 @@ def _a(kind: str) -> str:
 
 def _wrong(part: Part, message: str) -> NoReturn:
     raise PluginError(f"{part.place}: {message}")
+
+
+# The decorator that plugins register their parts with.
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A part as its module registers it, before it is checked."""
+
+    kind: str
+    name: str
+    entry: Any
+    options: Mapping[str, Any]
+    file: str
+    line: int
+
+
+_by_module: dict[str, tuple[Any, list[Registration]]] = {}
+"""What each module registers, beside its names, which distinguish it from one imported before."""
+
+
+def register(kind: str, name: str, **options: Any) -> Callable[[T], T]:
+    """Register the decorated class or function as a part with this name.
+
+    The part becomes known where its file or package is loaded as a plugin; importing it does no
+    more than importing any module.
+
+    Args:
+        kind: `layer`, `activation`, `loss`, `optimizer`, `initializer`, `schedule`, `step`,
+            `metric` or `dataset`.
+        name: as configs will write it: lower case letters, digits and `_`.
+        options: of a metric, `needs` ("values", "labels" or "probabilities"), `larger_is_better`,
+            `low` and `high`; of an initializer, `biases`, whether it draws biases too.
+    """
+    frame = sys._getframe(1)
+    module, file, line = frame.f_globals["__name__"], frame.f_code.co_filename, frame.f_lineno
+
+    def decorate(entry: T) -> T:
+        attribute = {"step": "name", "dataset": None, "metric": None, "initializer": None}
+        named = attribute.get(kind, "type")
+        if named and isinstance(entry, type) and not vars(entry).get(named):
+            setattr(entry, named, name)
+        _add(module, frame.f_globals, Registration(kind, name, entry, options, file, line))
+        return entry
+
+    return decorate
+
+
+def _add(module: str, names: dict[str, Any], new: Registration) -> None:
+    known, found = _by_module.get(module, (None, []))
+    if known is not names:
+        found = []
+    # The same line registers again where a module is reloaded.
+    others = [one for one in found if (one.name, one.line) != (new.name, new.line)]
+    _by_module[module] = names, [*others, new]
+
+
+def forget(module: str) -> None:
+    """Forget what a module registered, before it is run again."""
+    _by_module.pop(module, None)
+
+
+def registered(package: str) -> list[Registration]:
+    """What a module, or the modules of a package, have registered."""
+    return [
+        one
+        for module, (_, found) in _by_module.items()
+        if module == package or module.startswith(f"{package}.")
+        for one in found
+    ]

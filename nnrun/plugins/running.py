@@ -13,9 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from nnrun.data.readers.opening import fault_of, open_named
-from nnrun.plugins.kinds import check
+from nnrun.plugins.kinds import check, forget, registered
 from nnrun.plugins.part import Part, PluginError, Source
-from nnrun.plugins.registering import forget, registered
 
 _MOST_BYTES = 1 << 20
 _files: set[str] = set()

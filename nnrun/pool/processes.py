@@ -6,15 +6,25 @@ thread that waits for results serves all of them.
 
 from __future__ import annotations
 
+import gc
+import os
+import pickle
+import subprocess
+import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from selectors import EVENT_READ, DefaultSelector
+from threading import Thread
 from typing import Any
 
-from nnrun.pool.process_main import QUESTION, RETIRE
+from nnrun import child
 from nnrun.pool.task import (
+    Channel,
+    LruCache,
     Message,
     NoWorkersError,
     Task,
@@ -22,8 +32,194 @@ from nnrun.pool.task import (
     deserialize_error,
     serialize_error,
 )
-from nnrun.pool.worker import MOST_TASKS, Load, Submitted, Worker
 from nnrun.systems import system
+
+# The main loop of a worker process: tasks come in over a socket, results go back over it.
+#
+# The worker exits at once when the socket closes, so that no worker outlives its parent.
+
+STOP, RETIRE, QUESTION, ANSWER = "stop", "retire", "question", "answer"
+
+
+class _SocketChannel(Channel):
+    """The worker's end of the socket; also the channel of the task in progress."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._has_more = system.arrivals(connection.fileno())
+        self._stopped = False
+        # Each task with its data, or None if they were sent before.
+        self._tasks: deque[tuple[Task, Any]] = deque()
+        self._answers: deque[Any] = deque()
+
+    def next_task(self) -> tuple[Task, Any]:
+        """Wait for the next task.
+
+        Raises: EOFError if the parent has ended.
+        """
+        while not self._tasks:
+            self._receive()
+        return self._tasks.popleft()
+
+    def stopped(self) -> bool:
+        while not self._stopped and self._has_more():
+            self._receive()
+        return self._stopped
+
+    def send(self, content: Any) -> None:
+        self._connection.send_bytes(_packed("message", content))
+
+    def ask(self, content: Any) -> Any:
+        self._connection.send_bytes(_packed(QUESTION, content))
+        while not self._answers and not self._stopped:
+            self._receive()
+        return self._answers.popleft() if self._answers else None
+
+    def _receive(self) -> None:
+        message = pickle.loads(self._connection.recv_bytes())
+        if message == STOP:
+            self._stopped = True
+        elif message[0] == ANSWER:
+            self._answers.append(message[1])
+        else:
+            self._tasks.append(message)
+
+
+def main(word: str, retires: Callable[[], bool] = lambda: False) -> None:
+    """Work until the socket closes; `retires` returns whether another should take its place."""
+    system.ignore_signals()
+    descriptor = system.receive_socket(word)
+    try:
+        Thread(target=_watch, args=(descriptor,), daemon=True).start()
+    except RuntimeError as error:  # without that thread it might outlive its parent
+        sys.exit(f"a worker ends: {error}")
+    connection = Connection(descriptor)
+    channel = _SocketChannel(connection)
+    known: LruCache[Any] = LruCache()
+    gc.freeze()  # collecting all modules takes as long as tens of short runs
+    gc.enable()
+    try:
+        connection.send_bytes(_packed("ready", None))
+        while True:
+            task, data = channel.next_task()
+            answer = _answer(task, channel, known.keep(task.data, data))
+            if retires():
+                connection.send_bytes(_packed(RETIRE, None))
+            connection.send_bytes(answer)
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _answer(task: Task, channel: Channel, data: Any) -> bytes:
+    try:
+        return _packed("result", task.run(channel, data))
+    except Exception as error:  # the parent reports it
+        return _packed("error", serialize_error(error))
+
+
+def _packed(kind: str, content: Any) -> bytes:
+    return pickle.dumps((kind, content), pickle.HIGHEST_PROTOCOL)
+
+
+def _watch(descriptor: int) -> None:
+    """End this process when the other end of the socket is closed."""
+    system.wait_for_hangup(descriptor)
+    os._exit(0)
+
+
+# One worker process, as its pool sees it: the tasks that it has, and the socket to it.
+
+# One thread each, so that processes do not compete for cores; read when NumPy is loaded.
+_THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+_GRACE_SECONDS = 1.0
+MOST_TASKS = 4
+"""How many short tasks a worker may have, the one in progress included, so that it need not wait
+for the next one."""
+
+Load = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A task, with a function that loads its data."""
+
+    task: Task
+    load: Load
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Worker:
+    """One process, its tasks in their order, and the client's end of the socket to it.
+
+    One that is retiring ends its tasks, and another takes its place.
+    """
+
+    def __init__(self, module: str) -> None:
+        environment = {**os.environ, **_THREADS}
+        self.process, self.connection = child.start(module, environment)
+        self.ready = False
+        self.has_worked = False
+        self.is_retiring = False
+        self.tasks: deque[Submitted] = deque()
+        self._known: LruCache[bool] = LruCache()
+
+    def can_take(self, task: Task) -> bool:
+        """Whether it is idle, or soon will be and can be sent the task already.
+
+        A busy worker does not read its socket, so that a long message could block both ends.
+        """
+        if self.is_retiring:
+            return False
+        if not self.tasks:
+            return self.ready
+        if len(self.tasks) == MOST_TASKS or not task.is_short or task.data not in self._known:
+            return False
+        return all(earlier.task.is_short for earlier in self.tasks)
+
+    def message(self, submitted: Submitted) -> bytes:
+        """The message for a task: itself, and its data unless the worker has them.
+
+        Raises: Exception if the data are missing or have changed, or memory is short.
+        """
+        task = submitted.task
+        data = None if task.data in self._known else submitted.load()
+        return pickle.dumps((task, data), pickle.HIGHEST_PROTOCOL)
+
+    def take(self, submitted: Submitted, message: bytes) -> None:
+        """Send a task.
+
+        Raises: OSError if the worker has ended.
+        """
+        self.connection.send_bytes(message)
+        self.tasks.append(submitted)
+        self._known.keep(submitted.task.data, True)
+
+    def stop(self) -> None:
+        """Ask it to stop its tasks.
+
+        Raises: OSError if the worker has ended.
+        """
+        self.connection.send_bytes(pickle.dumps(STOP))
+
+    def answer(self, content: Any) -> None:
+        """Answer the question of its task; that of one that has ended is lost."""
+        with suppress(OSError):
+            self.connection.send_bytes(pickle.dumps((ANSWER, content)))
+
+    def receive(self) -> tuple[str, Any]:
+        kind, content = pickle.loads(self.connection.recv_bytes())
+        return kind, content
+
+    def terminate(self) -> str:
+        """End it, and return how it ended."""
+        self.connection.close()
+        try:
+            code = self.process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+
 
 # After this many processes in a row that did not start, or ended before a task, no more are tried.
 _MOST_MISSTARTS = 3

@@ -7,15 +7,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from nnrun.characters import clean
-from nnrun.config.setting_words import choice_words
-from nnrun.config.settings import BESIDE, telling_first
+from nnrun.config.settings import BESIDE, choice_words, telling_first
 from nnrun.reports.board_notes import beside_words, network_label
 from nnrun.reports.boards import mean, ordered_by
 from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summary import CONTINUED
-from nnrun.sweeps.board.from_store.best import Choice
+from nnrun.sweeps.board.best import Choice
 from nnrun.sweeps.board.rows import Group, Row
 
 _MOST_SETTINGS = 4

@@ -7,20 +7,18 @@ from pathlib import Path
 from statistics import fmean
 
 from nnrun.characters import clean
-from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_words
 from nnrun.errors import clipped
 from nnrun.metrics.table import span_of
 from nnrun.reports.commands import command_line
 from nnrun.reports.document import Note
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, ranges, spread
+from nnrun.reports.row_names import named_in, names_of
 from nnrun.reports.summary import first_sentence
-from nnrun.reports.verdict.names import named_in, names_of
 from nnrun.runs.catalog.select import BEST
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.board.comparison.beside import Beside, model_words
-from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED, UNPAIRED
-from nnrun.sweeps.board.rows import Group, Row
-from nnrun.sweeps.board.unfinished import Unfinished
+from nnrun.sweeps.board.rows import Group, Row, Unfinished
+from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED, Beside, model_words
 
 MAYBE = "*"
 ELSEWHERE = "≠"

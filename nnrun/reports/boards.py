@@ -19,23 +19,23 @@ from nnrun.reports.board_notes import (
     taken_words,
     unfinished,
 )
+from nnrun.reports.board_verdict import board_verdict
 from nnrun.reports.charts.axes import Linear, Scale
-from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
+from nnrun.reports.charts.scatter import MOST_DOTS, strip, strip_scale
 from nnrun.reports.document import WHOLE, Block, Cell, Code, Document, Grid, Note, Section
 from nnrun.reports.numbers import MISSING, count, durations, first_of, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.row_names import names_of, told_by
 from nnrun.reports.summary import metric_label, split_title
-from nnrun.reports.verdict.board import board_verdict
-from nnrun.reports.verdict.names import names_of, told_by
 from nnrun.runs.catalog.summary import RunSummary
-from nnrun.sweeps.board.comparison.statistics import Summary
-from nnrun.sweeps.board.comparison.verdicts import NOT_COMPARED
+from nnrun.sweeps.board.comparison import Summary
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.board.verdicts import NOT_COMPARED
 from nnrun.sweeps.progress import SweepProgress
 
 if TYPE_CHECKING:
-    from nnrun.sweeps.board.from_store.stored import StoredBoard
+    from nnrun.sweeps.board.stored import StoredBoard
 
 _MOST_NAMES = 2
 # A strip with all values would be this many times as long as one without the outermost.

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 from textwrap import wrap
 from typing import Any
 
-from nnrun.config.setting_words import short_key, value_words
+from nnrun.config.settings import short_key, value_words
 from nnrun.reports.document import Cell, Grid, Note, Section
 from nnrun.reports.numbers import (
     MISSING,
@@ -20,7 +20,7 @@ from nnrun.reports.numbers import (
 )
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.compare import Comparison
-from nnrun.sweeps.board.comparison.pair import PairTest
+from nnrun.sweeps.board.verdicts import PairTest
 
 _WORDS = 24
 

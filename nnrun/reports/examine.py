@@ -9,9 +9,9 @@ from itertools import islice
 import numpy as np
 
 from nnrun.config.load import config_from_dict
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.splits.parts import Split, SplitData
+from nnrun.data.split_rows import Split, SplitData
 from nnrun.errors import NnrunError
 from nnrun.models.model import Model
 from nnrun.models.task import Classification

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnrun.characters import shortened
-from nnrun.explain.film import Film
-from nnrun.explain.surfaces import LayerSurfaces, Surfaces
+from nnrun.explain.surfaces import Film, LayerSurfaces, Surfaces
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.axes import Linear
-from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.kinds.filmstrip import LARGE, SMALL, Dots, Strips, filmstrip
-from nnrun.reports.charts.style import BLUES, CIVIDIS, RED_BLUE, SERIES, Ramp, rgb
+from nnrun.reports.charts.chart import BLUES, CIVIDIS, RED_BLUE, SERIES, Chart, Ramp, Table, rgb
+from nnrun.reports.charts.surface import LARGE, SMALL, Dots, Strips, filmstrip
 from nnrun.reports.numbers import count, number, plural
 
 _COLOURS = 16  # of a picture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nnrun.reports.document import status_words
 from nnrun.reports.numbers import count
 from nnrun.runs.catalog.summary import RUNNING, RunSummary
-from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.runs.storage.progress import RunProgress
 
 if TYPE_CHECKING:  # not imported for one run
     from nnrun.runs.storage.sweep_progress import SweepCounts

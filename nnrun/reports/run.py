@@ -37,6 +37,7 @@ from nnrun.reports.numbers import (
     shape,
     signed,
 )
+from nnrun.reports.run_verdict import run_verdict
 from nnrun.reports.summary import (
     History,
     baseline_line,
@@ -56,11 +57,10 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.reports.verdict.run import run_verdict
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord, RunResult
-    from nnrun.training.watching.watched import Watched
+    from nnrun.training.watched import Watched
 
 Part = tuple[str, Callable[[], Iterable[Block]]]
 """The title of a section, and what makes its blocks."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import IO, TypeVar
 
 from nnrun.reports.live.work import Log, Output, Work
-from nnrun.reports.notebook.session import session
+from nnrun.reports.notebook_session import session
 
 
 def draws(stream: IO[str]) -> bool:
@@ -24,7 +24,7 @@ W = TypeVar("W", bound=Work)
 def shown(work: W, output: Output) -> Iterator[W]:
     """Show work while it goes on, in a notebook, on a terminal or in a log."""
     if not output.quiet and session() == "notebook":
-        from nnrun.reports.notebook.bars import NotebookBar  # noqa: PLC0415  # notebooks only
+        from nnrun.reports.notebook import NotebookBar  # noqa: PLC0415  # notebooks only
 
         work.display = NotebookBar(output)
     elif not output.quiet and draws(sys.stderr):

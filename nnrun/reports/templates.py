@@ -11,8 +11,7 @@ from importlib.resources import files
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from nnrun.characters import shortened
-from nnrun.reports.charts.style import series_class
-from nnrun.reports.charts.svg import coordinate
+from nnrun.reports.charts.chart import coordinate, series_class
 from nnrun.reports.document import Note
 from nnrun.reports.markup import sentence
 

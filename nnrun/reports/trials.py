@@ -12,7 +12,7 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.search import choice_line, ending_words
 from nnrun.search.search import Search
 from nnrun.search.state import best_trials
-from nnrun.search.trials.trial import Trial
+from nnrun.search.trials import Trial
 
 _MOST_SHOWN = 5
 

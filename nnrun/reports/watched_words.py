@@ -11,7 +11,7 @@ from nnrun.reports.document import ASKED, Cell, Grid
 from nnrun.reports.numbers import MISSING, plural, spread
 from nnrun.reports.summary import layer_kind, layers_by_name
 from nnrun.runs.record import RunRecord
-from nnrun.training.watching.watched import Watched
+from nnrun.training.watched import Watched
 
 
 def looks_line(watched: Watched) -> str:

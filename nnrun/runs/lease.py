@@ -11,11 +11,9 @@ from typing import Self
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.contents.names import WATCHED
-from nnrun.runs.storage.contents.progress import About, ProgressNotes
-from nnrun.runs.storage.reading import StoredRun, refuse_damaged
-from nnrun.runs.storage.run_folder import RunFolder
-from nnrun.runs.storage.store import Store
+from nnrun.runs.storage.progress import About, ProgressNotes
+from nnrun.runs.storage.reading import WATCHED, StoredRun, refuse_damaged
+from nnrun.runs.storage.store import RunFolder, Store
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 

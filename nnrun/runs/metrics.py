@@ -8,12 +8,11 @@ from math import isnan
 import numpy as np
 
 from nnrun.config.names import SPLITS
-from nnrun.models.measured import measured
-from nnrun.models.scores import Metrics, finite, together, with_reasons
+from nnrun.models.scores import Metrics, finite, measured, together, with_reasons
 from nnrun.models.task import Classification, Task
 from nnrun.nn.losses import Loss, Weighted
 from nnrun.nn.signature import Array
-from nnrun.training.examples import PreparedSplit
+from nnrun.training.state import PreparedSplit
 
 Evaluation = tuple[float | None, Array]
 """The loss of a split, None of a model that does not minimize it; and the outputs for its rows."""

@@ -2,18 +2,166 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-if TYPE_CHECKING:  # slow to import
+from nnrun import NUMERICS_VERSION
+from nnrun.config.canonical_json import canonical_json
+
+if TYPE_CHECKING:
     from nnrun.config.schema.experiment import ExperimentConfig
     from nnrun.models.scores import Metrics
     from nnrun.nn.signature import Array
     from nnrun.training.state import HistoryRow, TrainingState
-    from nnrun.training.watching.watched import Watched
+    from nnrun.training.watched import Watched
+
+
+# The identity of a run: the digest in its id.
+
+_RUN_ID = re.compile(r"s(\d+)-[0-9a-f]{10}")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Everything that decides a run except its seed, as one text."""
+
+    text: str
+
+    @classmethod
+    def of(
+        cls, canonical: Mapping[str, Any], data_sha256: str, plugins: Mapping[str, str]
+    ) -> Identity:
+        """From the canonical config, the digest of the data and the version of the numerics.
+
+        The path of a data file is no part of it, so that moving the file changes nothing. `plugins`
+        has the digest of the source of each part of a plugin that the config names.
+        """
+        content = {"config": canonical, "data": data_sha256, "numerics": NUMERICS_VERSION}
+        return cls(canonical_json({**content, "plugins": plugins} if plugins else content))
+
+    def with_split_seed(self, seed: int | None) -> Identity:
+        """The identity of the same run with this split seed; None changes nothing."""
+        return self if seed is None else _with_split_seed(self, seed)
+
+    def digest(self, seed: int) -> str:
+        """SHA-256 over everything that decides the numbers of the run."""
+        return hashlib.sha256(f"{self.text} {seed}".encode()).hexdigest()
+
+    def run_id(self, seed: int) -> str:
+        """The name of the run's folder."""
+        return f"s{seed}-{self.digest(seed)[:10]}"
+
+
+@lru_cache(maxsize=1024)
+def _with_split_seed(identity: Identity, seed: int) -> Identity:
+    content = json.loads(identity.text)
+    dataset = content["config"]["dataset"]
+    dataset["split"] = {**dataset.get("split", {}), "seed": seed}
+    return Identity(canonical_json(content))
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text is a run id."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def by_seed(run_id: str) -> tuple[int, str]:
+    """The sort key of run ids: s7 comes before s10, and other names come first."""
+    found = _RUN_ID.fullmatch(run_id)
+    return (int(found[1]) if found else -1, run_id)
+
+
+# What tells the runs of one setting apart: the seed, the seed of the split, and the fold.
+
+SEED, SPLIT_SEED, FOLD = "seed", "dataset.split.seed", "dataset.fold"
+KEYS = (SEED, SPLIT_SEED, FOLD)
+
+
+def among_equals(seed: int, run_id: str) -> tuple[int, str]:
+    """A key to sort runs by whose results are equal, in lists of runs and on boards alike."""
+    return seed, run_id
+
+
+class Replicate(NamedTuple):
+    """One of the runs of a setting.
+
+    Args:
+        seed: of the run.
+        split_seed: that draws the split; None where `seed` does.
+        fold: that is tested; None without folds.
+    """
+
+    seed: int
+    split_seed: int | None = None
+    fold: int | None = None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], seed: int) -> Replicate:
+        """Of a run with this seed and this resolved config as plain values.
+
+        Raises: TypeError if the config does not hold what it should.
+        """
+        block = config.get("dataset") or {}
+        found = cls(seed, (block.get("split") or {}).get("seed"), block.get("fold"))
+        if any(type(value) is not int for value in found if value is not None):
+            raise TypeError("a seed or a fold is no whole number")
+        return found
+
+    @property
+    def split(self) -> tuple[int, int | None]:
+        """Equal where the rows of each split are the same, given data and settings."""
+        return self.seed if self.split_seed is None else self.split_seed, self.fold
+
+    def resolved(self, *, drawn: bool) -> Replicate:
+        """With the seed that draws the split; None where none does, as for given test rows."""
+        return Replicate(self.seed, self.split[0] if drawn else None, self.fold)
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """A key to sort by."""
+        return self.seed, self.split[0], self.fold or 0
+
+    @property
+    def words(self) -> str:
+        """`seed=3`, `seed=3 split=5 fold=2`."""
+        parts = (("seed", self.seed), ("split", self.split_seed), ("fold", self.fold))
+        return " ".join(f"{name}={value}" for name, value in parts if value is not None)
+
+    def applied(self, config: ExperimentConfig) -> ExperimentConfig:
+        """The config of this run."""
+        update: dict[str, Any] = {"seed": self.seed}
+        block = config.dataset
+        split = block.split.model_copy(update={"seed": self.split_seed})
+        if (self.split_seed, self.fold) != (block.split.seed, block.fold):
+            update["dataset"] = block.model_copy(update={"split": split, "fold": self.fold})
+        return config.model_copy(update=update)
+
+    def within(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The resolved config of this run as plain values."""
+        block = config["dataset"]
+        if self.split_seed is not None:
+            block = {**block, "split": {**(block.get("split") or {}), "seed": self.split_seed}}
+        if self.fold is not None:
+            block = {**block, "fold": self.fold}
+        return {**config, "seed": self.seed, "dataset": block}
+
+
+def setting(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config as plain values, without what tells the runs of one setting apart."""
+    found = {key: value for key, value in config.items() if key != SEED}
+    if "dataset" in found:
+        block = {key: value for key, value in found["dataset"].items() if key != "fold"}
+        if isinstance(block.get("split"), Mapping):
+            block["split"] = {key: value for key, value in block["split"].items() if key != "seed"}
+        found["dataset"] = block
+    return found
+
 
 SCHEMA_VERSION = 1
 EARLIER = "earlier"
@@ -170,7 +318,7 @@ class RunResult:
     @cached_property
     def config_yaml(self) -> str:
         """The config as `config.yaml` and report.md have it."""
-        from nnrun.config.yaml.dump import dump  # noqa: PLC0415  # slow to import
+        from nnrun.config.yaml.scalars import dump  # noqa: PLC0415  # slow to import
 
         return dump(self.record.config)
 

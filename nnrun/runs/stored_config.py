@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.load import Experiment, load_config
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.load import load_dataset
-from nnrun.data.readers.formats import GIVEN, stem
+from nnrun.data.readers.opening import GIVEN, stem
+from nnrun.data.splits import load_dataset
 from nnrun.errors import DataError
 from nnrun.plugins.loading import require
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.names import CONFIG
 from nnrun.runs.storage.data_place import path_of
-from nnrun.runs.storage.reading import read_run
+from nnrun.runs.storage.reading import CONFIG, read_run
 
 
 def load_stored(folder: Path, record: RunRecord) -> Experiment:

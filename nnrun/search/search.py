@@ -16,13 +16,13 @@ from nnrun.errors import NnrunError
 from nnrun.runs.events import Listener
 from nnrun.runs.record import now
 from nnrun.runs.storage.store import Store
-from nnrun.search.budget import Budget
+from nnrun.search.choices import Draw, Setting, present
 from nnrun.search.plan import SearchPlan
-from nnrun.search.proposer import make_proposer, seed_of
-from nnrun.search.settings import Setting
-from nnrun.search.spaces.choices import Draw, present
+from nnrun.search.proposer import importance_of, make_proposer, seed_of
+from nnrun.search.source import FinalRuns, Results, SearchRuns
 from nnrun.search.state import (
     Before,
+    Budget,
     Finalist,
     Origin,
     SearchState,
@@ -31,11 +31,8 @@ from nnrun.search.state import (
     winner_of,
     write_search,
 )
-from nnrun.search.study import importance_of
-from nnrun.search.trials.pace import Clock, Pace
-from nnrun.search.trials.source import FinalRuns, Results, SearchRuns
-from nnrun.search.trials.track import Track
-from nnrun.search.trials.trial import Trial
+from nnrun.search.track import Track
+from nnrun.search.trials import Clock, Pace, Trial
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.planning.plan import Plan, RunSource, Variant
 from nnrun.sweeps.progress import SweepProgress

@@ -12,7 +12,6 @@ True
 
 from __future__ import annotations
 
-from nnrun.sklearn.classifier import NetworkClassifier
-from nnrun.sklearn.regressor import NetworkRegressor
+from nnrun.sklearn.estimators import NetworkClassifier, NetworkRegressor
 
 __all__ = ["NetworkClassifier", "NetworkRegressor"]

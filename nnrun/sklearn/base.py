@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -17,12 +18,12 @@ from sklearn.utils.validation import (
 )
 
 from nnrun.data.dataset import Dataset
-from nnrun.errors import ConfigError
-from nnrun.models.load import load as load_model
-from nnrun.models.load import restore
+from nnrun.data.layout import Layout
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.errors import ConfigError, DataError
+from nnrun.models.load import load_model, restore, weights_of, weights_shapes
 from nnrun.models.model import Model
-from nnrun.models.weights import weights_of, weights_shapes
-from nnrun.nn.network import Network
+from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import describe_divergence
@@ -30,11 +31,69 @@ from nnrun.runs.events import Listener
 from nnrun.runs.execution.described import describe_model
 from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.sklearn.fitting import Fitting, dense_parameters, not_negative, stopping_of
-from nnrun.sklearn.parameters import config_of, in_parameters, parameters_of
-from nnrun.sklearn.rows import FORMAT, has_categories, outputs_of
+from nnrun.sklearn.parameters import (
+    Fitting,
+    config_of,
+    dense_parameters,
+    in_parameters,
+    not_negative,
+    parameters_of,
+    stopping_of,
+)
 from nnrun.sweeps.picking import pick_run
 from nnrun.training.state import TrainingState
+
+# Rows for an estimator: zeros of sparse ones are written out, where memory allows it.
+
+FORMAT = "csr"
+"""The format of SciPy whose rows can be taken; others are converted."""
+
+
+def dense(x: Any) -> Array:
+    """The rows with their zeros; those that are dense are returned as they are.
+
+    Raises: ValueError if they do not fit into memory.
+    """
+    if issparse(x):
+        try:
+            refuse_if_too_big(prod(x.shape) * x.dtype.itemsize, "X, written out with its zeros,")
+        except DataError as error:
+            raise ValueError(str(error)) from None
+        x = x.toarray()
+    found: Array = x
+    return found
+
+
+def shaped(x: Any, shape: tuple[int, ...] | None) -> Array:
+    """Rows, dense or sparse, in the shape that the network takes."""
+    rows = dense(x)
+    if shape is None:
+        return rows
+    try:
+        return rows.reshape(len(rows), *shape)
+    except ValueError:
+        given = f"rows of {rows.shape[1]} features do not fit"
+        raise ValueError(f"input_shape: {given} {shape}") from None
+
+
+def outputs_of(model: Model, x: Any) -> Array:
+    """The outputs for checked rows; zeros of sparse ones are written out in blocks of rows."""
+    if not issparse(x):
+        return model.outputs(x)
+    step = chunk_rows(model.network)
+    return np.concatenate(
+        [model.outputs(dense(x[start : start + step])) for start in range(0, x.shape[0], step)]
+    )
+
+
+def has_categories(x: Any, layout: Layout) -> bool:
+    """Whether these are rows as a file has them, with categories that are not encoded."""
+    if layout.columns.plain or issparse(x):
+        return False
+    if hasattr(x, "columns"):
+        return set(layout.columns.features) <= set(x.columns)
+    return np.asarray(x).dtype.kind in "OU"
+
 
 # Rows without which a score says nothing.
 _FEWEST = 2

@@ -19,11 +19,10 @@ from nnrun.runs.execution.result import record_of
 from nnrun.runs.lease import Outcome, RunLease
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.record import Replicate, RunRecord, RunResult
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import PlannedRun, RunSource
+from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.job import Job
 from nnrun.training.state import TrainingState

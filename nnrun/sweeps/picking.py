@@ -11,10 +11,10 @@ from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import BEST, LATEST, is_run_folder, named, select_run
 from nnrun.runs.catalog.summary import varied
-from nnrun.runs.storage.folders import folders
+from nnrun.runs.storage.sweep_progress import folders
 
 if TYPE_CHECKING:
-    from nnrun.sweeps.board.from_store.best import Choice
+    from nnrun.sweeps.board.best import Choice
 
 
 def pick_run(
@@ -69,7 +69,7 @@ def best(
 
     Raises: UsageError if there is no such experiment, or nothing to choose.
     """
-    from nnrun.sweeps.board.from_store.best import best_of  # noqa: PLC0415  # needs SciPy, other words do not
+    from nnrun.sweeps.board.best import best_of  # noqa: PLC0415  # needs SciPy, other words do not
 
     if not any(is_run_folder(root / name / run_id) for run_id in folders(root / name)):
         select_run(name, root)  # what is wrong with a name is said in the same words everywhere

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from nnrun.runs.catalog.summarize import score_of
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.planning.comparable import Comparable
-from nnrun.sweeps.planning.plan import Place, Plan, PlannedRun, Variant
+from nnrun.sweeps.planning.plan import Comparable, Place, Plan, PlannedRun, Variant
 
 Member = tuple[Comparable, list[RunSummary]]
 """A config with the scores of its runs."""

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.engines.base import Engine, Evaluator, Steps
-from nnrun.engines.sampling import Sampler
+from nnrun.engines.base import MOST_ITERATIONS, Engine, Evaluator, Sampler, Steps
 from nnrun.models.task import Task
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array, Rng
-from nnrun.training.divergence import Bounds, Cause, Divergence
-from nnrun.training.early_stopping import EarlyStopping, MonitoredMetric
-from nnrun.training.examples import PreparedSplit
-from nnrun.training.loss_curve import LossCurve
-from nnrun.training.state import HistoryRow, TrainingState, copies, copy_into, live_arrays, under
+from nnrun.training.state import (
+    HistoryRow,
+    PreparedSplit,
+    TrainingState,
+    copies,
+    copy_into,
+    live_arrays,
+    under,
+)
+from nnrun.training.stopping import (
+    Bounds,
+    Cause,
+    Divergence,
+    EarlyStopping,
+    LossCurve,
+    MonitoredMetric,
+    all_finite,
+    culprit,
+)
 
 if TYPE_CHECKING:
-    from nnrun.training.watching.watch import Watch
+    from nnrun.training.watch import Watch
+
 
 # The initial loss is computed over this many rows at most; it limits where the run may end.
 _INITIAL_ROWS = 256
@@ -273,3 +288,67 @@ class TrainingCore:
         self._evaluated = {
             (name, True): (float(losses[name][-1]), outputs[name][-1]) for name in self.splits
         }
+
+
+# Training part of a run again, to find the update at which it diverged.
+
+
+def find_divergence(core: TrainingCore, cause: Cause) -> Divergence:
+    """Go back to the last good evaluation and look for the update that went wrong.
+
+    An array with an infinite number or NaN keeps it, so bisection finds the first such update. A
+    loss may leave its bounds several times; bisection finds one of these updates, always the same.
+
+    Args:
+        core: at the end of its run, and unchanged afterwards; but if its numbers are not finite,
+            it is left at the last good evaluation, with the history up to the end.
+        cause: why the run counts as diverged.
+    """
+    ended, last_good = core.snapshot(), core.last_good
+    end = core.stopping.best_iteration if core.stopping and core.best else ended.iteration
+    loss, largest = core.evaluate("train")[0], float(np.abs(core.network.theta).max())
+    by_arrays = not all_finite(core.live)
+    core.restore(last_good)
+    good_loss, _ = core.evaluate("train")
+    core.look(last=True)
+    iteration = _bisect(core, end, cause, by_arrays)
+    core.update(1)
+    parameter, memory = culprit(core.network, core.optimizer, cause)
+    core.restore(ended)
+    if cause == "not_finite":
+        copy_into(core.live, last_good.arrays)
+    return Divergence(
+        iteration=iteration,
+        cause=cause,
+        parameter=parameter,
+        last_good_loss=good_loss if isfinite(good_loss) else None,
+        last_good_iteration=last_good.iteration,
+        began=core.bounds.began,
+        loss=loss if isfinite(loss) else None,
+        largest_weight=largest if isfinite(largest) else None,
+        memory=memory,
+    )
+
+
+def _bisect(core: TrainingCore, end: int, cause: Cause, by_arrays: bool) -> int:
+    """Find the update that went wrong, and leave the state just before it."""
+    good = core.last_good
+    while end - core.iteration > 1:
+        middle = (core.iteration + end) // 2
+        while core.iteration < middle:
+            core.update(min(middle - core.iteration, MOST_ITERATIONS))
+        if _diverged(core, cause, by_arrays):
+            end = middle
+            core.restore(good)
+        else:
+            good = core.snapshot()
+            core.look(last=True)
+    return end
+
+
+def _diverged(core: TrainingCore, cause: Cause, by_arrays: bool) -> bool:
+    if by_arrays:
+        return not all_finite(core.live)
+    found = core.check_divergence()
+    # A loss leaves its bounds long before it overflows.
+    return found == cause if cause == "not_finite" else found is not None

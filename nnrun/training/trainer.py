@@ -10,11 +10,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from nnrun.engines.sampling import MOST_ITERATIONS
+from nnrun.engines.base import MOST_ITERATIONS
 from nnrun.nn.signature import Array
-from nnrun.training.core import TrainingCore
-from nnrun.training.divergence import Cause
-from nnrun.training.replay import find_divergence
+from nnrun.training.core import TrainingCore, find_divergence
 from nnrun.training.state import (
     HistoryRow,
     TrainingState,
@@ -23,7 +21,8 @@ from nnrun.training.state import (
     network_arrays,
     under,
 )
-from nnrun.training.watching.watched import add_record, record_in
+from nnrun.training.stopping import Cause
+from nnrun.training.watched import add_record, record_in
 
 # The loop yields after about this many seconds of updates, so that the caller can show progress,
 # save a checkpoint or stop; and after this many updates at the latest.

@@ -15,13 +15,37 @@ from typing import Any
 
 import h11
 import uvicorn
+from platformdirs import user_state_path
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from nnrun.compiler import cache as private_files
 from nnrun.errors import InterruptionError, UsageError
 from nnrun.systems import system
-from nnrun.ui.access import HEADERS, is_loopback
-from nnrun.ui.app import make_app
-from nnrun.ui.pages.base import State
+from nnrun.ui.access import HEADERS, is_loopback, make_app
+from nnrun.ui.pages.pages import State
+from nnrun.ui.watcher import rendered
+
+# A local page that leads the browser to the server.
+#
+# Every user of a machine can read the command lines of all processes. The one that starts the
+# browser has the path of this page, which only its user can open, in place of the secret address.
+
+
+@contextmanager
+def page_to(address: str, port: int) -> Iterator[Path]:
+    """The page, which is removed in the end.
+
+    Raises: OSError or NotPrivateError if no such page can be kept.
+    """
+    folder, name = user_state_path("nnrun", appauthor=False), f"ui-{port}.html"
+    page = rendered("opening.html", title="Opening", text="", address=address)
+    private_files.write(folder, name, page.encode())
+    try:
+        yield folder / name
+    finally:
+        with suppress(OSError):
+            (folder / name).unlink()
+
 
 FIRST_PORT = 8620
 """The port where none is asked for, if it is free."""

@@ -2,19 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from math import inf
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
+from typing import Any
 
+from anyio import to_thread
+from markupsafe import Markup
+
+from nnrun import __version__
+from nnrun.characters import shortened
+from nnrun.config.settings import choice_of, choice_words
 from nnrun.garbage import not_collected
-from nnrun.reports.html.overview import Found
+from nnrun.reports.charts.chart import element
+from nnrun.reports.document import NOW, RUNS, Cell, Grid, Note, Section, StatusMark
+from nnrun.reports.examine import LoadData
+from nnrun.reports.html.overview import Found, Limits, kinds_of, with_endings
+from nnrun.reports.html.report import Report, parts_of
+from nnrun.reports.html.runs import in_progress
+from nnrun.reports.numbers import MISSING, count, duration, number, plural
+from nnrun.reports.progress_words import share_words, sweep_line
+from nnrun.reports.summary import metric_label
+from nnrun.reports.templates import environment
 from nnrun.runs.catalog.live import Key, LiveRuns
-from nnrun.runs.catalog.summary import IN_PROGRESS
+from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
-from nnrun.ui.parts import Part, problem_part
+from nnrun.sweeps.board.best import searches_of
+
+# Parts of a page: pieces of HTML that the server sends again when they have changed.
+
+_PACKAGES = ("nnrun.ui", "nnrun.reports.html")
+
+
+@dataclass(frozen=True)
+class Part:
+    """An element of a page.
+
+    Of a `section`, which comes and goes, `html` is the whole element, of others what is in it; a
+    section without a title is not in the list of contents.
+    """
+
+    id: str
+    html: Markup
+    title: str = ""
+    section: bool = True
+    digest: str = ""
+
+    @classmethod
+    def of(cls, part_id: str, html: str, title: str = "", *, section: bool = True) -> Part:
+        """The part with this HTML."""
+        digest = sha256(html.encode()).hexdigest()[:16]
+        return cls(part_id, Markup(html), title, section, digest)
+
+
+def parts_from(sections: Iterable[Section]) -> Iterator[Part]:
+    """The parts of a report that these sections make, as in its file."""
+    for name, found in parts_of(sections).items():
+        titled = len(found) > 1 or found[0].title != name
+        html = rendered("part.html", name=name, sections=found, titled=titled)
+        yield Part.of(name.lower(), html.strip(), name)
+
+
+def problem_part(why: str) -> Part:
+    """In place of what cannot be drawn."""
+    note = Note(f"This cannot be shown now: {shortened(why, 300)}.", "bad")
+    (part,) = parts_from([Section("Problem", [note], "Problem")])
+    return part
+
+
+def rendered(template: str, /, **values: Any) -> str:
+    """A template of the live page, which can use those of the report, with these values."""
+    found = environment(*_PACKAGES).get_template(template)
+    return found.render(
+        version=__version__, count=count, plural=plural, sweep_line=sweep_line, **values
+    )
+
 
 _SECONDS = 1.0
 # Looking, and drawing what has ended, take at most these shares of the time.
@@ -192,3 +260,195 @@ class Snapshot:
     def find(self, key: str) -> Found | None:
         """The run with this name and id."""
         return next((run for run in self.runs if run.overview.label == key), None)
+
+
+# The parts of the first page: the report of all runs, those in progress, and the list of runs.
+
+# A page is drawn again and again: it shows less than a file.
+_LIMITS = Limits(rows=200, runs=0, in_full=0, drawn=12, seeds=50)
+_MOST_RUNS = 50
+COUNTS = "counts"
+_WAIT = Part.of("wait", rendered("wait.html", id="wait"))
+
+
+def overview_parts(snapshot: Snapshot) -> list[Part]:
+    """The parts of the first page, in order; the counts come first."""
+    if not snapshot.now:  # the folder could not be looked at
+        return [*snapshot.results]
+    counts, *progress, runs = snapshot.now
+    best, others = [*snapshot.results[:1]], [*snapshot.results[1:]]
+    return [counts, *best, *progress, *(others if snapshot.drawn else [_WAIT]), runs]
+
+
+def run_parts(found: Found | None) -> list[Part]:
+    """The parts of the page of a run in progress; none once it has ended."""
+    if found is None or found.overview.status not in IN_PROGRESS:
+        return []
+    if found.overview.status == QUEUED:
+        note = Note("It waits in a sweep whose workers are busy.")
+        return [*parts_from([Section("In progress", [note], NOW)])]
+    return [*parts_from(in_progress([found.overview]))]
+
+
+def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts], missing: str = "") -> list[Part]:
+    """The counts, the sweeps and runs in progress, and the newest runs.
+
+    `missing` is the path of the results folder, where there is none.
+    """
+    statuses = kinds_of(runs)
+    counts = rendered(
+        "counts.html", total=len(runs), statuses=statuses, sweeps=sweeps, missing=missing
+    )
+    newest = sorted(runs, key=lambda run: run.overview.started or "", reverse=True)[:_MOST_RUNS]
+    shown = table_of(newest, runs, "The newest runs")
+    table = rendered("runs_part.html", id=RUNS.lower(), runs=shown, total=len(runs))
+    return [
+        Part.of(COUNTS, counts, section=False),
+        *parts_from(in_progress([run.overview for run in runs])),
+        Part.of(RUNS.lower(), table, RUNS),
+    ]
+
+
+def draw(runs: Sequence[Found], sweeps: Sequence[SweepCounts], load_data: LoadData) -> list[Part]:
+    """The verdict, and the leaderboards, curves and settings of the runs that have ended."""
+    if not runs:
+        return []
+    report = report_of(runs, load_data, sweeps)
+    # They read the data's notes.
+    sections = [*report.results(), *report.searches()]
+    best = rendered(
+        "best.html", title="Best", verdict=report.verdict, data_notes=report.data_notes()
+    )
+    return [Part.of("best", best.strip(), "Best"), *parts_from(sections)]
+
+
+def report_of(
+    runs: Sequence[Found], load_data: LoadData, sweeps: Sequence[SweepCounts] = ()
+) -> Report:
+    """The report on these runs, in which each has a page of its own."""
+    report = Report(runs, load_data, _LIMITS, sweeps=sweeps)
+    report.anchors = {run.key: f"runs/{run.key}" for run in runs}
+    return report
+
+
+_HEADER = ("", "run", "result", "status", "settings", "started", "seed", "training")
+
+
+def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid:
+    """A row for each of these runs, described by what a search chose, or by what differs."""
+    keys = most_varied([run.overview for run in every])
+    searches = searches_of({run.folder.parent for run in shown}, [run.overview for run in every])
+    rows = []
+    for run in with_endings(shown, searches):
+        seen = run.overview
+        choice = searches.choices.get((seen.name, seen.run_id))
+        rows.append(_row(run, choice or choice_of(seen.settings or {}, keys.get(seen.name, ()))))
+    return Grid(title, _HEADER, rows, texts=6, heads=1, hidden=True)
+
+
+def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
+    run, key = found.overview, found.overview.label
+    words = choice_words(choice)
+    mark = StatusMark.of(run.status, run.warnings)
+    result, began = run.result, run.status != QUEUED
+    value = MISSING
+    if result is not None:
+        value = f"{result[0]} {metric_label(str(run.metric))} {number(result[1])}"
+    box = element("input", type="checkbox", name="run", value=key, aria_label=f"Compare {key}")
+    return [
+        Cell("", drawing=box),
+        Cell(key, link=f"runs/{key}"),
+        Cell(shortened(value, 60)),
+        Cell(" ".join([mark.text, *share_words(run.progress)]), kind=f"status {mark.kind}"),
+        Cell(shortened(" ".join(words)) or MISSING),
+        Cell(MISSING if not began or run.started is None else run.started[:19].replace("T", " ")),
+        Cell(MISSING if run.seed is None else str(run.seed)),
+        Cell(MISSING if not began or run.seconds is None else duration(run.seconds)),
+    ]
+
+
+# Open pages: each gets the parts that have changed since it got them last.
+
+# A comment that keeps the connection open, and finds out whether the page is still there.
+_SILENCE_SECONDS = 15.0
+_RETRY = "retry: 1000\n\n"
+MOST = 50
+"""Open pages; another one is answered that there are too many."""
+_FULL = "event: full\ndata: too many pages are open\n\n"
+View = Callable[[Snapshot], Sequence[Part]]
+
+
+class Listeners:
+    """Passes snapshots from the watcher's thread to the event loop.
+
+    A page that reads slowly gets the newest snapshot, and none of those in between.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: set[asyncio.Event] = set()
+        self._closed = False
+
+    def attach(self) -> None:
+        """Use the event loop that is running."""
+        self._loop = asyncio.get_running_loop()
+
+    def publish(self, _: Snapshot) -> None:
+        """Wake the open pages; called in any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def close(self) -> None:
+        """End the streams of all pages; called in any thread."""
+        self._closed = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        for event in self._waiting:
+            event.set()
+
+    async def stream(self, watcher: Watcher, view: View) -> AsyncIterator[str]:
+        """The events of one page, until it is closed."""
+        if len(self._waiting) >= MOST:
+            yield _FULL
+            return
+        arrived = asyncio.Event()
+        self._waiting.add(arrived)
+        watcher.listen(1)
+        try:
+            yield _RETRY
+            await to_thread.run_sync(watcher.fresh)
+            sent: dict[str, str] = {}
+            while not self._closed:
+                parts = view(watcher.snapshot)
+                found = {part.id: part.digest for part in parts}
+                if found != sent:
+                    yield _event(parts, sent)
+                    sent = found
+                try:
+                    await asyncio.wait_for(arrived.wait(), _SILENCE_SECONDS)
+                except TimeoutError:
+                    yield ":\n\n"
+                arrived.clear()
+        finally:
+            watcher.listen(-1)
+            self._waiting.discard(arrived)
+
+
+def _event(parts: Sequence[Part], sent: dict[str, str]) -> str:
+    """The changed parts, and the ids of all."""
+    changed = [asdict(part) for part in parts if sent.get(part.id) != part.digest]
+    content = {"order": [[part.id, part.title] for part in parts], "parts": changed}
+    return f"event: parts\ndata: {json.dumps(content)}\n\n"
+
+
+# Numbers in addresses and headers.
+
+_MOST_DIGITS = 9
+
+
+def whole_number(text: str) -> int | None:
+    """The number that these digits 0 to 9 make; None if they are too many, or other characters."""
+    sound = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if sound else None

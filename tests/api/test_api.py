@@ -17,7 +17,7 @@ import pytest
 
 import nnrun
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
-from nnrun.models.load import load as load_model
+from nnrun.models.load import load_model
 from nnrun.nn import Network
 from nnrun.runs.lease import RunLease
 from tests.lab import invoke

@@ -25,7 +25,7 @@ _FEW, _FEW_PAIRS, _PAIRS = 200, 10, 50
 _PLAN = """
 import json, sys, time
 from pathlib import Path
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 

@@ -20,9 +20,8 @@ from typing import Any
 from unittest.mock import patch
 
 from nnrun.search.plan import plan_search
-from nnrun.search.proposer import OptunaChooser, OptunaProposer
-from nnrun.search.spaces.spread import Sobol
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.search.proposer import OptunaChooser, OptunaProposer, Sobol
+from nnrun.sweeps.planning.variants import Datasets
 from nnrun.training.trainer import Trainer
 from tests.search.helpers import IRIS, search
 

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from playwright.sync_api import expect
 
-from nnrun.ui.opening import page_to
+from nnrun.ui.server import page_to
 from tests.browser.check_ui import SOURCE, served
 
 

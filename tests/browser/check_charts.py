@@ -169,7 +169,7 @@ def test_numbers_in_maps_can_be_read(troubled, open_page, scheme) -> None:
 
 def contrast_of(*colours: str) -> float:
     """The contrast of two colours as browsers write them."""
-    from nnrun.reports.charts.style import contrast
+    from nnrun.reports.charts.chart import contrast
 
     hexes = [
         "#" + "".join(f"{int(part):02x}" for part in colour[4:-1].split(",")) for colour in colours

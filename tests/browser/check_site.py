@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.reports.reference.pages import LESSONS, PAGES
+from nnrun.reports.reference.site import LESSONS, PAGES
 from tests.browser.check_report import AA
 
 

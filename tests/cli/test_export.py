@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.runs.catalog.select import select_run
 
 

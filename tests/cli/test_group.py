@@ -25,16 +25,12 @@ NEVER = ("asyncio", "multiprocessing", "psutil", "scipy", "sklearn", "jinja2", "
 # What training on numbers, with a network that has a function of its own, does not need.
 TRAINING = (
     "nnrun.config.hints",
-    "nnrun.data.images.read",
     "nnrun.engines.compiled.tape",
-    "nnrun.models.decision",
     "nnrun.reports.html",
     "nnrun.runs.catalog.index",
-    "nnrun.runs.execution.deciding",
-    "nnrun.runs.extend",
     "nnrun.sweeps.board",
     "nnrun.sweeps.sweep",
-    "nnrun.training.watching.watch",
+    "nnrun.training.watch",
     "numpy.polynomial",
     "sqlite3",
 )

@@ -12,10 +12,9 @@ import pytest
 from nnrun.cli import COMMANDS
 from nnrun.config.hints import place_of
 from nnrun.config.load import config_from_dict
-from nnrun.config.yaml.parse import parse
-from nnrun.config.yaml.text import Text
+from nnrun.config.yaml.parse import Text, parse
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.preprocessing.steps import STEPS
+from nnrun.data.steps import STEPS
 from nnrun.errors import EXIT_CODES
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
@@ -26,7 +25,7 @@ from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.sequential import Layers
 from nnrun.nn.signature import Bounds
-from nnrun.reports.reference.pages import lessons, pages
+from nnrun.reports.reference.site import lessons, pages
 from nnrun.reports.reference.topics import KINDS, topics
 
 TABLES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.storage.durable import files
+from nnrun.runs.storage import durable as files
 
 
 def test_a_run_ends_in_a_table_and_a_report(lab, cars):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from nnrun.compiler.llvm import cache
-from nnrun.compiler.llvm.compiler import compile_source
-from nnrun.compiler.llvm.machine import Processor
+from nnrun.compiler import cache
+from nnrun.compiler.compile import compile_source
+from nnrun.compiler.machine import Processor
 
 
 def compiled_for(target: Processor, source: str, dtype: str) -> bytes:

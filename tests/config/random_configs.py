@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import numpy as np
 from hypothesis import strategies as st
 
-from nnrun.config.schema.metrics import published_keys
+from nnrun.config.schema.training import published_keys
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.preprocessing.steps import STEPS as PREPROCESSING
+from nnrun.data.steps import STEPS as PREPROCESSING
 from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer

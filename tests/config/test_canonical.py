@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import create_model
 
-from nnrun.config.canonical import canonical
-from nnrun.config.load import config_from_dict, config_to_dict
-from nnrun.config.schema.base.block import Block
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.load import canonical, config_from_dict, config_to_dict
+from nnrun.config.schema.block import Block
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig

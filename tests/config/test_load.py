@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import Experiment, config_from_dict, config_to_dict, load_config
-from nnrun.config.yaml.dump import dump
+from nnrun.config.yaml.scalars import dump
 from nnrun.errors import ConfigError
 from nnrun.nn.initializers import Initializer
 
@@ -271,7 +271,7 @@ def test_loading_makes_the_blocks_of_what_a_config_has() -> None:
     """Classes of all layers, losses and data sets would take longer than a short run."""
     script = (
         "import sys; from pathlib import Path; from nnrun.config.load import load_config\n"
-        "from nnrun.config.schema.base.from_signature import NamedBlock\n"
+        "from nnrun.config.schema.from_signature import NamedBlock\n"
         "load_config(Path(sys.argv[1]))\n"
         "made = [block.__name__ for base in NamedBlock.__subclasses__() "
         "for block in base.__subclasses__()]\n"

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
-from nnrun.config.overrides import format_override, split_argument
+from nnrun.config.overrides import format_override, parse_grid, split_argument
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.several import parse_grid
 from nnrun.errors import ConfigError
 from tests.config.planted import pairs
 

@@ -9,8 +9,8 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
 from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
+from nnrun.sweeps.planning.variants import Datasets
 
 CONFIG = {
     "name": "blocks",

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 
 from nnrun.config.load import config_from_dict, config_to_dict, load_config
-from nnrun.config.schema.json_schema import json_schema
-from nnrun.config.yaml.dump import dump
+from nnrun.config.schema.experiment import json_schema
+from nnrun.config.yaml.scalars import dump
 from tests.config.random_configs import CONFIGS, STACKS
 
 

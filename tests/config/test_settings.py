@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.setting_words import choice_words, value_words
-from nnrun.config.settings import choice_of, parts_apart, told_apart
+from nnrun.config.settings import choice_of, choice_words, parts_apart, told_apart, value_words
 from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
 
 

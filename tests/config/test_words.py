@@ -11,7 +11,7 @@ from nnrun.config.hints import place_of
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import DTYPES, ENGINES, SAMPLINGS
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.preprocessing.steps import STEPS
+from nnrun.data.steps import STEPS
 from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
@@ -19,8 +19,7 @@ from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
-from nnrun.suggestions import nearest
-from nnrun.synonyms import SYNONYMS
+from nnrun.suggestions import SYNONYMS, nearest
 from tests.config.planted import pairs
 from tests.lab import invoke, refused
 
@@ -86,7 +85,7 @@ def folded(word: str) -> str:
 @pytest.mark.parametrize("table", TABLES)
 def test_no_synonym_is_a_name_of_ours(table):
     """A word of another library that has become a part of nnrun leads nowhere else any more."""
-    assert set() == out_of_date(TABLES[table]), "remove them from nnrun/synonyms.py"
+    assert set() == out_of_date(TABLES[table]), "remove them from nnrun/suggestions.py"
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -9,11 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.course.attempt import SEEDS
-from nnrun.course.exercises import deep
+from nnrun.course import exercises as deep
+from nnrun.course.exercises import EXERCISES
 from nnrun.course.files import NUMBERS, OWN_LAYER, exercise_file
-from nnrun.course.grading import Grade, grade
-from nnrun.course.lessons import EXERCISES
+from nnrun.course.grading import SEEDS, Grade, grade
 from tests.course.solutions import SOLUTIONS, WRONG, Edits
 
 FEW = SEEDS[:2]

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.schema.data.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.schema.data.splitting import SplitConfig
+from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig, SplitConfig
 
 
 @pytest.fixture

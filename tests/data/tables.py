@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.schema.data.columns import ColumnsConfig, EmbeddingConfig, Impute
-from nnrun.config.schema.data.dataset import DatasetConfig
-from nnrun.config.schema.data.splitting import SplitConfig
+from nnrun.config.schema.columns import ColumnsConfig, EmbeddingConfig, Impute
+from nnrun.config.schema.dataset import DatasetConfig, SplitConfig
 from nnrun.data.dataset import Dataset
+from nnrun.data.readers.excel import open_table
 from nnrun.data.readers.table import read_table
-from nnrun.data.readers.tables.opening import open_table
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.held_out import duplicates, with_training_categories
-from nnrun.data.rows.raw import RawRows, equal_rows
-from nnrun.data.splits.make import make_split
-from nnrun.data.splits.parts import Split, SplitData
+from nnrun.data.rows import RawRows, equal_rows
+from nnrun.data.split_rows import Split, SplitData
+from nnrun.data.splits import duplicates, make_split, with_training_categories
 from tests.data.tables import CategorySettings, read_csv
 
 TOWNS = "age,town,shop,price\n1,A,u,10\n2,B,v,20\n3,C,u,30\n4,B,w,40\n5,D,u,50\n6,A,v,60\n"

@@ -7,13 +7,12 @@ import pickle
 import numpy as np
 import pytest
 
-from nnrun.config.schema.data.dataset import BuiltInConfig, DatasetConfig
+from nnrun.config.schema.dataset import BuiltInConfig, DatasetConfig
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.dataset import DatasetProblem, hash_arrays
-from nnrun.data.load import load_dataset
 from nnrun.data.memory import available_memory
-from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.splits.make import make_split
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.splits import load_dataset, make_split
 
 
 def test_csv_by_path_with_columns(csv, config):

@@ -10,8 +10,7 @@ import pytest
 
 from nnrun.course.files import NUMBERS, configs
 from nnrun.plugins import unload
-from nnrun.reports.reference.pages import lessons
-from nnrun.reports.reference.site import anchors
+from nnrun.reports.reference.site import anchors, lessons
 from tests.docs.examples import DOCS, blocks, read
 from tests.lab import invoke, invoke_well, refused
 

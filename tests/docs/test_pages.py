@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.plugins import unload
-from nnrun.reports.reference.pages import PAGES, PICTURES, pages
-from nnrun.reports.reference.site import anchors
+from nnrun.reports.reference.site import PAGES, PICTURES, anchors, pages
 from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
 from tests.forked import nnrun
 from tests.lab import invoke, invoke_well, refused

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.cli import COMMANDS
-from nnrun.reports.reference.pages import LESSONS, PAGES, PICTURES
+from nnrun.reports.reference.site import LESSONS, PAGES, PICTURES
 from nnrun.reports.reference.topics import topics
 from tests.lab import invoke
 

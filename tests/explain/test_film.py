@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.explain import film
-from nnrun.explain.film import film_of, filmed_training
-from nnrun.explain.surfaces import extent_of, surfaces
+from nnrun.explain import surfaces as film
+from nnrun.explain.surfaces import extent_of, film_of, filmed_training, surfaces
 from nnrun.explain.update import explain_run
-from nnrun.models.load import load
-from nnrun.models.weights import weights_of
+from nnrun.models.load import load_model as load
+from nnrun.models.load import weights_of
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.config.schema.data.dataset import DatasetConfig
-from nnrun.data.load import load_dataset
+from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.data.splits import load_dataset
 from nnrun.explain.surfaces import extent_of, grid_rows, surfaces
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare

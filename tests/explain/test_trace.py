@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.explain.equations import equations, loss_equation, middle_window, optimizer_equation
-from nnrun.explain.trace import ParameterTrace, UpdateTrace, trace_update
+from nnrun.explain.trace import (
+    ParameterTrace,
+    UpdateTrace,
+    equations,
+    loss_equation,
+    middle_window,
+    optimizer_equation,
+    trace_update,
+)
 from nnrun.explain.update import explain_config
 from nnrun.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, SGD, Network
 from nnrun.nn.layers import BatchNorm, Bias, Convolution, Dropout, MatMul, Residual, dense

@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from nnrun.runs.storage import run_folder, sweep_progress
-from nnrun.runs.storage.contents import progress
-from nnrun.runs.storage.durable import staged
+from nnrun.runs.storage import progress, staged, sweep_progress
+from nnrun.runs.storage import store as run_folder
 
 
 class Disk:

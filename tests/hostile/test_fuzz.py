@@ -21,28 +21,33 @@ import pytest
 from PIL import Image
 
 from nnrun.config.load import Experiment, load_config
+from nnrun.config.overrides import parse_grid
 from nnrun.config.scaffold.from_data import draft
-from nnrun.config.several import parse_grid
-from nnrun.data.builtin.mnist import read_idx
+from nnrun.data.builtin.fetched import read_idx
 from nnrun.data.dataset import Dataset
-from nnrun.data.images.decode import FORMATS, read_image
+from nnrun.data.images import FORMATS, read_image
 from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.text.csv_table import CsvTable
+from nnrun.data.readers.text_lines import CsvTable
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
-from nnrun.models.load import load as load_model
-from nnrun.models.load import make_model
+from nnrun.models.load import load_model, make_model
 from nnrun.models.model import Model
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.storage.contents.history import load_history, read_history
-from nnrun.runs.storage.contents.names import CHECKPOINT, HISTORY, REPORT
-from nnrun.runs.storage.contents.strict_json import sealed
-from nnrun.runs.storage.reading import StoredRun, read_run
+from nnrun.runs.storage.reading import (
+    CHECKPOINT,
+    HISTORY,
+    REPORT,
+    StoredRun,
+    load_history,
+    read_history,
+    read_run,
+)
+from nnrun.runs.storage.sealed import sealed
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.comparison.statistics import summarize
+from nnrun.sweeps.board.comparison import summarize
 from nnrun.sweeps.board.published import read_references, welch_p
-from nnrun.sweeps.workers.wire import pack_result, unpack_message, unpack_result
+from nnrun.sweeps.workers.job import pack_result, unpack_message, unpack_result
 from tests.data.tables import CategorySettings, read_csv
 from tests.hostile.mutations import ODD, Making, flipped, mutated, one_of, sampled
 from tests.sweeps.helpers import large, make_store

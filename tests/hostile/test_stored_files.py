@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 from nnrun.cli import cli
 from nnrun.reports.html.overview import find_runs
-from nnrun.runs.storage.contents.sealed import read_sealed
-from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.ui.content import draw
+from nnrun.runs.storage.sealed import read_sealed
+from nnrun.sweeps.planning.variants import Datasets
+from nnrun.ui.watcher import draw
 from tests.forging import reseal
 from tests.search.helpers import IRIS, config
 

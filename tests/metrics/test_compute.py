@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from nnrun.metrics.compute import Truth, value_of, values_of
 from nnrun.metrics.table import METRICS, find, names_of
-from nnrun.models.measured import measured, truth_of
+from nnrun.models.scores import measured, truth_of
 from nnrun.models.task import Classification, Regression
 
 # Each kind of case of classes, of which there are 20, occurs five times, values 25 times.

@@ -14,7 +14,7 @@ import pytest
 import sklearn.metrics as reference
 
 from nnrun.metrics.table import METRICS, find, names_of
-from nnrun.models.measured import Measured
+from nnrun.models.scores import Measured
 from nnrun.models.task import Classification, Regression
 
 PLAIN = Regression(lambda y: y, lambda y: y)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.schema.data.steps import STEP_BLOCKS
+from nnrun.config.schema.columns import STEP_BLOCKS
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.preprocessing.steps import SCALERS, STEPS
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.steps import SCALERS, STEPS
 from nnrun.models.model import Model
 from nnrun.nn import LOSSES, MeanSquared, Network
 from nnrun.nn.signature import Array, Shape

@@ -14,11 +14,10 @@ from sklearn.metrics import (
     precision_recall_curve,
 )
 
-from nnrun.config.schema.decide import DecideConfig
-from nnrun.models.decision import Counts, Decision, Objective, fit_threshold
-from nnrun.models.task import Classification
+from nnrun.config.schema.experiment import DecideConfig
+from nnrun.models.task import Classification, Counts, Decision, Objective, fit_threshold
 from nnrun.nn.signature import Array
-from nnrun.runs.execution.deciding import objective_of
+from nnrun.runs.execution.result import objective_of
 
 ONE_TO_FIVE = {"false_positive": 1, "false_negative": 5}
 SCORES: dict[str, Callable[..., float]] = {

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import nnrun
-from nnrun.data.inference.columns import UnknownCategoryWarning
+from nnrun.data.inference.encoded_rows import UnknownCategoryWarning
 from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
-from nnrun.models.embeddings import input_names
+from nnrun.models.model import input_names
 from nnrun.models.onnx.export import onnx_bytes
 
 SHOPS = [f"shop {i}" for i in range(8)]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nnrun.errors import NnrunError, UsageError
-from nnrun.models.load import load
-from nnrun.models.tensors import pack, unpack
+from nnrun.models.load import load_model as load
+from nnrun.models.load import pack, unpack
 
 
 @pytest.fixture

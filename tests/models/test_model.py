@@ -13,7 +13,7 @@ import pytest
 import nnrun
 from nnrun.data.inference.new_rows import open_rows
 from nnrun.errors import DataError, UsageError
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from tests.models.conftest import CONFIGS
 
 
@@ -161,8 +161,8 @@ def test_a_model_needs_no_training_code(trained):
     code = f"""
 import sys
 from pathlib import Path
-from nnrun.models.load import load
-load(Path({str(folder)!r})).predict([[1.0, 2.0, 3.0, 4.0]])
+from nnrun.models.load import load_model
+load_model(Path({str(folder)!r})).predict([[1.0, 2.0, 3.0, 4.0]])
 print(*[n for n in ("nnrun.training", "nnrun.engines", "nnrun.runs", "sklearn", "scipy", "llvmlite",
     "rich", "click") if n in sys.modules])
 """

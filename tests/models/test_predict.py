@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.data.inference.csv_rows import CsvRows
-from nnrun.data.inference.npz_rows import NpzRows
+from nnrun.data import rows as mapped
+from nnrun.data.inference.encoded_rows import NpzRows
+from nnrun.data.inference.table_rows import CsvRows
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.readers import npz_arrays
-from nnrun.data.readers.text.csv_table import CsvTable
-from nnrun.data.rows import mapped
-from nnrun.models.load import load
-from nnrun.models.measured import Measured
+from nnrun.data.readers import npz as npz_arrays
+from nnrun.data.readers.text_lines import CsvTable
+from nnrun.models.load import load_model as load
 from nnrun.models.predict import predict_rows
-from nnrun.models.writing.formats import WRITERS
+from nnrun.models.scores import Measured
+from nnrun.models.writing import WRITERS
 
 
 class Lines(io.RawIOBase):

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing import Preprocessing
 from nnrun.models.model import Model
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.models.rounding import rounding_of

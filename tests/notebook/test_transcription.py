@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.engines.sampling import Sampler
+from nnrun.engines.base import Sampler
 from nnrun.runs.events import Listener
-from nnrun.training.streams import Streams
+from nnrun.training.state import Streams
 from tests.notebook.transcription import binary, one_hot, train_cnn, train_dense, unit_rows
 
 TOLERANCE = 1e-12

@@ -11,7 +11,7 @@ import torch
 
 import nnrun
 from nnrun.errors import UsageError
-from nnrun.models.code.language import NUMPY, TORCH
+from nnrun.models.code.layers import NUMPY, TORCH
 from nnrun.models.code.script import script
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.nn.formulas import Expression, FormulaError
@@ -124,7 +124,7 @@ def test_a_layer_brings_its_own_form_in_exports(write) -> None:
 
 
 STEPS_WRITE_THEMSELVES = """
-from nnrun.data.preprocessing.steps import Scaler
+from nnrun.data.steps import Scaler
 
 @register("step", "by_width")
 class ByWidth:

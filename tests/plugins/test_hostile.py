@@ -10,8 +10,7 @@ import pytest
 
 import nnrun
 from nnrun.errors import ConfigError, NnrunError
-from nnrun.models.load import load as load_model
-from nnrun.models.tensors import pack, unpack
+from nnrun.models.load import load_model, pack, unpack
 from nnrun.plugins import loading, unload
 from tests.forging import forge, said
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.data.preprocessing.steps import SCALERS
+from nnrun.data.steps import SCALERS
 from nnrun.nn.initializers import DRAWS_BIASES
 from nnrun.plugins import PluginError, load, unload
 from nnrun.plugins.kinds import KINDS
@@ -65,7 +65,7 @@ def test_options_of_parts_have_their_effect(write) -> None:
     """An initializer draws biases, and a scaler scales targets."""
     load(
         write(
-            "from nnrun.data.preprocessing.steps import MinMax\n"
+            "from nnrun.data.steps import MinMax\n"
             "@register('initializer', 'ones', biases=True)\n"
             "def ones(shape, fans, *, rng):\n    return np.ones(shape)\n"
             "@register('step', 'stretch')\n"

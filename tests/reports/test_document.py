@@ -26,9 +26,9 @@ from nnrun.reports.document import (
 )
 from nnrun.reports.html.runs import drawn
 from nnrun.reports.markup import document_markdown
-from nnrun.reports.notebook.parts import document_html
+from nnrun.reports.notebook import document_html
 from nnrun.reports.templates import environment
-from nnrun.reports.terminal.blocks import document
+from nnrun.reports.terminal.fitting import document
 
 LINES = {"train": [4.0, 2.0, 1.0], "test": [5.0, 3.0, 2.0]}
 BLOCKS = [

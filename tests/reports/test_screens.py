@@ -19,14 +19,13 @@ from nnrun.cli.output import Output
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.reports.checks import gradients_table
 from nnrun.reports.comparison import letter
+from nnrun.reports.row_names import Names
 from nnrun.reports.terminal import fitting
-from nnrun.reports.terminal.blocks import table_of
 from nnrun.reports.terminal.boards import comparison_tables, leaderboard_tables
-from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.fitting import Column, FittedTable, table_of
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.reports.terminal.runs import runs_table
 from nnrun.reports.terminal.show import run_in_full
-from nnrun.reports.verdict.names import Names
 from nnrun.runs.catalog.compare import compare
 from nnrun.runs.catalog.summary import RunSummary, by_time, varied
 from nnrun.sweeps.board.leaderboard import make_leaderboard

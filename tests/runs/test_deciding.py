@@ -15,11 +15,10 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 import nnrun
 from nnrun.config.load import config_from_dict
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.errors import ConfigError, UsageError
-from nnrun.models.decision import Decision
-from nnrun.models.load import restore
-from nnrun.models.weights import weights_of
+from nnrun.models.load import restore, weights_of
+from nnrun.models.task import Decision
 from nnrun.runs.preparation.prepare import prepare_again
 from tests.lab import invoke
 

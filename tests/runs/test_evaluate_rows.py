@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnrun.runs.lifecycle import train
-from nnrun.runs.verification.verify import verify
+from nnrun.runs.verify import verify
 
 
 def test_small_sets_are_evaluated_whole(prepared):

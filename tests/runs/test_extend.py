@@ -12,8 +12,7 @@ import pytest
 from nnrun.config.load import config_from_dict, load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.events import Listener
-from nnrun.runs.extend import extend
-from nnrun.runs.lifecycle import train
+from nnrun.runs.lifecycle import extend, train
 from nnrun.runs.preparation.prepare import prepare, prepare_again
 from tests.forging import forge, revise, said
 from tests.lab import invoke, invoke_well, refused

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import config_from_dict, config_to_dict, load_config
-from nnrun.config.yaml.dump import dump
+from nnrun.config.yaml.scalars import dump
 from nnrun.errors import ConfigError
 from nnrun.runs.events import Listener
-from nnrun.runs.extend import extend
-from nnrun.runs.lifecycle import train
+from nnrun.runs.lifecycle import extend, train
 from nnrun.runs.preparation.prepare import prepare, prepare_again
-from nnrun.runs.verification.verify import verify
-from nnrun.training.streams import Streams
+from nnrun.runs.verify import verify
+from nnrun.training.state import Streams
 
 FOLDS = """
 name: folded

@@ -9,8 +9,8 @@ import pytest
 
 from nnrun import NUMERICS_VERSION
 from nnrun.config.load import config_to_dict, load_config
-from nnrun.config.schema.data.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.schema.data.steps import STEP_BLOCKS
+from nnrun.config.schema.columns import STEP_BLOCKS
+from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
 from nnrun.config.schema.network import InitializerConfig, LayerConfig, LossConfig
 from nnrun.config.schema.training import (
     EarlyStoppingConfig,
@@ -18,7 +18,7 @@ from nnrun.config.schema.training import (
     ScheduleConfig,
     TrainingConfig,
 )
-from nnrun.config.yaml.dump import dump, flow
+from nnrun.config.yaml.scalars import dump, flow
 from nnrun.runs.preparation.prepare import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -18,11 +18,11 @@ from nnrun.errors import UsageError
 from nnrun.runs.events import Listener
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage import run_folder
-from nnrun.runs.storage.durable.files import acquire
-from nnrun.runs.storage.folders import is_held
+from nnrun.runs.storage import store as run_folder
+from nnrun.runs.storage.durable import acquire
 from nnrun.runs.storage.reading import list_runs
-from nnrun.runs.storage.run_folder import RunFolder
+from nnrun.runs.storage.store import RunFolder
+from nnrun.runs.storage.sweep_progress import is_held
 from tests.forging import revise
 
 ROOT = Path(nnrun.__file__).parent
@@ -63,17 +63,17 @@ def test_one_module_locks_and_saves_runs():
     """Train, sweeps and Python go through it; so do failures and checkpoints."""
     assert {"runs/lease.py"} == uses("save") | uses("save_soon")
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
-    users = {"runs/lifecycle.py", "sklearn/fitting.py", "sweeps/workers/job.py"}
+    users = {"runs/lifecycle.py", "sklearn/parameters.py", "sweeps/workers/job.py"}
     # These train in memory and keep nothing: the range test of a learning rate, the grades of
     # exercises, films of surfaces, the playground.
-    users |= {"runs/execution/rate_finder.py", "course/attempt.py"}
-    users |= {"explain/film.py", "ui/playing/session.py"}
+    users |= {"runs/execution/rate_finder.py", "course/grading.py"}
+    users |= {"explain/surfaces.py", "ui/playing/session.py"}
     assert users == importers("nnrun.runs.execution.execute")
-    folders = ("nnrun.runs.storage.run_folder", "RunFolder")
-    assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
+    folders = ("nnrun.runs.storage.store", "RunFolder")
+    assert {"runs/lease.py"} == importers(*folders)
     # A sweep says how far it is in a folder of its own.
-    lockers = {"runs/storage/run_folder.py", "runs/storage/sweep_progress.py"}
-    assert lockers == importers("nnrun.runs.storage.durable.files", "acquire")
+    lockers = {"runs/storage/store.py", "runs/storage/sweep_progress.py"}
+    assert lockers == importers("nnrun.runs.storage.durable", "acquire")
 
 
 def test_one_module_reads_reports():
@@ -82,7 +82,7 @@ def test_one_module_reads_reports():
     for path in ROOT.rglob("*.py"):
         if "RunRecord.from_dict" in path.read_text():
             found.add(str(path.relative_to(ROOT)))
-    assert {"runs/storage/reading.py", "sweeps/workers/wire.py"} == found
+    assert {"runs/storage/reading.py", "sweeps/workers/job.py"} == found
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import pytest
 
 from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.errors import ConfigError
-from nnrun.models.weights import weights_views
+from nnrun.models.load import weights_views
 from nnrun.nn.initializers import Initializer
 from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.execution.described import describe_network
 from nnrun.sweeps.planning.estimate import estimate
-from nnrun.training.divergence import Divergence
+from nnrun.training.stopping import Divergence
 
 NESTED = """\
 dataset: {name: iris}

@@ -7,19 +7,18 @@ from hashlib import sha256
 
 import pytest
 
-from nnrun.models.tensors import pack
+from nnrun.models.load import pack
 from nnrun.runs.catalog import index
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.extend import extend
 from nnrun.runs.lease import Outcome, begin
-from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.contents.names import REPORT, WATCHED
-from nnrun.runs.storage.contents.watched import frames, read_watched
+from nnrun.runs.lifecycle import extend, train
+from nnrun.runs.storage.files import frames, read_watched
+from nnrun.runs.storage.reading import REPORT, WATCHED
 from nnrun.runs.storage.store import Store
-from nnrun.runs.verification.verify import verify
+from nnrun.runs.verify import verify
 from nnrun.training.state import TrainingState
-from nnrun.training.watching.watch import MOST_LOOKS
+from nnrun.training.watch import MOST_LOOKS
 from tests.forging import revise
 
 IRIS = """

@@ -17,10 +17,10 @@ from nnrun.runs.storage.store import Store
 from nnrun.search.plan import plan_search
 from nnrun.search.search import Search
 from nnrun.search.state import SearchState
-from nnrun.sweeps.board.from_store.searched import read_search
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.board.best import read_search
+from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers.inline import InlineWorkers, ended
+from nnrun.sweeps.workers.base import InlineWorkers, ended
 from nnrun.sweeps.workers.job import execute_job
 
 IRIS: dict[str, Any] = {

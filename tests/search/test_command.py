@@ -15,8 +15,8 @@ from nnrun.reports.document import StatusMark
 from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.report import Report
 from nnrun.reports.trials import Trials
-from nnrun.search.spaces import spread
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.search import proposer as spread
+from nnrun.sweeps.planning.variants import Datasets
 from tests.search.helpers import config, content_of, outcome, search, unlike
 
 TABLE = "size,kind,price\n" + "".join(

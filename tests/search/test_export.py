@@ -17,8 +17,8 @@ from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 from sqlalchemy.pool import NullPool
 
-from nnrun.runs.storage.contents.history import load_history
-from nnrun.runs.storage.contents.sealed import sealed_json
+from nnrun.runs.storage.reading import load_history
+from nnrun.runs.storage.sealed import sealed_json
 from tests.lab import invoke, refused
 from tests.search.helpers import IRIS, content_of, search
 

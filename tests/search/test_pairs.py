@@ -8,8 +8,8 @@ import pytest
 
 from nnrun.errors import ConfigError
 from nnrun.search.plan import plan_search
-from nnrun.search.spaces.spread import drawn_with
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.search.proposer import drawn_with
+from nnrun.sweeps.planning.variants import Datasets
 from tests.search.helpers import IRIS
 
 COSINE = {"schedule": "cosine", "initial": 0.1}

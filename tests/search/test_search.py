@@ -11,8 +11,8 @@ from optuna.distributions import FloatDistribution
 from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.search.proposer import OptunaProposer
-from nnrun.search.trials.trial import Trial
-from nnrun.sweeps.board.from_store.best import best_of
+from nnrun.search.trials import Trial
+from nnrun.sweeps.board.best import best_of
 from tests.search.helpers import IRIS, SMALL, config, content_of, outcome, search, unlike
 
 PRUNINGS = ("none", "halving", "asynchronous_halving", "median")

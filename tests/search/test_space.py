@@ -7,13 +7,11 @@ import tracemalloc
 import pytest
 
 from nnrun.config.schema.network import stack_layers
-from nnrun.config.schema.search.distributions import Choice, read_distribution
+from nnrun.config.schema.search import Choice, read_distribution
 from nnrun.errors import UsageError
-from nnrun.search.proposer import make_proposer
-from nnrun.search.spaces.choices import Space, parameters_of, present
-from nnrun.search.spaces.hidden import with_hidden
-from nnrun.search.spaces.spread import all_draws, drawn_with
-from nnrun.search.trials.pruning import stops_of
+from nnrun.search.choices import Space, parameters_of, present, with_hidden
+from nnrun.search.proposer import all_draws, drawn_with, make_proposer
+from nnrun.search.trials import stops_of
 
 LAYERS = [
     {"type": "flatten"},

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import load_config
-from nnrun.config.scaffold.searched import searched_draft
+from nnrun.config.scaffold.from_data import searched_draft
 from nnrun.reports.numbers import metric_number
 from nnrun.runs.preparation.prepare import prepare
 from tests.simulations.best_of_table import table

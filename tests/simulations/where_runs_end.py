@@ -1,4 +1,4 @@
-"""Where training ends, in units of where it began: the evidence for `nnrun.training.divergence`.
+"""Where training ends, in units of where it began: the evidence for `nnrun.training.stopping`.
 
     python -m tests.simulations.where_runs_end [SHARE]
 

@@ -24,9 +24,9 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import nnrun.sklearn
 from nnrun.config.load import load_config
-from nnrun.data.inference.columns import UnknownCategoryWarning
+from nnrun.data.inference.encoded_rows import UnknownCategoryWarning
 from nnrun.errors import DataError, UsageError
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store

@@ -13,11 +13,11 @@ from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor, _multilayer_perceptron
 from sklearn.preprocessing import scale
 
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.splits.make import make_split
+from nnrun.data.splits import make_split
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
-from nnrun.training.streams import Streams
+from nnrun.training.state import Streams
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

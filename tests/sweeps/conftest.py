@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
+from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers import processes
+from nnrun.sweeps.workers import base as processes
 from nnrun.systems import system
 from tests.sweeps.helpers import IRIS, Diary, Shell, make_store
 

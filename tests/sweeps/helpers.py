@@ -16,8 +16,7 @@ import psutil
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.events import Listener
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.workers.inline import InlineWorkers
-from nnrun.sweeps.workers.processes import ProcessWorkers
+from nnrun.sweeps.workers.base import InlineWorkers, ProcessWorkers
 from tests.forked import COMMANDS, Forked
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -240,7 +239,7 @@ def instead_of_run(seed: int, statement: str) -> str:
     return f"""
 import os
 from nnrun.sweeps.workers import job
-from nnrun.sweeps.workers.processes import main
+from nnrun.sweeps.workers.base import main
 
 real = job.execute_job
 

@@ -12,7 +12,7 @@ from nnrun.config.load import load_config
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.sweeps.workers.wire import pack_result, unpack_result
+from nnrun.sweeps.workers.job import pack_result, unpack_result
 from tests.lab import invoke, refused
 from tests.sweeps.helpers import BOSTON, IRIS
 

@@ -433,7 +433,7 @@ def test_a_scheduler_that_does_not_answer(wide, write, monkeypatch, tmp_path):
     """Exit 1, and nothing is written, nor said to be saved; also where Dask needs another package
     for this kind of address.
     """
-    from nnrun.sweeps.workers import dask_client
+    from nnrun.sweeps.workers import dask_tasks as dask_client
 
     monkeypatch.setattr(dask_client, "_CONNECT_SECONDS", 0.5)
     write("iris")
@@ -448,7 +448,7 @@ def test_a_scheduler_that_does_not_answer(wide, write, monkeypatch, tmp_path):
 
 def test_waiting_for_a_scheduler_is_said(wide, write, monkeypatch):
     """Before it turns out that none answers; with --quiet, that alone is."""
-    from nnrun.sweeps.workers import dask_client
+    from nnrun.sweeps.workers import dask_tasks as dask_client
 
     class Silent(BaseRequestHandler):
         def handle(self):
@@ -483,7 +483,7 @@ def test_waiting_for_a_scheduler_is_said(wide, write, monkeypatch):
 )
 def test_a_server_that_is_no_scheduler(wide, write, monkeypatch, tmp_path, answer, sentence):
     """Exit 1 with one sentence, in a limited time, and nothing is written."""
-    from nnrun.sweeps.workers import dask_client
+    from nnrun.sweeps.workers import dask_tasks as dask_client
 
     class Answering(BaseRequestHandler):
         def handle(self):

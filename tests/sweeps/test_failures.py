@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from nnrun.errors import NnrunError
-from nnrun.runs.storage.durable import files
+from nnrun.runs.storage import durable as files
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.planning.plan import Plan
-from nnrun.sweeps.workers import inline
+from nnrun.sweeps.workers import base as inline
 from nnrun.sweeps.workers.base import most_results
 from tests.sweeps.helpers import (
     BOSTON,

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from nnrun.runs.storage.durable import group_commit
+from nnrun.runs.storage import group_commit
 from nnrun.runs.storage.sweep_progress import FOLDER
 from tests.forked import Forked
 from tests.sweeps.helpers import run_inline, weights_of
@@ -30,9 +30,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from threading import Lock
-from nnrun.runs.storage.durable import group_commit
+from nnrun.runs.storage import group_commit
 from nnrun.runs.storage.sweep_progress import FOLDER
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.variants import Datasets
 from nnrun.runs.events import Listener
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan

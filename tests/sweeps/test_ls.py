@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.storage.durable.files import acquire
+from nnrun.runs.storage.durable import acquire
 from tests.forging import forge, reseal, said
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
@@ -429,7 +429,7 @@ def test_a_sweep_over_complete_runs_reads_no_report(wide, write, monkeypatch):
     _, shown, _ = wide("sweep", "configs", "--seeds", 3)
     with monkeypatch.context() as patch:
         no_report = lambda *_, **__: pytest.fail("a report is read")  # noqa: E731
-        patch.setattr("nnrun.runs.storage.run_folder.read_run", no_report)
+        patch.setattr("nnrun.runs.storage.store.read_run", no_report)
         code, again, err = wide("sweep", "configs", "--seeds", 3)
     assert (0, shown) == (code, again)
     assert "3 complete already" in err

@@ -8,7 +8,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
-from nnrun.runs.execution import checks as selfcheck
+from nnrun.runs.execution import execute as selfcheck
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from tests.sweeps.helpers import IRIS, run_inline, run_processes
@@ -28,7 +28,7 @@ FUNCTIONS = IRIS.replace("batch_size: 8", "batch_size: 8, engine: compiled")
 WRONG = """
 from nnrun.config.load import load_config
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
-from nnrun.sweeps.workers.processes import main
+from nnrun.sweeps.workers.base import main
 
 right = ExecutionPlan.by_rows
 
@@ -40,8 +40,8 @@ ExecutionPlan.by_rows = by_rows
 COUNTED = """
 from os import getpid
 from pathlib import Path
-from nnrun.runs.execution import checks as selfcheck
-from nnrun.sweeps.workers.processes import main
+from nnrun.runs.execution import execute as selfcheck
+from nnrun.sweeps.workers.base import main
 
 right = selfcheck.compare_engines
 

@@ -12,9 +12,9 @@ import pytest
 
 from nnrun.errors import UsageError
 from nnrun.runs.storage import store as stores
-from nnrun.runs.storage.contents.sealed import read_sealed, sealed_json
+from nnrun.runs.storage.sealed import read_sealed, sealed_json
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.planning.shard import Shard
+from nnrun.sweeps.planning.plan import Shard
 from tests.forging import reseal
 from tests.forked import COMMANDS, Forked
 from tests.lab import invoke_well

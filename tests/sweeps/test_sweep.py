@@ -17,18 +17,18 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.pool.task import WorkerLostError
-from nnrun.reports.markdown.leaderboard_files import leaderboard_files
+from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.runs.events import Listener
-from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.storage.contents.progress import read_progress
+from nnrun.runs.record import Identity
+from nnrun.runs.storage.progress import read_progress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.choose import workers_for
 from nnrun.sweeps.planning.plan import Plan
-from nnrun.sweeps.workers import dask_tasks, inline
-from nnrun.sweeps.workers.inline import InlineWorkers
-from nnrun.sweeps.workers.processes import ProcessWorkers
+from nnrun.sweeps.sweep import workers_for
+from nnrun.sweeps.workers import base as inline
+from nnrun.sweeps.workers import dask_tasks
+from nnrun.sweeps.workers.base import InlineWorkers, ProcessWorkers
 from nnrun.training.trainer import Progress
 from tests.forging import revise, said
 from tests.sweeps.helpers import (
@@ -282,9 +282,9 @@ def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
 # A worker whose runs wait, once they have said how far they are, until they are stopped.
 WAITING = """
 import time
-from nnrun.pool.process_main import _SocketChannel
+from nnrun.pool.processes import _SocketChannel
 from nnrun.sweeps.workers import job
-from nnrun.sweeps.workers.processes import main
+from nnrun.sweeps.workers.base import main
 
 job._PROGRESS_SECONDS = 0.0
 real = _SocketChannel.send
@@ -430,7 +430,7 @@ def workers():
     found = []
     for pid in children_of(os.getpid()):
         try:
-            if b"nnrun.sweeps.workers.processes" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"nnrun.sweeps.workers.base" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
         except OSError:
             continue

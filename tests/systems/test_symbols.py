@@ -7,7 +7,7 @@ import struct
 import llvmlite.binding as llvm
 import pytest
 
-from nnrun.compiler.llvm import machine
+from nnrun.compiler import machine
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, unit_of
 from nnrun.engines.compiled.kernels.build import build
 

@@ -91,15 +91,15 @@ def test_all_commands_give_the_same_files(windows: Machine, tmp_path: Path) -> N
 
 HOLD = """
 from pathlib import Path
-from nnrun.runs.storage.durable.files import acquire
+from nnrun.runs.storage.durable import acquire
 lock = acquire(Path("results/iris/s1"), wait=False)
 print(type(lock).__module__, lock.names(), flush=True)
 input()
 """
 TRY = """
 from pathlib import Path
-from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.durable.files import acquire
+from nnrun.runs.storage.sweep_progress import is_held
+from nnrun.runs.storage.durable import acquire
 folder = Path("results/iris/s1")
 print(is_held(folder), acquire(folder, wait=False) is not None)
 """
@@ -120,7 +120,7 @@ def test_a_folder_is_locked_by_a_file_in_it(windows: Machine) -> None:
 REPLACE = """
 from pathlib import Path
 from threading import Timer
-from nnrun.runs.storage.durable.files import write_atomically
+from nnrun.runs.storage.durable import write_atomically
 path = Path("a.txt")
 path.write_bytes(b"old")
 file = path.open()

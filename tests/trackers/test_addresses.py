@@ -55,7 +55,7 @@ def test_a_wrong_address_is_refused(command, words, why):
 
 def test_a_missing_package_is_said(monkeypatch):
     """With the extra that brings it, also in Python."""
-    monkeypatch.setattr("nnrun.trackers.addresses.find_spec", lambda name: None)
+    monkeypatch.setattr("nnrun.trackers.tracking.find_spec", lambda name: None)
     for given in ({"mlflow": "http://127.0.0.1:5000"}, {"tensorboard": "tb"}):
         (extra,) = given
         with pytest.raises(UsageError, match=rf"pip install 'nnrun\[{extra}\]'"):
@@ -65,8 +65,8 @@ def test_a_missing_package_is_said(monkeypatch):
 
 def test_passwords_are_not_repeated(monkeypatch):
     """A server that cannot be reached is named without them."""
-    monkeypatch.setattr("nnrun.trackers.addresses.find_spec", lambda name: True)
-    monkeypatch.setattr("nnrun.trackers.mlflow_server._reach", refuse_connection)
+    monkeypatch.setattr("nnrun.trackers.tracking.find_spec", lambda name: True)
+    monkeypatch.setattr("nnrun.trackers.servers._reach", refuse_connection)
     with pytest.warns(UserWarning, match="MLflow at") as warned:
         run = nnrun.train("flowers.yaml", mlflow="http://me:secret@127.0.0.1:9")
     assert "completed" == run.status

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nnrun.trackers.content import TrackedRun
-from nnrun.trackers.mlflow_server import key, params
+from nnrun.trackers.feed import TrackedRun
+from nnrun.trackers.servers import key, params
 
 
 @pytest.mark.parametrize(

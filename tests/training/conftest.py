@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from nnrun.engines.base import Sampler
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.engines.sampling import Sampler
 from nnrun.models.task import Regression
 from nnrun.nn import SGD, BatchNorm, Dropout, MeanSquared, Network, dense
 from nnrun.nn.schedules import Constant
-from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import PreparedSplit
-from nnrun.training.streams import Streams
+from nnrun.training.state import PreparedSplit, Streams
+from nnrun.training.stopping import EarlyStopping
 from nnrun.training.trainer import Trainer
 
 

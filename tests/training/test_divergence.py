@@ -7,15 +7,13 @@ import json
 import numpy as np
 import pytest
 
+from nnrun.engines.base import Sampler
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.engines.sampling import Sampler
 from nnrun.models.task import Classification
 from nnrun.nn import SGD, CrossEntropy, MeanSquared, Network, dense
 from nnrun.nn.schedules import Constant
-from nnrun.training.divergence import LOSS_FACTOR, Bounds
-from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import PreparedSplit
-from nnrun.training.state import TrainingState
+from nnrun.training.state import PreparedSplit, TrainingState
+from nnrun.training.stopping import LOSS_FACTOR, Bounds, EarlyStopping
 from nnrun.training.trainer import Trainer
 
 # A learning rate at which the loss of a linear model grows, and stays within float64.

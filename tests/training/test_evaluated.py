@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.training import examples
-from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import PreparedSplit, drawn_parts, most_rows
+from nnrun.training import state as examples
+from nnrun.training.state import PreparedSplit, drawn_parts, most_rows
+from nnrun.training.stopping import EarlyStopping
 
 
 def split(rows, weight=None):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.training.loss_curve import LossCurve
+from nnrun.training.stopping import LossCurve
 
 LOSSES = np.array([0.3, 0.1, 0.2, 0.7, 0.5, 0.9, 0.11])
 SIZES = np.array([4, 4, 1, 4, 4, 1, 4])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.engines.sampling import Sampler
+from nnrun.engines.base import Sampler
 
 
 def sampler(rows=10, batch_size=3, sampling="shuffle", seed=0):

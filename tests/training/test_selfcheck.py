@@ -24,7 +24,8 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-from nnrun.training.selfcheck import check, compare_engines
+from nnrun.training import first_update as check
+from nnrun.training.selfcheck import compare_engines
 from nnrun.training.state import copies, live_arrays
 
 # Rows are moved and scaled by these, as raw features are.

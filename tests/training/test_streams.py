@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.training.streams import Streams
+from nnrun.training.state import Streams
 
 NAMES = ("split", "weights", "order", "dropout", "augmentation")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nnrun.nn import Adam
-from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState
+from nnrun.training.stopping import EarlyStopping
 
 
 def finish(trainer):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from nnrun.ui.app import make_app
+from nnrun.ui.access import make_app
 from tests.waiting import PATIENCE_SECONDS
 
 SECRET, HOST, PORT = "a" * 32, "127.0.0.1", 8620

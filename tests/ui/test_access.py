@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.applications import Starlette
 
-from nnrun.ui import listeners
+from nnrun.ui import watcher as listeners
 from nnrun.ui.access import HEADERS, Access
 from tests.ui.asking import HOST, PORT, SECRET, cookie_of
 

@@ -12,8 +12,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from nnrun.ui import server as module
-from nnrun.ui.access import HEADERS
-from nnrun.ui.app import make_app
+from nnrun.ui.access import HEADERS, make_app
 from nnrun.ui.server import STRANGERS, Connection
 from tests.ui.asking import SECRET
 

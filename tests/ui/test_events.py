@@ -13,13 +13,13 @@ import pytest
 
 from nnrun.reports.run import report_markdown
 from nnrun.runs.lease import begin
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.record import Replicate
 from nnrun.runs.storage.store import Store
 from nnrun.training.trainer import Progress
-from nnrun.ui import listeners
+from nnrun.ui import watcher as listeners
 from nnrun.ui import watcher as module
-from nnrun.ui.app import make_app
-from nnrun.ui.parts import Part
+from nnrun.ui.access import make_app
+from nnrun.ui.watcher import Part
 from tests.ui.asking import HOST, PORT, SECRET, Asker
 from tests.ui.conftest import run_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 
-from nnrun.runs.storage.contents.sealed import sealed_json
-from nnrun.ui.parts import rendered
+from nnrun.runs.storage.sealed import sealed_json
+from nnrun.ui.watcher import rendered
 from tests.ui.asking import SECRET
 from tests.ui.conftest import run_of
 from tests.waiting import until

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import nnrun
-from nnrun.reports.charts.style import RED_BLUE, RED_BLUE_ON_DARK
+from nnrun.reports.charts.chart import RED_BLUE, RED_BLUE_ON_DARK
 from nnrun.ui.playing.session import Session
 from nnrun.ui.playing.start import DRAWN
 from tests.ui.asking import SECRET

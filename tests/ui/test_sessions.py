@@ -9,14 +9,11 @@ import pytest
 import yaml
 
 import nnrun
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.errors import NnrunError
-from nnrun.runs.storage.contents.history import read_history
-from nnrun.runs.storage.reading import read_run
-from nnrun.ui.playing.edits import WORDS, values_of
-from nnrun.ui.playing.session import Session, config_text
-from nnrun.ui.playing.sessions import IDLE_SECONDS, MOST, LostError, Sessions
-from nnrun.ui.playing.start import DRAWN, start_drawn, start_stored
+from nnrun.runs.storage.reading import read_history, read_run
+from nnrun.ui.playing.session import IDLE_SECONDS, MOST, LostError, Session, Sessions, config_text
+from nnrun.ui.playing.start import DRAWN, WORDS, start_drawn, start_stored, values_of
 from tests.ui.conftest import run_of
 
 

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nnrun.characters import escaped
-from nnrun.config.scaffold.categories import category_lines, is_embedded, width
-from nnrun.config.scaffold.dates import dates, lags, parts_of, steps_of, width_of
+from nnrun.config.names import is_name
+from nnrun.config.scaffold.columns import (
+    Proposal,
+    category_lines,
+    data_as_names,
+    dates,
+    formats,
+    guessed,
+    is_embedded,
+    is_identifier,
+    lags,
+    parts_of,
+    proposals,
+    reason,
+    steps_of,
+    width,
+    width_of,
+)
 from nnrun.config.scaffold.defaults import (
     Size,
     aligned,
     array_lines,
+    draft_images,
     order_words,
     settings,
     training_rows,
 )
-from nnrun.config.scaffold.images import draft_images
-from nnrun.config.scaffold.reasons import data_as_names, reason
-from nnrun.config.scaffold.split import Proposal, is_identifier, proposals
-from nnrun.config.scaffold.written import formats, guessed
-from nnrun.config.yaml.dump import flow
-from nnrun.data.readers.formats import why_no_file
+from nnrun.config.yaml.parse import Text, parse
+from nnrun.config.yaml.scalars import flow
 from nnrun.data.readers.npz import read_npz
+from nnrun.data.readers.opening import stem as stem_of
+from nnrun.data.readers.opening import why_no_file
 from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
@@ -305,3 +322,62 @@ def _why(target: ColumnProfile, labels: dict[str, int]) -> str:
     if target.may_hold_categories:
         return f"{len(labels)} different values, some of them text"
     return f"a guess: {len(labels)} different whole numbers; for values, regression"
+
+
+# A config for a data file with a space to search, by rules that use the file alone.
+
+# A draft has smaller batches where there are fewer than 2,000 rows for training.
+_BATCH = 64
+_EXPERIMENT = "experiment"
+
+
+def name_of(data: Path) -> str:
+    """The name of an experiment after its data file."""
+    stem = re.sub("[^A-Za-z0-9._-]+", "_", stem_of(data))[:100]
+    return stem if is_name(stem) else _EXPERIMENT
+
+
+def searched_draft(path: Path, target: str | None) -> tuple[dict[str, Any], Sequence[str]]:
+    """The content of a config, and a line for each choice in it.
+
+    Args:
+        path: a table or an npz file, or a folder of images.
+        target: the column of the table to predict; None to guess.
+
+    Raises:
+        DataError: the file cannot be read, or has nothing to predict from.
+        UsageError: there is no such column.
+    """
+    found = draft(path.absolute(), target, Path.cwd())
+    data: dict[str, Any] = parse(Text(found.text, str(path))).data
+    return {"name": name_of(path), **data, "search": space_of(data)}, found.choices
+
+
+def space_of(config: dict[str, Any]) -> dict[str, Any]:
+    """What to choose from: the network, its training, and how features are prepared.
+
+    With few rows, a validation split is small: then several judge each trial.
+
+    Args:
+        config: a draft, as plain values.
+    """
+    training, layers = config["training"], config["network"]["layers"]
+    batch, rate = training["batch_size"], training["learning_rate"]["initial"]
+    few = batch < _BATCH
+    # A draft without a validation split has so few rows that larger batches may be all of them.
+    factors = (0.5, 1, 2, 4) if "validation_size" in config["dataset"] else (0.5, 1)
+    space: dict[str, Any] = {
+        "training.learning_rate.initial": {"log_uniform": [rate / 20, rate * 5]},
+        "training.optimizer.weight_decay": {"log_uniform": [1e-5, 0.1]},
+        "training.batch_size": {"choice": [int(batch * factor) for factor in factors]},
+    }
+    if all(layer["type"] in ("dense", "flatten") for layer in layers):
+        space["network.depth"] = {
+            "int": [1, 3],
+            "units": {"int": [8, 64 if few else 256], "log": True},
+            "activation": {"choice": ["relu", "tanh", "gelu"]},
+            "dropout": {"choice": [0, 0.1, 0.3]},
+        }
+    if config["dataset"].get("features") == "standard":
+        space["dataset.features"] = {"choice": ["standard", "minmax"]}
+    return {"pruning": "median", "seeds": 3 if few else 1, **space}

@@ -2,26 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from nnrun.config.names import BESIDE, CHANGE_NOTHING, NAME_PATTERN, NAME_RULE, is_name
-from nnrun.config.schema.base.block import MOST_LOOKED_AT, Block, ConfigIssue
-from nnrun.config.schema.base.fields import Integer, Number, OneOf, Text
-from nnrun.config.schema.base.pydantic_errors import show
-from nnrun.config.schema.data.dataset import Dataset
-from nnrun.config.schema.decide import DecideConfig
-from nnrun.config.schema.metrics import MetricName, is_published, published_keys, published_pattern
+from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue, show
+from nnrun.config.schema.dataset import BuiltInConfig, Dataset
+from nnrun.config.schema.fields import Integer, Number, OneOf, Text
 from nnrun.config.schema.network import Loss, Network
-from nnrun.config.schema.search.search import SearchConfig
-from nnrun.config.schema.sweep import SweepConfig
-from nnrun.config.schema.training import TrainingConfig
+from nnrun.config.schema.search import SearchConfig
+from nnrun.config.schema.training import (
+    MetricName,
+    SweepConfig,
+    TrainingConfig,
+    is_published,
+    published_keys,
+    published_pattern,
+)
 from nnrun.config.yaml.parse import KeyPath
+from nnrun.config.yaml.scalars import write_scalar
 from nnrun.metrics.table import LOSS
 from nnrun.suggestions import nearest
+
+# The `decide` block: the threshold at which the positive one of two classes is predicted.
+
+MEASURES = ("f1", "balanced_accuracy", "mcc")
+
+
+class RecallAtPrecision(Block):
+    """The largest recall among thresholds with at least this precision."""
+
+    noun: ClassVar[str] = "maximize"
+    must_be: ClassVar[str] = "a mapping like {recall_at_precision: 0.9}"
+
+    recall_at_precision: Annotated[float, Number(gt=0, le=1)]
+    """The least share of right ones among the rows that are predicted positive."""
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        return "; write {recall_at_precision: 0.9}" if value == "recall_at_precision" else ""
+
+
+class CostConfig(Block):
+    """What errors cost; the threshold makes their sum smallest."""
+
+    noun: ClassVar[str] = "cost"
+    must_be: ClassVar[str] = "a mapping like {false_positive: 1, false_negative: 50}"
+
+    false_positive: Annotated[float, Number(ge=0)]
+    """The cost of a row that is predicted positive and is not."""
+    false_negative: Annotated[float, Number(ge=0)]
+    """The cost of a positive row that is not predicted."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        if data.get("false_positive") == 0 == data.get("false_negative"):
+            message = "both costs are 0, so that every threshold costs the same; raise one"
+            yield ConfigIssue(message, part="block")
+
+
+@dataclass(frozen=True)
+class Label(Text):
+    """The label of a class; numbers and truth values become text."""
+
+    def prepare(self, value: Any) -> Any:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return write_scalar(value) if isinstance(value, int | float) else value
+
+    def in_json(self) -> dict[str, Any]:
+        return {"type": ["string", "number", "boolean"]}
+
+
+class DecideConfig(Block):
+    """How the threshold is chosen, on the validation split, once training has ended."""
+
+    noun: ClassVar[str] = "decide"
+    must_be: ClassVar[str] = "a mapping like {maximize: f1}"
+
+    maximize: Annotated[str, OneOf(MEASURES)] | RecallAtPrecision | None = None
+    """What the threshold makes largest; or give `cost`."""
+    cost: CostConfig | None = None
+    """What errors cost; or give `maximize`."""
+    positive: Annotated[str, Label()] | None = None
+    """The positive class; by default the second one."""
+
+    def positive_class(self, classes: Sequence[str]) -> int | None:
+        """The number of the positive one of two classes; None if it is neither.
+
+        Truth values of YAML have no case: `true` is the class True, too.
+        """
+        if self.positive is None:
+            return 1
+        if self.positive in classes:
+            return classes.index(self.positive)
+        lower = [name.lower() for name in classes]
+        truth = self.positive in ("true", "false") and lower.count(self.positive) == 1
+        return lower.index(self.positive) if truth else None
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        given = [key for key in ("maximize", "cost") if data.get(key) is not None]
+        if len(given) == 2:
+            message = "'maximize' says already how to decide; remove one of the two"
+            yield ConfigIssue(message, ("cost",), "key")
+        if not given and not cls.misspells(data, "maximize", "cost"):
+            yield ConfigIssue("decide needs 'maximize' or 'cost'", part="block")
+
 
 # Numbers up to the first are rounded to 0, those from the second on to infinity.
 _ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
@@ -205,3 +295,48 @@ class BesideConfig(ExperimentConfig):
         for key in _PREPARATION:
             if given.get(key) not in (None, [], "none"):
                 yield ConfigIssue(f"'{key}' {why}", ("dataset", key), "key")
+
+
+# The JSON Schema of configs, for completion and checks in editors.
+
+
+def json_schema() -> dict[str, Any]:
+    """A schema of draft 2020-12 that accepts what `load_config` accepts, short forms included."""
+    schema = ExperimentConfig.model_json_schema(mode="validation")
+    # The file's stem is the default.
+    schema["required"].remove("name")
+    schema["properties"]["beside"] = BesideConfig.model_json_schema()["properties"]["beside"]
+    needed = [key for key in OF_NETWORKS if key in schema["required"]]
+    schema["required"] = [key for key in schema["required"] if key not in needed]
+    schema |= {
+        "if": {"required": ["beside"]},
+        "then": {"properties": dict.fromkeys(needed, False)},
+        "else": {"required": needed},
+    }
+    blocks = schema["$defs"]
+    blocks["TrainingConfig"] |= _need("oneOf", iterations="integer", epochs="integer")
+    blocks["DatasetConfig"] |= _need("anyOf", path="string", images="object")
+    blocks["DatasetConfig"]["properties"]["name"] = _nothing("this is a file")
+    for block in BuiltInConfig.blocks.values():
+        for key in {"path", "columns", "images"} - {*block.parameters}:
+            blocks[block.__name__]["properties"][key] = _nothing("this data set is built in")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "nnrun config",
+    }
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    """A key that stands in resolved configs, but may not be given."""
+    return {"description": f"None: {reason}", "type": "null"}
+
+
+def _need(how_many: Literal["oneOf", "anyOf"], **types: str) -> dict[str, Any]:
+    """One key of these is needed; null, as in a resolved config, counts as none."""
+    return {
+        how_many: [
+            {"required": [key], "properties": {key: {"type": type_}}}
+            for key, type_ in types.items()
+        ]
+    }

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from nnrun.config.schema.base.block import Block, ConfigIssue
-from nnrun.config.schema.base.fields import Integer, Listed, Number, OneOf
-from nnrun.config.schema.base.from_signature import NamedBlock, Translator
+from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.fields import Integer, Listed, Number, OneOf
+from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layer import Place

@@ -2,18 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import CoreSchema, core_schema
 
-from nnrun.config.schema.base.block import Block, ConfigIssue
-from nnrun.config.schema.base.fields import Flag, Integer, Number, OneOf
-from nnrun.config.schema.base.from_signature import NamedBlock, Translator
-from nnrun.config.schema.metrics import MetricName
-from nnrun.metrics.table import LOSS
+from nnrun.config.names import BESIDE, SPLITS, changes_nothing
+from nnrun.config.schema.block import Block, ConfigIssue, show
+from nnrun.config.schema.fields import Flag, Integer, Kind, Listed, Number, OneOf
+from nnrun.config.schema.from_signature import NamedBlock, Translator
+from nnrun.metrics.table import LOSS, METRICS, find, pattern
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
+from nnrun.suggestions import PLUGINS, nearest
+
+# Names of metrics in a config, alone or after the name of a split.
+
+_LISTED = f"; `nnrun help metrics` lists them{PLUGINS}"
+
+
+def is_metric(name: str) -> bool:
+    """Whether a report may have this number: a metric, or the loss."""
+    return name == LOSS or find(name) is not None
+
+
+def is_published(key: str) -> bool:
+    """Whether this is `<split>_<metric>`."""
+    split, _, metric = key.partition("_")
+    return split in SPLITS and is_metric(metric)
+
+
+def published_keys() -> tuple[str, ...]:
+    """Keys of published numbers, to suggest one."""
+    return tuple(f"{split}_{metric}" for split in SPLITS for metric in (LOSS, *METRICS))
+
+
+def published_pattern() -> str:
+    """Matches every key of a published number."""
+    return f"^({'|'.join(SPLITS)})_({LOSS}|{pattern()})$"
+
+
+@dataclass(frozen=True)
+class MetricName(Kind):
+    """The name of a metric, after a prefix if there is one; `extra` are other names."""
+
+    noun: str = "a metric"
+    prefix: str = ""
+    extra: Sequence[str] = ()
+
+    @property
+    def phrase(self) -> str:
+        return self.noun
+
+    @property
+    def example(self) -> Any:
+        return f"{self.prefix}roc_auc"
+
+    def hint(self, value: Any) -> str:
+        split, _, name = str(value).partition("_")
+        if split in SPLITS and self._is_known(f"{self.prefix}{name}"):
+            why = "no other split is monitored" if self.prefix else "the split is implied"
+            return f"; write '{self.prefix}{name}', {why}"
+        near = nearest(value, [f"{self.prefix}{name}" for name in (*self.extra, *METRICS)])
+        if near is None and isinstance(value, str):
+            meant = nearest(value.removeprefix(self.prefix), [*self.extra, *METRICS])
+            near = meant and f"{self.prefix}{meant}"
+        macro = (near or "").replace("_binary", "_macro")
+        more = f", or '{macro}' for more than two classes" if macro != (near or "") else ""
+        return f"; did you mean '{near}'{more}?" if near else _LISTED
+
+    def prepare(self, value: Any) -> Any:
+        if isinstance(value, str) and not self._is_known(value):
+            raise ValueError
+        return value
+
+    def schema(self) -> CoreSchema:
+        return core_schema.str_schema(strict=True)
+
+    def _is_known(self, value: str) -> bool:
+        name = value.removeprefix(self.prefix)
+        return value == f"{self.prefix}{name}" and (name in self.extra or find(name) is not None)
+
+    def in_json(self) -> dict[str, Any]:
+        names = "|".join((*self.extra, pattern()))
+        return {"pattern": f"^{self.prefix}({names})$"}
+
 
 SAMPLINGS = ("shuffle", "with_replacement", "in_order")
 DTYPES = ("float64", "float32")
@@ -171,3 +246,83 @@ class TrainingConfig(Block):
             yield ConfigIssue(message, (given[1],), "key")
         if not given and not cls.misspells(data, "iterations", "epochs"):
             yield ConfigIssue("training needs 'iterations' or 'epochs'", part="block")
+
+
+# The `sweep` block: which seeds, and which values of which keys.
+
+Seeds = (
+    Annotated[int, Integer(gt=0)] | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]
+)
+Model = Annotated[str, OneOf(BESIDE, "a model of scikit-learn")]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Models = Annotated[
+    list[Model], BeforeValidator(_listed, json_schema_input_type=list[Model] | Model)
+]
+
+
+class CrossedSeeds(Block):
+    """Each seed of the split with each seed of everything else that is random."""
+
+    noun: ClassVar[str] = "seeds"
+    must_be: ClassVar[str] = "a mapping like {split: 5, weights: 4}"
+
+    split: Seeds = 1
+    """How many seeds of the split (`dataset.split.seed`), counted from it or from `seed` on, or a
+    list of them."""
+    weights: Seeds = 1
+    """How many seeds of initial weights, sample order and dropout (`seed`), or a list of them."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        for key in cls.model_fields:
+            yield from _twice(data.get(key), (key,))
+
+
+class SweepConfig(Block):
+    """What `nnrun sweep` varies."""
+
+    noun: ClassVar[str] = "sweep"
+    part_keys: ClassVar[Mapping[str, str]] = {"order_by": "metric"}
+
+    seeds: Seeds | CrossedSeeds | None = None
+    """How many seeds, counted from `seed` on, or a list of them; {split: 5, weights: 4} crosses
+    five seeds of the split with four of everything else."""
+    grid: dict[str, Annotated[list[Any], Listed("values")]] = Field(default={})
+    """For keys in dotted form, such as training.learning_rate, the values to try."""
+    beside: Models = Field(default=[])
+    """Models of scikit-learn to train on the same splits and seeds; one, or a list of them."""
+
+    order_by: Annotated[str, MetricName(extra=(LOSS,))] | None = None
+    """The metric that runs and leaderboards are ordered by; by default accuracy, or mse."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        seeds, grid = data.get("seeds"), data.get("grid")
+        yield from _twice(seeds, ("seeds",))
+        models = data.get("beside")
+        names = models if isinstance(models, list) else []
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ConfigIssue(f"{show(name)} is given twice", ("beside", index))
+        for key in grid if isinstance(grid, dict) else ():
+            if changes_nothing(key):
+                yield ConfigIssue(f"'{key}' changes no result, so no sweep", ("grid", key), "key")
+            crossed = isinstance(seeds, dict) and key == "dataset.split.seed"
+            if crossed or (key == "seed" and seeds is not None):
+                message = "the seeds are given by 'seeds' already; remove one of the two"
+                yield ConfigIssue(message, ("grid", key), "key")
+
+
+def _twice(seeds: Any, path: tuple[str, ...]) -> Iterator[ConfigIssue]:
+    known = set()
+    for index, seed in enumerate(seeds if isinstance(seeds, list) else ()):
+        if not isinstance(seed, int | float):
+            continue  # not a seed, which the field reports
+        if seed in known:
+            yield ConfigIssue(f"the seed {show(seed)} is given twice", (*path, index))
+        known.add(seed)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.problems import Problems
+from nnrun.data.columns.cell_errors import Problems
+from nnrun.data.columns.cells import NumberCells
+from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.nn.signature import Array
 
 # The texts of pandas for missing values.
@@ -157,3 +160,54 @@ def text_of(value: Any) -> str:
         return value
     text = "" if value is None else str(value)
     return "" if text in _NOTHING else text
+
+
+# A column of numbers: one feature.
+
+
+@dataclass(frozen=True)
+class Number(Column):
+    """One feature; missing numbers are refused, or filled in by a statistic."""
+
+    kind: ClassVar[str] = "number"
+
+    statistic: str = ""
+    """`mean`, `median` or `most_frequent`, or empty."""
+    form: NumberFormat | None = None
+    """How numbers are written, if not plainly."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @property
+    def imputed(self) -> Mapping[int, str]:
+        return {0: self.statistic} if self.statistic else {}
+
+    def reader(self, problems: Problems, decimal: str, *, training: bool = False) -> NumberCells:
+        role, fills = "feature" if training else "input", bool(self.statistic)
+        return NumberCells(
+            self.source, problems, role, fills=fills, decimal=decimal, form=self.form
+        )
+
+    def read_values(self, cells: NumberCells, values: Array, decimal: str) -> None:
+        if values.dtype.kind in "buif" and np.isfinite(values).all():
+            cells.values.frombytes(np.ascontiguousarray(values, np.float64).tobytes())
+            return
+        for row, value in enumerate(values.tolist()):
+            if self.form is not None and isinstance(value, int | float) and isfinite(value):
+                cells.values.append(value)
+            else:
+                cells.add(text_of(value), row)
+
+    def encode(self, cells: NumberCells) -> Array:
+        return cells.features()
+
+    def state(self) -> dict[str, Any]:
+        statistic = {"statistic": self.statistic} if self.statistic else {}
+        return statistic | ({} if self.form is None else {"form": self.form.example()})
+
+    @classmethod
+    def restored(cls, name: str, **state: Any) -> Self:
+        form = state.get("form")
+        return cls(name, **state | {"form": form and NumberFormat.from_example(form)})

@@ -16,14 +16,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nnrun.data.columns.lag import Lag
-from nnrun.data.inference.columns import Rows, WeightColumn
-from nnrun.data.inference.csv_rows import CsvRows, LagRows
-from nnrun.data.inference.npz_rows import NpzRows
+from nnrun.data.columns.kinds import Lag
+from nnrun.data.inference.encoded_rows import NpzRows, Rows, WeightColumn
+from nnrun.data.inference.table_rows import CsvRows, LagRows
 from nnrun.data.layout import Layout
-from nnrun.data.readers.formats import ARRAYS, Format, format_of, is_address, why_no_file
-from nnrun.data.readers.opening import disk_errors, open_named
-from nnrun.data.readers.tables.opening import table_in
+from nnrun.data.readers.excel import table_in
+from nnrun.data.readers.opening import (
+    ARRAYS,
+    Format,
+    disk_errors,
+    format_of,
+    is_address,
+    open_named,
+    why_no_file,
+)
 from nnrun.errors import UsageError
 
 STDIN = "-"

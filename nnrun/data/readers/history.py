@@ -10,15 +10,11 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.cells.cell_errors import Mistake
-from nnrun.data.cells.dates import DateCells, TimeColumn
-from nnrun.data.cells.labels import LabelCells
-from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.part import Cells, Part
-from nnrun.data.cells.problems import Problems
-from nnrun.data.cells.table import Table
+from nnrun.data.columns.cell_errors import Mistake, Problems
+from nnrun.data.columns.cells import DateCells, LabelCells, NumberCells, TimeColumn
 from nnrun.data.columns.column import Column
-from nnrun.data.columns.lag import EqualTimes, Lag, lagged
+from nnrun.data.columns.kinds import EqualTimes, Lag, lagged
+from nnrun.data.columns.table import Cells, Part, Table
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.memory import refuse_if_too_big, while_there_is_room
 from nnrun.errors import DataError

@@ -13,15 +13,14 @@ from typing import Literal
 
 import numpy as np
 
-from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS, about_width, is_date
-from nnrun.data.cells.table import Table
-from nnrun.data.formats.date_evidence import DateEvidence
-from nnrun.data.formats.number_evidence import NumberEvidence, Shown
-from nnrun.data.formats.numbers import NumberFormat
+from nnrun.data.columns.cell_errors import MISSING_LABELS, MISSING_NUMBERS, about_width, is_date
+from nnrun.data.columns.date_formats import DateEvidence
+from nnrun.data.columns.number_formats import NumberEvidence, NumberFormat, Shown
+from nnrun.data.columns.table import Table
 from nnrun.data.labels import is_code, number
-from nnrun.data.readers.header import names_rows
-from nnrun.data.readers.tables.opening import open_table
-from nnrun.data.readers.text.csv_table import SEPARATORS, CsvTable
+from nnrun.data.readers.excel import open_table
+from nnrun.data.readers.table import names_rows
+from nnrun.data.readers.text_lines import SEPARATORS, CsvTable
 from nnrun.errors import DataError
 
 Kind = Literal[

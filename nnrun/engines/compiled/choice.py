@@ -9,8 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import Literal, NamedTuple
 
-from nnrun.engines.compiled.formulas.losses import LOSSES
-from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
+from nnrun.engines.compiled.formulas.parts import LOSSES, OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.cost import (
     compiles_too_long,
     compiling_seconds,

@@ -5,22 +5,245 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from inspect import getsource
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 
 from nnrun import __version__
 from nnrun.characters import escaped
-from nnrun.models.code import columns
-from nnrun.models.code.language import NUMPY, TORCH, Language
-from nnrun.models.code.layers import layer_lines
-from nnrun.models.code.program import has_table, program_parts, usage
-from nnrun.models.code.steps import step_lines
+from nnrun.data.columns import date_formats as dates
+from nnrun.data.columns import number_formats as numbers
+from nnrun.data.columns.categories import Categorical, Embedding, OneHot, TargetMean
+from nnrun.data.columns.cell_errors import MISSING_LABELS, MISSING_NUMBERS
+from nnrun.data.columns.column import Column, Number
+from nnrun.data.columns.kinds import CYCLIC, PERIODS, Date, Lag
+from nnrun.data.layout import Columns
+from nnrun.data.readers.text_lines import DELIMITERS, RARER, SEPARATORS
+from nnrun.models.code import layers as columns
+from nnrun.models.code.layers import (
+    NUMPY,
+    SCRIPT,
+    TORCH,
+    Language,
+    constant,
+    layer_lines,
+    step_lines,
+)
+from nnrun.models.code.source import cells, program, table
+from nnrun.models.emitters import emitter_of
+from nnrun.models.load import Names, weights_views
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
-from nnrun.models.weights import Names, weights_views
+from nnrun.models.writing import label_cells, prediction_names, spelled
+from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
+from nnrun.spreadsheet import quoted
+
+# What columns of a CSV file become in x, as lines of a script.
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A column of a file in a script.
+
+    Args:
+        features: an expression of `row`, a dict by the names of the columns: a number, or several
+            as `*numbers`.
+        constants: what the expression takes from dicts by the column's name, such as CATEGORIES.
+    """
+
+    features: str
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+
+Emitter = Callable[[Any, str, str], Cell]
+"""From a column, an expression for its name, and the decimal sign of the file."""
+
+
+def encoding(columns: Columns) -> Iterator[str]:
+    """Constants, and a function `encode` from a row of texts to features.
+
+    Raises:
+        UsageError: a column cannot be exported.
+    """
+    cells = {column.name: _cell(column, repr(column.source), columns) for column in columns}
+    yield constant("COLUMNS", list(columns.features))
+    named = columns.separator is not None
+    signs = SEPARATORS[str(columns.separator)] if named else "".join((*DELIMITERS, *RARER))
+    yield constant("SEPARATORS", signs)
+    for name in dict.fromkeys(name for cell in cells.values() for name in cell.constants):
+        found = {key: cell.constants[name] for key, cell in cells.items() if name in cell.constants}
+        yield constant(name, found)
+    yield "\n".join(_encode(columns, [cell.features for cell in cells.values()]))
+
+
+def _encode(columns: Columns, features: list[str]) -> Iterator[str]:
+    yield "def encode(row):"
+    yield '    """The features of a row, which is a dict of texts by the names of the columns."""'
+    if columns.plain:
+        alike = {_cell(column, "name", columns).features for column in columns}
+        if len(alike) == 1:
+            yield f"    return [{alike.pop()} for name in COLUMNS]"
+            return
+    yield "    return ["
+    yield from (f"        {text}," for text in features)
+    yield "    ]"
+
+
+def _cell(column: Column, name: str, columns: Columns) -> Cell:
+    return emitter_of(CELLS, column.kind, SCRIPT)(column, name, columns.decimal)
+
+
+def _number(column: Number, name: str, decimal: str) -> Cell:
+    if column.form is not None:
+        form, fills = column.form, ", fills=True" * bool(column.imputed)
+        signs = (form.pattern, form.thousands, form.decimal, form.before, form.after)
+        return Cell(f"amount(row, {name}, AMOUNTS[{column.name!r}]{fills})", {"AMOUNTS": signs})
+    options = [f"decimal={decimal!r}"] if decimal != "." else []
+    options += ["fills=True"] if column.imputed else []
+    return Cell(f"number({', '.join(['row', name, *options])})")
+
+
+def _category(
+    column: Categorical, name: str, decimal: str, form: str, more: Mapping[str, Any] | None = None
+) -> Cell:
+    """A cell of a form that has `{place}`, the place of its category."""
+    constants: dict[str, Any] = {"CATEGORIES": list(column.known)}
+    arguments = ["row", name, f"CATEGORIES[{column.name!r}]"]
+    if column.rare:
+        constants["OTHERS"] = list(column.rare)
+        arguments.append(f"others=OTHERS[{column.name!r}]")
+    if column.otherwise is not None:
+        arguments.append(f"otherwise={column.otherwise}")
+    if column.by_value:
+        arguments.append(f"decimal={decimal!r}")
+    place = f"category({', '.join(arguments)})"
+    return Cell(form.replace("{place}", place), {**constants, **(more or {})})
+
+
+def _one_hot(column: OneHot, name: str, decimal: str) -> Cell:
+    return _category(column, name, decimal, f"*one_hot({{place}}, {column.width})")
+
+
+def _embedding(column: Embedding, name: str, decimal: str) -> Cell:
+    return _category(column, name, decimal, "float({place})")
+
+
+def _target_mean(column: TargetMean, name: str, decimal: str) -> Cell:
+    means = {"MEANS": [list(row) for row in column.means]}
+    return _category(column, name, decimal, f"*MEANS[{column.name!r}][{{place}}]", means)
+
+
+def _date(column: Date, name: str, decimal: str) -> Cell:
+    circle = PERIODS if CYCLIC in column.wanted else {}
+    parts = [(part, *circle.get(part, (0, 0))) for part in column.wanted if part != CYCLIC]
+    options = ", fills=True" * bool(column.imputed)
+    options += "" if column.zoned is None else f", zoned={column.zoned}"
+    taken = f"DATES[{column.name!r}], PARTS[{column.name!r}]"
+    constants = {"DATES": column.form.pattern, "PARTS": parts}
+    return Cell(f"*date(row, {name}, {taken}{options})", constants)
+
+
+CELLS: dict[str, Emitter] = {
+    "number": _number,
+    "one_hot": _one_hot,
+    "embedding": _embedding,
+    "target_mean": _target_mean,
+    "date": _date,
+}
+
+
+# The part of a script that reads files and writes predictions.
+
+FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    numbers.plain,
+    numbers.unsigned,
+    numbers.read_amount,
+    dates.iso_date,
+    dates.date_by,
+    cells.date_part,
+    cells.date,
+    cells.amount,
+    cells.number,
+    cells.one_spelling,
+    cells.category,
+    cells.one_hot,
+    table.read_lines,
+    table.table_rows,
+    program.read_table,
+    program.read_archive,
+    program.read_rows,
+    table.shown,
+    program.write,
+    program.main,
+)
+"""What a script takes over where it is needed, before what needs it."""
+
+_WORDS = {"MISSING_LABELS": MISSING_LABELS, "MISSING_NUMBERS": MISSING_NUMBERS}
+
+
+def has_table(model: Model) -> bool:
+    """Whether raw rows are those of a table, a row at a time, and no images."""
+    columns = model.layout.columns
+    flat = len(model.layout.shape) == 1 and bool(columns.features)
+    return flat and not any(column.kind == Lag.kind for column in columns)
+
+
+def usage(model: Model) -> str:
+    """The arguments of the script."""
+    return f"{'ROWS.csv' if has_table(model) else 'ROWS.npz'} > PREDICTIONS.csv"
+
+
+def program_parts(model: Model) -> Iterator[str]:
+    """Constants and functions up to `main`.
+
+    Raises:
+        UsageError: a column of the table cannot be exported.
+    """
+    table = has_table(model)
+    *constants, encode = encoding(model.layout.columns) if table else [""]
+    reading = f"READ = {'read_rows' if table else 'read_archive'}"
+    functions = sources(FUNCTIONS, "\n".join([encode, reading, "main"]))
+    for name, texts in _WORDS.items():
+        if any(name in text for text in functions):
+            constants.append(constant(name, sorted(texts)))
+    yield "\n".join(constants)
+    yield encode
+    yield from functions
+    yield "\n".join([*_constants(model), reading])
+
+
+def _constants(model: Model) -> Iterator[str]:
+    """What the functions of `nnrun.models.code.source.program` need to know."""
+    yield constant("USAGE", usage(model))
+    yield constant("HEADER", [quoted(escaped(name)) for name in prediction_names(model)])
+    spellings = label_cells(spelled(model.classes).tolist())
+    labels = zip(map(str, model.classes.tolist()), spellings, strict=True)
+    yield constant("LABELS", {label: cell for label, cell in labels if label != cell})
+    yield f"BATCH = {chunk_rows(model.network)}"
+    yield "UNSEEN = {}"
+    yield f"RESULTS = [{'predict, predict_proba' if model.probabilistic else 'predict'}]"
+
+
+def sources(functions: Sequence[Callable[..., Any]], text: str) -> list[str]:
+    """The sources of the functions that the text names, and of those that these name."""
+    found: list[str] = []
+    for function in reversed(functions):
+        if re.search(rf"\b{function.__name__}\b", text):
+            found.insert(0, _source(function))
+            text += found[0]
+    return found
+
+
+@cache
+def _source(function: Callable[..., Any]) -> str:
+    return getsource(function).strip()
+
 
 LANGUAGES: dict[str, Language] = {"numpy": NUMPY, "pytorch": TORCH}
 _WIDTH = 96

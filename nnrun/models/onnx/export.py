@@ -9,15 +9,16 @@ import onnx
 from onnx import TensorProto, helper
 
 from nnrun import __version__
-from nnrun.data.columns.categorical import Categorical
+from nnrun.data.columns.categories import Categorical
 from nnrun.errors import UsageError
-from nnrun.models.decision import Decision
 from nnrun.models.emitters import EXPORTED
+from nnrun.models.load import Names
 from nnrun.models.model import Model
-from nnrun.models.onnx import columns, layers, steps
-from nnrun.models.onnx.graph import OPSET, Graph
-from nnrun.models.task import Classification
-from nnrun.models.weights import Names
+from nnrun.models.onnx import operators as columns
+from nnrun.models.onnx import operators as layers
+from nnrun.models.onnx import operators as steps
+from nnrun.models.onnx.operators import OPSET, Graph
+from nnrun.models.task import Classification, Decision
 
 INPUT, PREDICTION, PROBABILITY = "x", "prediction", "probability"
 _ROWS = "rows"
@@ -95,9 +96,9 @@ def _opset(model: Model) -> int:
 def _prepared(graph: Graph, model: Model, dtype: str) -> str:
     """Append the preprocessing; returns the name of the network's input."""
     x = graph.add("Cast", INPUT, to=steps.DOUBLE)
-    x = columns.emit(graph, model.layout.columns, x)
+    x = columns.emit_columns(graph, model.layout.columns, x)
     for index, step in enumerate(model.preprocessing.steps):
-        x = steps.emit(graph, f"features.{index}", step, x)
+        x = steps.emit_step(graph, f"features.{index}", step, x)
     x = graph.add("Cast", x, to=steps.FLOAT)
     if model.network.input_shape != model.layout.shape:
         shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows
@@ -108,7 +109,7 @@ def _prepared(graph: Graph, model: Model, dtype: str) -> str:
 def _network(graph: Graph, model: Model, x: str) -> str:
     names = Names(model.network)
     for layer in model.network.layers:
-        x = layers.emit(graph, names, layer, x)
+        x = layers.emit_layer(graph, names, layer, x)
     return x
 
 

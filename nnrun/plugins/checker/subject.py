@@ -3,27 +3,115 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from inspect import Parameter, isclass, signature
 from inspect import Parameter as Argument
-from inspect import signature
 from itertools import product
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from nnrun.nn.layer import Layer, Parameter
+from nnrun.nn.activations import Activation
+from nnrun.nn.layer import Layer
+from nnrun.nn.layer import Parameter as NetworkParameter
+from nnrun.nn.layers import dense
 from nnrun.nn.losses import MeanSquared
 from nnrun.nn.network import Network
-from nnrun.nn.sequential import Sequential
-from nnrun.nn.signature import Array, Shape, ShapeError
-from nnrun.plugins.checker.findings import Failed, shape_words
-from nnrun.plugins.checker.samples import ROWS
-from nnrun.plugins.entries import layer_entry
+from nnrun.nn.sequential import Layers, Sequential
+from nnrun.nn.signature import Array, Bounds, Named, Shape, ShapeError
+from nnrun.plugins.checker.findings import Failed, Finding, differing, shape_words
+from nnrun.plugins.kinds import layer_entry
 from nnrun.plugins.part import Part, PluginError
 from nnrun.plugins.running import describe_fault
+
+# Arguments, rows and targets to try parts with.
+
+ROWS, OUTPUTS = 5, 3
+VECTORS: tuple[Shape, ...] = ((4,), (1,))
+IMAGES: tuple[Shape, ...] = ((2, 4, 5), (1, 8, 8))
+# Values of arguments by name: sides that differ, and a stride that shows when it is forgotten.
+_BY_NAME: Mapping[str, Any] = {
+    "units": 3, "channels": 3, "kernel": (2, 3), "size": 2, "stride": 2, "name": "tanh",
+}  # fmt: skip
+_TRIED = (3, 0.5, 1, 2, 0.1, 0)
+
+
+def arguments(entry: Callable[..., Any]) -> dict[str, Any]:
+    """Values for the arguments without default.
+
+    Raises: TypeError if there is none for one of them.
+    """
+    hints = get_type_hints(entry.__init__ if isclass(entry) else entry, include_extras=True)
+    found = {}
+    for parameter in signature(entry).parameters.values():
+        varying = parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        if parameter.default is Parameter.empty and not varying:
+            found[parameter.name] = _value(parameter.name, hints.get(parameter.name, int))
+    return found
+
+
+def _value(name: str, hint: Any) -> Any:
+    if hint == Layers:
+        return [dense(4, "tanh")]
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _marked(parts[0], parts[1:])
+    if origin is tuple:
+        return tuple(_value(name, part) for part in parts)
+    if origin in (Literal, Union, UnionType):
+        return parts[0] if origin is Literal else _value(name, parts[0])
+    if hint not in (int, float, bool, str):
+        raise TypeError(f"the checker has no value for the argument '{name}'; give it a default")
+    return hint(3)
+
+
+def _marked(base: Any, marks: tuple[Any, ...]) -> Any:
+    if any(isinstance(mark, Named) for mark in marks):
+        return "tanh"
+    bounds = [mark for mark in marks if isinstance(mark, Bounds)]
+    return next(v for v in map(base, _TRIED) if all(_within(v, bound) for bound in bounds))
+
+
+def _within(value: Any, bounds: Bounds) -> bool:
+    low = (bounds.gt is None or value > bounds.gt) and (bounds.ge is None or value >= bounds.ge)
+    return (
+        low
+        and (bounds.lt is None or value < bounds.lt)
+        and (bounds.le is None or value <= bounds.le)
+    )
+
+
+def shapes(kind: str | None) -> Iterator[Shape]:
+    """Shapes of rows to try a layer with: those of its `input_kind`, or both."""
+    if kind != "images":
+        yield from VECTORS
+    if kind != "vectors":
+        yield from IMAGES
+
+
+def rows(shape: Shape, seed: int = 1, count: int = ROWS) -> Array:
+    """Random rows of a shape."""
+    return np.random.default_rng(seed).normal(size=(count, *shape))
+
+
+def predictions(needs: str | None, rows: int = ROWS, seed: int = 2) -> tuple[Array, Array]:
+    """Predictions and targets for a loss that needs this last activation."""
+    rng = np.random.default_rng(seed)
+    y, target = rng.normal(size=(2, rows, OUTPUTS))
+    if needs is None:
+        return y, target
+    if needs == "softmax":
+        y = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
+        return y, np.eye(OUTPUTS)[rng.integers(OUTPUTS, size=rows)]
+    return 1 / (1 + np.exp(-y)), (target > 0).astype(np.float64)
+
 
 Build = Callable[[], Layer | list[Layer]]
 _NOISE = 0.3
@@ -45,7 +133,7 @@ class Subject:
         self.network.theta += (_NOISE * noise).astype(dtype)
 
     @property
-    def parameters(self) -> dict[str, Parameter]:
+    def parameters(self) -> dict[str, NetworkParameter]:
         """All parameters, without the number of the block in their names."""
         return {name.partition(".")[2]: p for name, p in self.network.parameters.items()}
 
@@ -179,15 +267,176 @@ def _connected(layer: Layer, shape: Shape) -> Shape:
     return tuple(int(side) for side in found)
 
 
-def unlisted(layers: list[Layer]) -> Iterator[Parameter]:
+def unlisted(layers: list[Layer]) -> Iterator[NetworkParameter]:
     """Parameters that are attributes of a layer, and not in its list."""
     for layer in layers:
         for value in vars(layer).values():
             listed = any(value is known for known in layer.parameters)
-            if isinstance(value, Parameter) and not listed:
+            if isinstance(value, NetworkParameter) and not listed:
                 yield value
 
 
 def inner_layers(layers: list[Layer]) -> list[Layer]:
     """The layers and those inside them."""
     return [layer for _, layer in Sequential(layers).named_layers()]
+
+
+# What a layer does besides its mathematics: shapes, arrays, calls, rows, parameters, dtypes.
+
+
+def check_shapes(trial: Trial, taken: list[Shape]) -> Finding:
+    """The shapes of y are those that `_connect` says; y are finite numbers."""
+    words = []
+    for shape in taken:
+        subject = trial.subject(shape)
+        y = subject.forward(rows(shape))
+        said, row = subject.network.output_shape, y.shape[1:]
+        if row != said or len(y) != ROWS:
+            what = f"rows become {shape_words(said)}, and forward gives {shape_words(row)}"
+            raise Failed("shapes", f"_connect says that {what}")
+        if not np.isfinite(y).all():
+            raise Failed("forward", "some numbers of y are not finite", str(y.ravel()[:3]))
+        _check_written(subject, shape, y)
+        words.append(f"{shape_words(shape)} → {shape_words(said)}")
+    return Finding("shapes", True, "; ".join(words))
+
+
+def _check_written(subject: Subject, shape: Shape, y: Array) -> None:
+    layer = subject.layers[0]
+    if not isinstance(layer, Activation) or y.any():
+        return
+    empty = np.full(y.shape, np.nan)
+    with calling("forward"):
+        layer.value(rows(shape), empty)
+    if np.isnan(empty).all():
+        says = "value writes nothing into y; write y[...] = … and not y = …"
+        raise Failed("forward", says)
+
+
+def check_input(trial: Trial, shape: Shape) -> Finding:
+    """Neither x nor dy is overwritten."""
+    subject, x = trial.subject(shape), rows(shape)
+    given = x.copy()
+    y = subject.forward(given)
+    if differing(given, x).any():
+        raise Failed("input", "forward overwrites its input x")
+    dy = rows(y.shape[1:], seed=3)
+    given = dy.copy()
+    dx = backward(subject, given, x)
+    if differing(given, dy).any():
+        raise Failed("input", "backward overwrites dy")
+    if not y.dtype == dx.dtype == x.dtype:
+        raise Failed("float32", "float64 does not stay float64; keep the dtype of x")
+    return Finding("input", True, "x and dy keep their numbers")
+
+
+def check_calls(trial: Trial, shape: Shape) -> Finding:
+    """The result depends on this call alone."""
+    subject, x = trial.subject(shape), rows(shape)
+    y = np.array(subject.forward(x))
+    if differing(np.array(subject.forward(x)), y).any():
+        says = "the same input gives another result the second time: state is carried over"
+        raise Failed("calls", says)
+    dy = rows(y.shape[1:], seed=3)
+    dx = np.array(backward(subject, dy, x))
+    subject.forward(x)
+    again = np.array(backward(subject, dy, x))
+    if differing(again, dx).any():
+        says = "backward gives another result the second time, for the same dy"
+        raise Failed("calls", says)
+    used = trial.subject(shape)
+    used.forward(rows(shape, seed=4))
+    for count in (len(x), len(x) - 2):
+        alone = _results(trial.subject(shape), x[:count], dy[:count])
+        try:
+            after_another = _results(used, x[:count], dy[:count])
+        except Failed as error:
+            says = "it fails for fewer rows than the call before had; batches differ in size"
+            raise Failed("calls", says, error.finding.says) from error
+        if any(differing(one, two).any() for one, two in zip(after_another, alone, strict=True)):
+            raise Failed("calls", "backward uses what an earlier call of forward kept")
+    return Finding("calls", True, "each gives what its own input asks for")
+
+
+def _results(subject: Subject, x: Array, dy: Array) -> tuple[Array, Array]:
+    """dL/dx, and the gradients of all parameters."""
+    subject.network.gradient[...] = 0
+    subject.forward(x)
+    dx = np.array(backward(subject, dy, x))
+    return dx, subject.network.gradient.copy()
+
+
+def check_parameters(trial: Trial, shape: Shape) -> Finding:
+    """Parameters are listed, named, used, and left to the optimizer."""
+    subject, x = trial.subject(shape), rows(shape)
+    everywhere = inner_layers(subject.layers)
+    for parameter in unlisted(everywhere):
+        says = f"{parameter.name} is not in self.parameters, so that it is never trained"
+        raise Failed("parameters", says)
+    for layer in everywhere:
+        for name, count in Counter(each.name for each in layer.parameters).items():
+            if count > 1:
+                says = f"two are called {name}; each needs a name of its own"
+                raise Failed("parameters", says)
+    before = {name: p.value.copy() for name, p in subject.parameters.items()}
+    y = subject.forward(x)
+    for name, parameter in subject.parameters.items():
+        if differing(parameter.value, before[name]).any():
+            what = "only the optimizer does; compute y from a new array"
+            raise Failed("parameters", f"forward changes {name}: {what}")
+    backward(subject, rows(y.shape[1:], seed=3), x)
+    for name, parameter in subject.parameters.items():
+        if not np.shares_memory(parameter.grad, subject.network.gradient):
+            place = f"write into it: {name}.grad[...] = …"
+            says = f"backward puts a new array in the place of {name}.grad; {place}"
+            raise Failed("parameters", says)
+        if differing(parameter.value, before[name]).any():
+            what = "an update is the optimizer's, and dL/dx needs the old value"
+            raise Failed("parameters", f"backward changes {name}: {what}")
+    names = ", ".join(before) or "it has none"
+    return Finding("parameters", True, names)
+
+
+def check_rows(trial: Trial, shape: Shape) -> Finding:
+    """A row gives the same alone and in a batch."""
+    subject, x = trial.subject(shape), rows(shape)
+    if any(layer.batch_dependent for layer in inner_layers(subject.layers)):
+        return Finding("rows", True, "it says that they depend on each other")
+    y = np.array(subject.forward(x, training=False))
+    for row in range(len(x)):
+        alone = subject.forward(x[row : row + 1], training=False)
+        if alone.shape != y[:1].shape or differing(alone[0], y[row]).any():
+            says = "a row gives another result alone"
+            says += "; if that is meant, say batch_dependent = True"
+            return Finding("rows", False, says, f"row {row} of {len(x)}")
+    return Finding("rows", True, "each gives the same alone and in a batch")
+
+
+def check_float32(trial: Trial, shape: Shape) -> Finding:
+    """float32 stays float32, and gives nearly the same numbers."""
+    double, single = trial.subject(shape), trial.subject(shape, np.float32)
+    x = rows(shape)
+    dy = rows(double.network.output_shape, seed=3)
+    wide = [double.forward(x), backward(double, dy, x)]
+    x, dy = x.astype(np.float32), dy.astype(np.float32)
+    narrow = [single.forward(x), backward(single, dy, x)]
+    if any(array.dtype != np.float32 for array in narrow):
+        return Finding("float32", False, "float32 becomes float64; keep the dtype of x")
+    for exact, near in zip(wide, narrow, strict=True):
+        if (np.abs(exact - near) > 1e-3 * max(1.0, float(np.abs(exact).max()))).any():
+            return Finding("float32", False, "in float32 the numbers are others")
+    return Finding("float32", True, "it stays float32")
+
+
+def check_needs_dx(trial: Trial, shape: Shape) -> Finding:
+    """Gradients of parameters are written where dL/dx is not needed, too."""
+    whole, short = trial.subject(shape), trial.subject(shape)
+    x = rows(shape)
+    for each, needed in ((whole, True), (short, False)):
+        y = each.forward(x)
+        each.backward(rows(y.shape[1:], seed=3), needs_dx=needed)
+    for name, parameter in short.parameters.items():
+        if differing(parameter.grad, whole.parameters[name].grad).any():
+            says = f"without needs_dx the gradient of {name} is not written"
+            return Finding("needs_dx", False, says)
+    return Finding("needs_dx", True, "gradients of parameters do not depend on it")

@@ -16,7 +16,7 @@ from typing import TypeGuard
 from markupsafe import Markup
 
 from nnrun.characters import shortened
-from nnrun.reports.charts.svg import CHARACTER, LINE, Value, coordinate, element
+from nnrun.reports.charts.chart import CHARACTER, LINE, Value, coordinate, element
 
 # Multiples of powers of ten that ticks may have.
 _STEPS = (1, 2, 5, 10)

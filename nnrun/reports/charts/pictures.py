@@ -16,7 +16,7 @@ from math import ceil, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.reports.charts.style import GREYS, RED_BLUE, ramp, rgb
+from nnrun.reports.charts.chart import GREYS, RED_BLUE, ramp, rgb
 
 _SHADES = 15
 _BLANK = "#a0a0a0"

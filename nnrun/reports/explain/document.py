@@ -9,8 +9,15 @@ from math import isfinite
 
 import numpy as np
 
-from nnrun.explain.equations import equations, loss_equation, middle_window, optimizer_equation
-from nnrun.explain.trace import LayerTrace, ParameterTrace, UpdateTrace
+from nnrun.explain.trace import (
+    LayerTrace,
+    ParameterTrace,
+    UpdateTrace,
+    equations,
+    loss_equation,
+    middle_window,
+    optimizer_equation,
+)
 from nnrun.explain.update import Explanation
 from nnrun.nn.gradient_check import TOLERANCE
 from nnrun.nn.signature import Array, shape_text

@@ -9,11 +9,11 @@ import numpy as np
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.explain.film import Film
-from nnrun.explain.numerical import shown
+from nnrun.explain.surfaces import Film
+from nnrun.explain.trace import shown
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import shape_text
-from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, variables
+from nnrun.reports.charts.chart import DARK, LIGHT, ON_DARK, PAGE, variables
 from nnrun.reports.document import Figures, Note
 from nnrun.reports.explain.document import Numbers, phases
 from nnrun.reports.film_charts import film_charts

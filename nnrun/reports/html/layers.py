@@ -9,15 +9,13 @@ import numpy as np
 from nnrun.characters import shortened
 from nnrun.errors import NnrunError
 from nnrun.explain.surfaces import extent_of, grid_rows
-from nnrun.models.embeddings import input_names
-from nnrun.models.model import Model
+from nnrun.models.model import Model, input_names
 from nnrun.nn.signature import Array
-from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import Heat, colour_scale, heatmap
-from nnrun.reports.charts.kinds.scatter import histogram
-from nnrun.reports.charts.kinds.surface import Point, decision_surface
+from nnrun.reports.charts.chart import BLUES, RED_BLUE, Chart
+from nnrun.reports.charts.lines import Heat, colour_scale, heatmap
 from nnrun.reports.charts.pictures import block_means, mosaic, signed_picture
-from nnrun.reports.charts.style import BLUES, RED_BLUE
+from nnrun.reports.charts.scatter import histogram
+from nnrun.reports.charts.surface import Point, decision_surface
 from nnrun.reports.document import Block, Cell, Figures, Folded, Gallery, Grid, Note
 from nnrun.reports.examine import Histogram, Predictions, layer_outputs
 from nnrun.reports.html.rows import are_images, image_of, place_of

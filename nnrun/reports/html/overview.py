@@ -11,24 +11,21 @@ from typing import NamedTuple
 
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS, is_name
-from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_words
 from nnrun.errors import UsageError
 from nnrun.reports.document import PRUNED, Block, Cell, Grid, Note, StatusMark
 from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.row_names import Names, names_of
+from nnrun.reports.run_verdict import kind_words
 from nnrun.reports.summary import metric_label
-from nnrun.reports.verdict.names import Names, names_of
-from nnrun.reports.verdict.run import kind_words
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import read_summary
 from nnrun.runs.catalog.summary import DAMAGED, FAULTY, QUEUED, RUNNING, RunSummary
-from nnrun.runs.identity import by_seed
-from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import Replicate
-from nnrun.runs.storage.contents.names import REPORT
-from nnrun.runs.storage.reading import damaged, read_run
-from nnrun.sweeps.board.from_store.searched import Searches, is_searched
-from nnrun.sweeps.board.from_store.stored import Standing, StoredBoard, ordered_by
+from nnrun.runs.record import Replicate, RunRecord, by_seed
+from nnrun.runs.storage.reading import REPORT, damaged, read_run
+from nnrun.sweeps.board.best import Searches, is_searched
+from nnrun.sweeps.board.stored import Standing, StoredBoard, ordered_by
 from nnrun.sweeps.picking import pick_run
 
 ENDED = ("completed", "diverged", "stopped", "failed")

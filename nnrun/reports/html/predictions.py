@@ -12,11 +12,9 @@ import numpy as np
 from nnrun.characters import shortened
 from nnrun.metrics.compute import area_under_roc
 from nnrun.nn.signature import Array
-from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.kinds.lines import Series, rates
-from nnrun.reports.charts.kinds.scatter import calibration, histogram, predicted_and_true, residuals
-from nnrun.reports.charts.style import BLUES
+from nnrun.reports.charts.chart import BLUES, Chart
+from nnrun.reports.charts.lines import Heat, Series, heatmap, rates
+from nnrun.reports.charts.scatter import calibration, histogram, predicted_and_true, residuals
 from nnrun.reports.document import Block, Cell, Figures, Gallery, Grid, MistakenCell, Mistakes, Note
 from nnrun.reports.examine import Histogram, Predictions, calibration_bins
 from nnrun.reports.html.rows import are_images, image_of, place_of, probability, table_of

@@ -9,32 +9,56 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.characters import shortened
-from nnrun.config.canonical import canonical
-from nnrun.config.load import config_from_dict
-from nnrun.config.names import changes_nothing
-from nnrun.config.settings import flatten
-from nnrun.config.yaml.dump import flow
+from nnrun.config.load import canonical, config_from_dict
+from nnrun.config.names import SPLITS, changes_nothing
+from nnrun.config.settings import choice_of, choice_words, flatten
+from nnrun.config.yaml.scalars import flow
 from nnrun.errors import NnrunError
 from nnrun.models.files import MODEL
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.models.model import Model
-from nnrun.reports.document import Block, Code, Curves, Note, Section, Setting, Settings, StatusMark
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.lines import lines
+from nnrun.reports.document import (
+    NOW,
+    Block,
+    Cell,
+    Code,
+    Curves,
+    Figures,
+    Grid,
+    Note,
+    Section,
+    Setting,
+    Settings,
+    StatusMark,
+)
 from nnrun.reports.examine import LoadData, Predictions, predictions_of
-from nnrun.reports.html.curves import figures_of
+from nnrun.reports.html.curves import by_split, figures_of
 from nnrun.reports.html.layers import activity_blocks, layer_blocks, surface_blocks, weight_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, curve_blocks, regression_blocks
 from nnrun.reports.html.rows import boundary_blocks
 from nnrun.reports.html.training import film_blocks, training_blocks
 from nnrun.reports.importance.document import importance_blocks
 from nnrun.reports.importance.measure import importance_of
-from nnrun.reports.numbers import MISSING
-from nnrun.reports.run import Part, run_parts
+from nnrun.reports.markup import sentence
+from nnrun.reports.numbers import MISSING, count, number, plural, remaining
+from nnrun.reports.progress_words import share_words, sweep_line, telling
+from nnrun.reports.run import Part, curves_of, run_parts
 from nnrun.runs.catalog.summarize import PLACES
+from nnrun.runs.catalog.summary import QUEUED, RunSummary, most_varied
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.history import read_history
-from nnrun.runs.storage.contents.names import HISTORY, TRACEBACK
-from nnrun.runs.storage.durable.files import read_regular
-from nnrun.runs.storage.integrity import changed_file, no_model, refuse_changed
+from nnrun.runs.storage.durable import read_regular
+from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.reading import (
+    HISTORY,
+    TRACEBACK,
+    changed_file,
+    no_model,
+    read_history,
+    refuse_changed,
+)
+from nnrun.runs.storage.sweep_progress import SweepCounts
 
 
 def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
@@ -232,3 +256,74 @@ def _traceback(folder: Path) -> Iterator[Block]:
         return
     lines = content.decode(errors="replace").splitlines()[-_TRACEBACK_LINES:]
     yield Code("\n".join(shortened(line, 200) for line in lines))
+
+
+# Runs in progress: how far they have come, and their losses so far.
+
+_MOST_ROWS = 100
+_MOST_DRAWN = 12
+
+
+def in_progress(
+    runs: Sequence[RunSummary], sweeps: Sequence[SweepCounts] = ()
+) -> Iterator[Section]:
+    """A section about those that are running, and these sweeps; none where there are none."""
+    running = telling(runs, sweeps)
+    notes = [Note(sentence(sweep_line(sweep))) for sweep in sweeps]
+    if running or notes:
+        blocks = _blocks(running, runs, counted=bool(sweeps)) if running else ()
+        yield Section("In progress", [*notes, *blocks], NOW)
+
+
+def _blocks(
+    running: Sequence[RunSummary], runs: Sequence[RunSummary], *, counted: bool
+) -> Iterator[Block]:
+    keys = most_varied(runs)
+    header = ["run", "settings", "seed", "done", "left", *(f"{split} loss" for split in SPLITS)]
+    rows = [_row(run, keys.get(run.name, ())) for run in running[:_MOST_ROWS]]
+    yield Grid("In progress", header, rows, texts=2, hidden=True)
+    if len(running) > _MOST_ROWS:
+        yield Note(f"{count(len(running) - _MOST_ROWS)} more are left out.", "warning")
+    queued = sum(run.status == QUEUED for run in runs)
+    if queued and not counted:
+        yield Note(f"Next in a sweep: {plural(queued, 'run')}.", "small")
+    known = [(run, run.progress) for run in running if run.progress is not None]
+    charts = [
+        chart
+        for run, progress in known[:_MOST_DRAWN]
+        if (chart := _chart(run, progress, keys.get(run.name, ())))
+    ]
+    if charts:
+        yield Figures(charts, [(index, split) for index, split in enumerate(SPLITS)])
+
+
+def _row(run: RunSummary, keys: Sequence[str]) -> list[Cell]:
+    choice = _choice(run, keys)
+    progress = run.progress
+    losses = {} if progress is None else progress.losses
+    left = None if progress is None else progress.left
+    return [
+        Cell(shortened(run.label)),
+        Cell(shortened(choice) or MISSING),
+        Cell(MISSING if run.seed is None else str(run.seed), run.seed),
+        Cell(" ".join(share_words(progress)) or MISSING),
+        Cell(MISSING if left is None else remaining(left), left),
+        *(Cell(number(loss), loss) for loss in map(losses.get, SPLITS)),
+    ]
+
+
+def _choice(run: RunSummary, keys: Sequence[str]) -> str:
+    return " ".join(choice_words(choice_of(dict(run.settings), keys)))
+
+
+def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart | None:
+    """Its losses, over all of the iterations that it will make."""
+    found = curves_of(progress.columns(), ["loss"], SPLITS)
+    if found is None:
+        return None
+    series = by_split(found.iterations, found.curves[0])
+    choice = _choice(run, keys)
+    name = f"{choice} seed={run.seed}" if choice and run.seed is not None else run.label
+    reach = (0.0, float(progress.iterations))
+    title = f"loss of {shortened(name)}"
+    return lines(title, series, x_label="iteration", y_label="loss", reach=reach)

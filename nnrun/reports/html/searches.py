@@ -14,15 +14,13 @@ from typing import Any, NamedTuple
 
 from nnrun.characters import shortened
 from nnrun.config.overrides import OverrideError, parse_value
-from nnrun.config.setting_words import choice_words, value_words
-from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
-from nnrun.reports.charts.kinds.settings import history, slice_chart
-from nnrun.reports.charts.style import CIVIDIS
+from nnrun.config.settings import choice_words, value_words
+from nnrun.reports.charts.chart import CIVIDIS, Chart
+from nnrun.reports.charts.lines import Heat, heatmap
+from nnrun.reports.charts.settings import Coordinate, history, parallel, slice_chart
 from nnrun.reports.document import Block, Cell, Figures, Folded, Grid, Note, Section
 from nnrun.reports.numbers import count, measured, number, plural, thinned
-from nnrun.sweeps.board.from_store.searched import AGAIN, DAMAGE, FILE, Searches
+from nnrun.sweeps.board.best import AGAIN, DAMAGE, FILE, Searches
 
 _LONGEST = 60
 _BINS = 6

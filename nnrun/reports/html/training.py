@@ -10,12 +10,12 @@ import numpy as np
 
 from nnrun.characters import shortened
 from nnrun.errors import NnrunError
-from nnrun.explain.film import film_of
+from nnrun.explain.surfaces import film_of
+from nnrun.models.load import weights_shapes
 from nnrun.models.model import Model
-from nnrun.models.weights import weights_shapes
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.lines import Series, lines
+from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.document import Block, Figures, Folded, Note
 from nnrun.reports.examine import Predictions
 from nnrun.reports.film_charts import film_charts
@@ -29,8 +29,8 @@ from nnrun.reports.watched_words import (
     main_parameter,
 )
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.watched import frames, read_watched
-from nnrun.training.watching.watched import Watched
+from nnrun.runs.storage.files import frames, read_watched
+from nnrun.training.watched import Watched
 
 _MOST_POINTS = 30
 _COLOURED = 6

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.splits.parts import SplitData
+from nnrun.data.split_rows import SplitData
 from nnrun.metrics.table import larger_is_better
-from nnrun.models.measured import measured
 from nnrun.models.model import Model
+from nnrun.models.scores import measured
 from nnrun.models.task import Classification
 from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array

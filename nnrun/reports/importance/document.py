@@ -10,12 +10,10 @@ from nnrun.characters import shortened
 from nnrun.metrics.table import larger_is_better
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.axes import Linear
-from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.kinds.lines import Series, lines
-from nnrun.reports.charts.kinds.strip import strip, strip_scale
+from nnrun.reports.charts.chart import BLUES, Chart
+from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
 from nnrun.reports.charts.pictures import signed_picture
-from nnrun.reports.charts.style import BLUES
+from nnrun.reports.charts.scatter import strip, strip_scale
 from nnrun.reports.document import AT_ONCE, WHOLE, Block, Cell, Figures, Gallery, Grid, Note
 from nnrun.reports.importance.columns import MOST_ROWS, Dependence
 from nnrun.reports.importance.measure import ColumnImportance, Importance

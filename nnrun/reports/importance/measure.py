@@ -11,7 +11,7 @@ import numpy as np
 
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import LOSS
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.reports.examine import LoadData, last_split, prepared_again
@@ -25,14 +25,12 @@ from nnrun.reports.importance.columns import (
     places_of,
 )
 from nnrun.runs.catalog.summarize import settings_of, summary_of
-from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import Replicate
-from nnrun.runs.storage.folders import ids_in
-from nnrun.runs.storage.integrity import refuse_unusable_model
-from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.board.comparison.statistics import summarize
-from nnrun.sweeps.board.comparison.verdicts import design_of
-from nnrun.sweeps.board.from_store.stored import stored_variants
+from nnrun.runs.record import Replicate, RunRecord
+from nnrun.runs.storage.reading import read_run, refuse_unusable_model
+from nnrun.runs.storage.sweep_progress import ids_in
+from nnrun.sweeps.board.comparison import summarize
+from nnrun.sweeps.board.stored import stored_variants
+from nnrun.sweeps.board.verdicts import design_of
 
 REPEATS = 10
 _MOST_DEPENDENCES = 4

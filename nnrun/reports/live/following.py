@@ -7,8 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from nnrun.characters import clean
-from nnrun.config.setting_words import choice_words
-from nnrun.config.settings import choice_of, parts_apart
+from nnrun.config.settings import choice_of, choice_words, parts_apart
 from nnrun.reports.live.runs import FormingRows
 from nnrun.reports.live.work import Picture, RunAt
 from nnrun.reports.numbers import count, number, plural

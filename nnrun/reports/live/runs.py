@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.setting_words import choice_words
-from nnrun.config.settings import parts_apart, telling_first
+from nnrun.config.settings import choice_words, parts_apart, telling_first
 from nnrun.reports.boards import incomplete
 from nnrun.reports.live.work import LINES_EACH, Picture, Work
 from nnrun.reports.numbers import (
@@ -29,8 +28,8 @@ from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summarize import score_of
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.board.comparison.statistics import half_interval
-from nnrun.sweeps.planning.comparable import Comparable
+from nnrun.sweeps.board.comparison import half_interval
+from nnrun.sweeps.planning.plan import Comparable
 
 if TYPE_CHECKING:
     from nnrun.sweeps.planning.plan import PlannedRun

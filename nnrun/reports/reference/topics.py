@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import getdoc
-from typing import Any, get_origin
+from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nnrun.config.hints import BLOCKS, TABLES
-from nnrun.config.schema.base.block import Block
-from nnrun.config.schema.base.fields import example
-from nnrun.config.schema.base.from_signature import NamedBlock
-from nnrun.config.schema.data.dataset import BuiltInConfig
-from nnrun.config.schema.data.steps import STEP_BLOCKS
+from nnrun.config.schema.block import Block, BlockChoice
+from nnrun.config.schema.columns import STEP_BLOCKS
+from nnrun.config.schema.dataset import BuiltInConfig
+from nnrun.config.schema.fields import Kind, Listed, OneOf, example
+from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import LayerConfig, LossConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
-from nnrun.config.yaml.dump import flow
+from nnrun.config.yaml.scalars import flow
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.preprocessing.steps import STEPS
+from nnrun.data.steps import STEPS
 from nnrun.errors import EXIT_CODES
 from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
@@ -36,8 +37,88 @@ from nnrun.nn.signature import Shape, ShapeError
 from nnrun.plugins.kinds import KINDS as KINDS_OF_PARTS
 from nnrun.plugins.loading import digests
 from nnrun.reports.numbers import shape
-from nnrun.reports.reference.forms import value_words
 from nnrun.suggestions import synonym
+
+# The valid values of a key, in the words of the messages.
+
+_Form = str | type[NamedBlock]
+_LIST = "a list of these"
+
+
+def value_words(field: FieldInfo) -> str:
+    """All forms that a value may have, as one phrase; empty for a block with keys of its own."""
+    found = list(dict.fromkeys(_forms(field.annotation, field.metadata)))
+    words = [form for form in found if isinstance(form, str) and form != _LIST]
+    entries = [form for form in found if not isinstance(form, str)]
+    if entries:
+        words.append(_entry_words(entries, words))
+    words.sort(key=lambda form: form.startswith("a mapping"))
+    if _is_list_only(field):
+        return f"a list of values, each {' or '.join(words)}"
+    return " or ".join(words + [_LIST] * (_LIST in found))
+
+
+def _is_list_only(field: FieldInfo) -> bool:
+    """Whether a value has to be a list: a single item has no marks that make a list of it."""
+    forms = {field.annotation, *get_args(field.annotation)}
+    lists = any(get_origin(form) is list for form in forms)
+    return lists and not field.metadata
+
+
+def _forms(annotation: Any, marks: Iterable[Any] = ()) -> Iterator[_Form]:
+    """Phrases, and blocks of a table's entries; marks are the metadata of `Annotated`."""
+    for mark in marks:
+        if isinstance(mark, Listed):
+            yield f"a list of {mark.plural}"
+            return
+        if isinstance(mark, Kind):
+            yield from mark.names if isinstance(mark, OneOf) else [mark.phrase]
+            return
+        if isinstance(mark, BlockChoice):
+            for block in mark.blocks():
+                yield from _unmarked(block)
+            yield from () if mark.words is None else mark.words.names
+            return
+        if isinstance(mark, BeforeValidator) and get_origin(mark.json_schema_input_type):
+            annotation = mark.json_schema_input_type
+    yield from _unmarked(annotation)
+
+
+def _unmarked(annotation: Any) -> Iterator[_Form]:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if metadata := getattr(annotation, "__metadata__", ()):
+        yield from _forms(parts[0], metadata)
+    elif origin is Literal:
+        yield from parts
+    elif isinstance(annotation, type) and issubclass(annotation, NamedBlock):
+        yield annotation
+    elif isinstance(annotation, type) and issubclass(annotation, Block):
+        yield _block_words(annotation)
+    elif origin is dict:
+        yield f"a mapping of names, each to {' or '.join(map(str, _forms(parts[1])))}"
+    else:
+        if origin is list:
+            yield _LIST
+        for part in parts:
+            yield from _forms(part)
+
+
+def _block_words(block: type[Block]) -> str:
+    phrase = block.phrase()
+    return phrase if "mapping" in phrase else f"a mapping of {', '.join(block.model_fields)}"
+
+
+def _entry_words(entries: list[type[NamedBlock]], words: list[str]) -> str:
+    """The entries of a table: a mapping that names one or, where accepted, the name alone."""
+    key = entries[0].key
+    names = [str(get_args(entry.model_fields[key].annotation)[0]) for entry in entries]
+    if not {*names} <= {*words}:
+        return f"{{{key}: {' | '.join(names)}, …}}"
+    name, entry = next((n, e) for n, e in zip(names, entries, strict=True) if e.parameters)
+    parameter = entry.parameters[0]
+    example = {key: name, parameter: entry.model_fields[parameter].default}
+    return f"a mapping like {flow(example)}"
+
 
 KINDS = (
     "page",
@@ -56,7 +137,7 @@ KINDS = (
     "command",
 )
 """In the order in which they are listed."""
-PAGES = ("page", "lesson")
+PAGE_KINDS = ("page", "lesson")
 """Those of documents in Markdown."""
 
 EXIT_CODES_TOPIC = "exit-codes"
@@ -303,5 +384,7 @@ def _mentioning(words: Sequence[str], known: Sequence[Topic]) -> list[Topic]:
 def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
     wanted = {word.lower().replace(" ", sign) for sign in "-_"}
     exact = [topic for topic in known if topic.name.lower() in wanted]
-    exact.sort(key=lambda topic: topic.kind not in PAGES)  # a page says more than a key of its name
+    exact.sort(
+        key=lambda topic: topic.kind not in PAGE_KINDS
+    )  # a page says more than a key of its name
     return exact or [topic for topic in known if topic.name.lower().rpartition(".")[2] in wanted]

@@ -13,11 +13,10 @@ from nnrun.reports.commands import command_line
 from nnrun.reports.comparison import differences, letter, tested
 from nnrun.reports.document import AT_ONCE, up_to
 from nnrun.reports.numbers import count
-from nnrun.reports.terminal.blocks import blocks, sections, verdict_text
-from nnrun.reports.terminal.fitting import MOST_NAMED, FittedTable
+from nnrun.reports.terminal.fitting import MOST_NAMED, FittedTable, blocks, sections, verdict_text
 from nnrun.runs.catalog.compare import Comparison
-from nnrun.sweeps.board.comparison.pair import PairTest
 from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.sweeps.board.verdicts import PairTest
 
 MOST_ROWS = 100
 

@@ -14,8 +14,7 @@ from nnrun.plugins.checker.findings import PartReport, Points
 from nnrun.plugins.kinds import KINDS
 from nnrun.reports.checks import CheckedRun, check_document
 from nnrun.reports.numbers import count, plural
-from nnrun.reports.terminal.blocks import document, labelled
-from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.fitting import Column, FittedTable, document, labelled
 from nnrun.reports.terminal.plot import Axis, Curve, Plot
 from nnrun.runs.execution.rate_finder import FALLEN, HIGHEST, LOWEST, RateCurve
 from nnrun.runs.preparation.memory import human_bytes

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import RenderableType, group
 from rich.text import Text
 
-from nnrun.config.schema.data.dataset import Option
-from nnrun.config.yaml.dump import flow
+from nnrun.config.schema.dataset import Option
+from nnrun.config.yaml.scalars import flow
 from nnrun.data.builtin.registry import Entry
 from nnrun.reports.numbers import count, shape
-from nnrun.reports.terminal.blocks import labelled
-from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.fitting import Column, FittedTable, labelled
 
 
 @group()

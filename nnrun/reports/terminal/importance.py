@@ -15,7 +15,7 @@ from nnrun.reports.importance.columns import PixelMap
 from nnrun.reports.importance.document import importance_blocks
 from nnrun.reports.importance.measure import Importance
 from nnrun.reports.numbers import number, plural
-from nnrun.reports.terminal.blocks import blocks
+from nnrun.reports.terminal.fitting import blocks
 
 _SHADES = " ░▒▓█"
 

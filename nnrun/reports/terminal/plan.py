@@ -11,12 +11,11 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count, duration, durations, plural
 from nnrun.reports.terminal.boards import MOST_ROWS
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.sweeps.planning.plan import Plan, Variant
-from nnrun.sweeps.planning.shard import WHOLE
+from nnrun.sweeps.planning.plan import WHOLE, Plan, Variant
 
 
 @dataclass(frozen=True)

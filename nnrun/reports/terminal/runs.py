@@ -13,16 +13,21 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.setting_words import choice_words, value_words
-from nnrun.config.settings import choice_of, in_common, setting_of, told_apart
+from nnrun.config.settings import (
+    choice_of,
+    choice_words,
+    in_common,
+    setting_of,
+    told_apart,
+    value_words,
+)
 from nnrun.reports.document import StatusMark
 from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
-from nnrun.reports.terminal.blocks import mark_style
-from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
+from nnrun.reports.terminal.fitting import Column, FittedTable, mark_style
+from nnrun.runs.catalog.select import RESULT, metric_in, value_of
 from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
 from nnrun.runs.record import now
 from nnrun.runs.storage.reading import STUCK, damaged

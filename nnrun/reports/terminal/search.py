@@ -11,13 +11,13 @@ from rich.console import group as grouped
 from rich.text import Text
 
 from nnrun.characters import clean
-from nnrun.config.setting_words import choice_words, short_key
+from nnrun.config.settings import choice_words, short_key
 from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count, duration, measured, number, plural
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.boards import leaderboard_tables
 from nnrun.search.state import SearchState
-from nnrun.search.trials.trial import Trial
+from nnrun.search.trials import Trial
 from nnrun.sweeps.board.rows import Leaderboard
 
 _MOST_PARAMETERS = 5

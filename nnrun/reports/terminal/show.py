@@ -12,24 +12,21 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
-from nnrun.config.setting_words import value_words
-from nnrun.config.settings import setting_of
+from nnrun.config.settings import setting_of, value_words
 from nnrun.reports.document import ASKED, Code
 from nnrun.reports.numbers import count, moment, number, remaining
 from nnrun.reports.progress_words import iteration_words, status_of
 from nnrun.reports.run import curves_of, run_document, run_parts
+from nnrun.reports.run_verdict import summary_verdict
 from nnrun.reports.summary import History
-from nnrun.reports.terminal.blocks import document, labelled, plots, unbroken, verdict_text
-from nnrun.reports.verdict.run import summary_verdict
+from nnrun.reports.terminal.fitting import document, labelled, plots, unbroken, verdict_text
 from nnrun.runs.catalog.summary import DAMAGED, FAULTY, RunSummary
-from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import Replicate
-from nnrun.runs.storage.contents.names import WATCHED
-from nnrun.runs.storage.contents.progress import RunProgress
-from nnrun.runs.storage.reading import remedy
+from nnrun.runs.record import Replicate, RunRecord
+from nnrun.runs.storage.progress import RunProgress
+from nnrun.runs.storage.reading import WATCHED, remedy
 
 if TYPE_CHECKING:  # imports NumPy
-    from nnrun.training.watching.watched import Watched
+    from nnrun.training.watched import Watched
 
 _BLOCKS = ("dataset", "network", "loss", "training")
 
@@ -62,7 +59,7 @@ def run_in_full(
     def watched() -> Watched | None:
         if WATCHED not in record.files:
             return None
-        from nnrun.runs.storage.contents.watched import read_watched  # noqa: PLC0415  # slow
+        from nnrun.runs.storage.files import read_watched  # noqa: PLC0415  # slow
 
         return read_watched(folder, record)
 

@@ -12,10 +12,9 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.errors import clipped
 from nnrun.reports.numbers import MISSING, count, plural
-from nnrun.reports.terminal.blocks import labelled
-from nnrun.reports.terminal.fitting import plain_table
-from nnrun.runs.verification.agreement import Difference
-from nnrun.runs.verification.verify import Finding, Verification
+from nnrun.reports.terminal.fitting import labelled, plain_table
+from nnrun.runs.agreement import Difference
+from nnrun.runs.verify import Finding, Verification
 
 _WORDS: dict[Finding, str] = {
     "same_bits": "the same bits",

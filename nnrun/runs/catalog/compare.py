@@ -10,8 +10,7 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing, setting_of
 from nnrun.runs.catalog.summarize import settings_of
-from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import KEYS, Replicate
+from nnrun.runs.record import KEYS, Replicate, RunRecord
 
 # How far a metric may be from a loss that it repeats; float32 sums differ most.
 _ROUNDING = 1e-5

@@ -20,7 +20,7 @@ from nnrun.garbage import not_collected
 from nnrun.runs.catalog.index_file import IndexFile, Line
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.folders import folders, names_in
+from nnrun.runs.storage.sweep_progress import folders, names_in
 
 FILE = ".index.sqlite"
 # With fewer runs, reading them all is fast enough.

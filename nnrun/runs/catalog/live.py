@@ -9,8 +9,8 @@ from pathlib import Path
 from nnrun.runs.catalog.index import WORTH, read_through, stamp
 from nnrun.runs.catalog.summarize import read_summary
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
-from nnrun.runs.identity import by_seed, is_run_id
-from nnrun.runs.storage.folders import folders, names_in
+from nnrun.runs.record import by_seed, is_run_id
+from nnrun.runs.storage.sweep_progress import folders, names_in
 
 # How many of the runs that had ended each look asks whether they have changed.
 _OTHERS = 2000

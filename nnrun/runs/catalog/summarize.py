@@ -28,14 +28,11 @@ from nnrun.runs.catalog.summary import (
     Numbers,
     RunSummary,
 )
-from nnrun.runs.identity import is_run_id
-from nnrun.runs.record import RunRecord, numeric_environment
-from nnrun.runs.replicate import Replicate, setting
-from nnrun.runs.storage.contents.names import CHECKPOINT, REPORT
-from nnrun.runs.storage.contents.progress import RunProgress, read_progress
-from nnrun.runs.storage.durable.files import has_leftovers
-from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.reading import STUCK, StoredRun, is_stuck, read_run
+from nnrun.runs.record import Replicate, RunRecord, is_run_id, numeric_environment, setting
+from nnrun.runs.storage.durable import has_leftovers
+from nnrun.runs.storage.progress import RunProgress, read_progress
+from nnrun.runs.storage.reading import CHECKPOINT, REPORT, STUCK, StoredRun, is_stuck, read_run
+from nnrun.runs.storage.sweep_progress import is_held
 
 # Where data are; `dataset.sha256` says which.
 PLACES = ("dataset.path", "dataset.images.folder")

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.config.settings import choice_of, differing, setting_of, telling_first
-from nnrun.runs.replicate import Replicate
-from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.runs.record import Replicate
+from nnrun.runs.storage.progress import RunProgress
 
 COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
 QUEUED, UNREADABLE = "queued", "unreadable"

@@ -12,24 +12,36 @@ import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.nn.sequential import dotted
-from nnrun.runs.diagnosis.held_out import about_held_out
-from nnrun.runs.diagnosis.inputs import FACTOR, DiagnosisInput, Diagnostic
-from nnrun.runs.diagnosis.inside import (
+from nnrun.runs.diagnosis.data import (
+    FACTOR,
+    DiagnosisInput,
+    Diagnostic,
+    about_held_out,
+    about_undefined,
+    feature_scale,
+    outliers,
+    target_scale,
+)
+from nnrun.runs.diagnosis.symptoms import (
+    BEYOND_ACCURACY,
+    CAUSES_OF_OVERFITTING,
+    SYMPTOMS,
+    too_few_iterations,
+)
+from nnrun.runs.diagnosis.training import (
+    any_learning_rate,
+    beyond_accuracy,
+    dead_units,
+    excess,
     growing_gradients,
     large_updates,
+    learning_rate,
     saturated_units,
+    unequal_classes,
     vanishing_gradients,
 )
-from nnrun.runs.diagnosis.iterations import too_few_iterations
-from nnrun.runs.diagnosis.learning_rate import any_learning_rate, excess, learning_rate
-from nnrun.runs.diagnosis.order import beyond_accuracy, unequal_classes
-from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
-from nnrun.runs.diagnosis.scales import feature_scale, outliers, target_scale
-from nnrun.runs.diagnosis.symptoms import BEYOND_ACCURACY, SYMPTOMS
-from nnrun.runs.diagnosis.undefined import about_undefined
-from nnrun.runs.diagnosis.units import dead_units
 from nnrun.runs.diagnosis.watched import first_gradients
-from nnrun.training.divergence import Divergence
+from nnrun.training.stopping import Divergence
 
 __all__ = [
     "DiagnosisInput",

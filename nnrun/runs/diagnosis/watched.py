@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnrun.nn.signature import Array
-from nnrun.training.watching.watched import Watched
+from nnrun.training.watched import Watched
 
 LARGE_UPDATE = 0.1
 """An update is large if it moves a layer's weights by more than this share of their size."""

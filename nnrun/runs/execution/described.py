@@ -7,16 +7,15 @@ from math import prod
 from typing import Any
 
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.data.columns.categorical import NONE, Categorical
-from nnrun.data.columns.embedding import Embedding as EmbeddedColumn
-from nnrun.data.held_out import duplicates
+from nnrun.data.columns.categories import NONE, Categorical
+from nnrun.data.columns.categories import Embedding as EmbeddedColumn
 from nnrun.data.layout import Columns
-from nnrun.data.splits.make import describe_split, describe_weights
+from nnrun.data.splits import describe_split, describe_weights, duplicates
 from nnrun.nn.embedding import Embedding
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
-from nnrun.runs.preparation.beside import PreparedBeside
+from nnrun.runs.preparation.prepare import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 
 Description = dict[str, Any]

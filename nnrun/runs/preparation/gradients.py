@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnrun.data.splits.parts import SplitData
+from nnrun.data.split_rows import SplitData
 from nnrun.nn.gradient_check import GradientCheck, check_gradients
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.prepared import Prepared

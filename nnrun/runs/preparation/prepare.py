@@ -3,44 +3,218 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nnrun.config.load import Experiment, config_from_dict
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.load import Experiment, canonical, config_from_dict
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
-from nnrun.config.schema.sweep import SweepConfig
+from nnrun.config.schema.training import SweepConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
+from nnrun.data.columns.categories import target_means
+from nnrun.data.columns.column import TrainingRows
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.held_out import check_categories, with_training_categories
-from nnrun.data.load import load_dataset
-from nnrun.data.splits.make import make_split
-from nnrun.data.splits.parts import Split
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.rows import all_finite, array_blocks
+from nnrun.data.settings import DatasetSettings
+from nnrun.data.split_rows import Split, SplitData
+from nnrun.data.splits import check_categories, load_dataset, make_split, with_training_categories
+from nnrun.data.steps import L2, Binarize, MinMax, PerChannel, Standard
 from nnrun.engines.selection import EngineError
-from nnrun.errors import ConfigError, DataError, Problem
+from nnrun.errors import ConfigError, DataError, Problem, UsageError
+from nnrun.models.model import tables_of
+from nnrun.models.task import Classification, Regression, Task
+from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array
-from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.build import (
     ConfigMismatchError,
+    InferredTask,
     Mismatch,
     check_batches,
+    infer_task,
+    metric_mismatches,
     network_mismatches,
+    wanted_metrics,
 )
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
-from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.preparation.ranges import check_ranges, stays_in_range
 from nnrun.runs.preparation.row_weights import check_weights
-from nnrun.runs.preparation.wanted_metrics import metric_mismatches, wanted_metrics
+from nnrun.runs.record import Identity
 from nnrun.runs.stored_config import with_data
-from nnrun.training.streams import Streams
+from nnrun.training.state import PreparedSplit, Streams
+
+# A model of scikit-learn that is ready to be trained.
+
+ENGINE = "scikit-learn"
+
+
+@dataclass(frozen=True)
+class PreparedBeside(Prepared):
+    """A run that trains a model of scikit-learn on the data as they are read."""
+
+    requested_engine = ENGINE
+    # There are no updates, and no loss of nnrun; classes have weights in networks alone.
+    iterations = evaluate_every = 0
+    evaluate_rows = loss = class_factors = None
+    watched = False
+
+    @property
+    def model(self) -> str:
+        """The model's name in configs."""
+        assert isinstance(self.config, BesideConfig)
+        return self.config.beside
+
+    def _identity(self) -> Identity:
+        return Identity.of(canonical(self.config), self.dataset.sha256, self.plugin_digests)
+
+    @cached_property
+    def network(self) -> Network:
+        raise UsageError(f"beside: {self.model} is a model of scikit-learn, without layers")
+
+    @cached_property
+    def task(self) -> Task:
+        if self.dataset.task == "regression":
+            return Regression(_same, _same)
+        classes = len(self.dataset.classes)
+        return Classification(classes, outputs=classes, probabilistic=True)
+
+    def prepare_rows(self, part: SplitData) -> PreparedSplit:
+        """Raw rows as the model takes them: flat, missing numbers filled in unless it takes them.
+
+        Images are divided by the largest number of the training rows; the categories of embeddings
+        become means of the target.
+        """
+        takes_missing = self.model == "boosting"
+        x = np.asarray(part.x, np.float64)
+        x = x if takes_missing else self.preprocessing.transform_x(x)
+        x = self._without_codes(x, trained=part is self.split.train)
+        rows = x.reshape(len(part), -1) / self._unit
+        return PreparedSplit(
+            x=rows,
+            target=self.task.encode(part.y),
+            y=part.y,
+            sample_weight=part.weight,
+        )
+
+    def _without_codes(self, x: Array, *, trained: bool) -> Array:
+        """Rows with means of the target in place of numbers of categories."""
+        if not self._means:
+            return x
+        parts = [np.delete(x, [*self._means], axis=1)]
+        for place, (known, out_of_fold) in self._means.items():
+            parts.append(out_of_fold if trained else known[x[:, place].astype(np.intp)])
+        return np.hstack(parts)
+
+    @cached_property
+    def _means(self) -> dict[int, tuple[Array, Array]]:
+        """For each feature that is a number of a category, the means as of `target_mean`."""
+        train, columns = self.split.train, self.dataset.layout.columns
+        rows = TrainingRows(train.y, self.dataset.classes, lambda: self.config.seed)
+        return {
+            table.place: target_means(train.x[:, table.place].astype(np.intp), table.entries, rows)
+            for table in tables_of(columns)
+        }
+
+    @cached_property
+    def _unit(self) -> float:
+        images = len(self.dataset.shape) > 1
+        return (
+            float(np.abs(np.asarray(self.split.train.x, np.float64)).max()) or 1.0
+            if images
+            else 1.0
+        )
+
+
+def _same(values: Array) -> Array:
+    return values
+
+
+# Whether all numbers stay finite when they are prepared.
+
+# Below this, neither a sum of squares nor a usual scaling overflows float32. Larger numbers, and
+# small data sets, are checked number by number.
+_LARGE = 1e15
+_FEW = 1_000_000
+# Two different numbers that are 0 or in this range differ by 2⁻⁵³ of the smallest at least. The
+# deviation of n numbers, unless all are equal, is that over √(2n) at least, and their spread over
+# it at most 4e37 for two parts of so few; 3.4e38 is infinite in float32.
+_SMALLEST, _LARGEST = 1e-9, 1e9
+# None of them alone, fitted to any rows, makes larger numbers than that.
+_STEPS = {L2, Standard, PerChannel, MinMax, Binarize}
+
+
+def stays_in_range(dataset: Dataset, config: DatasetSettings) -> bool:
+    """Whether all prepared numbers are finite in float32, however the rows are divided.
+
+    Raises: DatasetProblem if the preparation does not suit the data.
+    """
+    if dataset.whole is not None:  # x has not the features that steps are fitted to
+        return False
+    preparation = Preprocessing.for_dataset(dataset, config)
+    steps, target = preparation.steps, preparation.target
+    if len(steps) > 1:
+        return False
+    usual = {type(step) for step in (*steps, target) if step is not None} <= _STEPS
+    return usual and all(map(_is_moderate, (*dataset.parts, dataset.pooled_y)))
+
+
+def _is_moderate(values: Array) -> bool:
+    """Whether numbers are 0 or in that range; False, too, where it takes long to say."""
+    if values.dtype.kind in "biu" and values.dtype.itemsize <= 2:
+        return True  # different ones differ by 1
+    return values.size <= _FEW and all(map(_are_moderate, array_blocks(values)))
+
+
+def _are_moderate(values: Array) -> bool:
+    sizes = np.abs(values.astype(np.float64))
+    return bool(((sizes == 0) | ((sizes >= _SMALLEST) & (sizes <= _LARGEST))).all())
+
+
+def check_ranges(prepared: Prepared) -> None:
+    """Fit the preprocessing, and require that all prepared numbers are finite.
+
+    Raises: DatasetProblem with the column.
+    """
+    _, dataset = prepared.preprocessing, prepared.dataset  # fitting may find a problem
+    if dataset.x.size > _FEW and not any(map(_is_large, (dataset.x, dataset.y))):
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        examples = prepared.examples
+    names = dataset.feature_names if len(dataset.shape) == 1 else ()
+    dtype = prepared.network.dtype.name
+    for part, rows in examples.items():
+        _check(rows.x, part, "features", names, dtype)
+        _check(rows.target, part, "target", dataset.target_names, dtype)
+
+
+def _is_large(values: Array) -> bool:
+    blocks = array_blocks(values)
+    return any(bool((np.abs(block.astype(np.float64)) > _LARGE).any()) for block in blocks)
+
+
+def _check(values: Array, part: str, key: str, names: tuple[str, ...], dtype: str) -> None:
+    if all_finite(values):
+        return
+    row, column = np.argwhere(~np.isfinite(values).reshape(len(values), -1))[0]
+    name = f"column '{names[column]}'" if column < len(names) else f"number {column} of a row"
+    raise DatasetProblem(
+        [
+            (
+                ("dataset", key),
+                f"{name} leaves the range of {dtype} when it is prepared (row {row} of the {part} "
+                "split); its values are too large, or its spread in training too small",
+            )
+        ]
+    )
+
 
 # How many learning rates of a run are checked before it starts.
 _RATES = 1 << 12

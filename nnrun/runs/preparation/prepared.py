@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.canonical import canonical, plugin_parts
-from nnrun.config.load import config_to_json
+from nnrun.config.load import canonical, config_to_json, plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.training import TrainingConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.splits.parts import Split, SplitData
-from nnrun.engines.sampling import batches_per_epoch
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.split_rows import Sizes, Split, SplitData
+from nnrun.engines.base import batches_per_epoch
 from nnrun.engines.selection import Selected, select_engine
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Regression, Task, task_of
@@ -26,17 +26,38 @@ from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant, Schedule
 from nnrun.nn.signature import Array
 from nnrun.plugins.part import Part
-from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baselines_of
-from nnrun.runs.preparation.build import augmentation_of, build_network
+from nnrun.runs.preparation.build import augmentation_of, build_network, reason_of_task
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
-from nnrun.runs.preparation.evaluations import every_of, iterations_of, rows_of
-from nnrun.runs.preparation.infer_task import reason_of_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
-from nnrun.training.augmentation.augment import Augmentation
-from nnrun.training.examples import PreparedSplit, drawn_parts
-from nnrun.training.streams import Streams
+from nnrun.runs.record import Identity
+from nnrun.training.augment import Augmentation
+from nnrun.training.state import PreparedSplit, Streams, drawn_parts, most_rows, rows_taken
+
+# How many updates a run has, and how often and on how many rows it is evaluated.
+
+EVALUATIONS = 20
+
+
+def iterations_of(training: TrainingConfig, rows: int) -> int:
+    """The updates of a run with so many training rows."""
+    if training.iterations is not None:
+        return training.iterations
+    return (training.epochs or 0) * batches_per_epoch(rows, training.batch_size)
+
+
+def every_of(training: TrainingConfig, sizes: Sizes) -> int:
+    """Iterations from one evaluation to the next, the same for every seed."""
+    planned = iterations_of(training, sizes.planned)
+    return training.evaluate_every or max(1, -(-planned // EVALUATIONS))
+
+
+def rows_of(training: TrainingConfig, sizes: Sizes) -> int | None:
+    """The rows of a split that evaluations on the way take at most; None for all."""
+    parts = [sizes.train, *sizes.held_out]
+    usual = most_rows(every_of(training, sizes), training.batch_size, len(parts))
+    return rows_taken(training.evaluate_rows, usual, parts, sizes.planned)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.splits.parts import Split, SplitData
+from nnrun.data.split_rows import Split, SplitData
 from nnrun.nn.signature import Array
 
 _COLUMN = ("dataset", "columns", "weight")

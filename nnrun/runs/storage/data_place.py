@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nnrun.data.readers.formats import GIVEN
+from nnrun.data.readers.opening import GIVEN
 from nnrun.errors import UsageError
-from nnrun.runs.storage.durable.files import read_regular, write_atomically
+from nnrun.runs.storage.durable import read_regular, write_atomically
 from nnrun.systems import system
 
 INSIDE = "data"

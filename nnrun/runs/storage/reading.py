@@ -2,25 +2,105 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import nan
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnrun import NUMERICS_VERSION
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models.files import MODEL
-from nnrun.runs.identity import by_seed, is_run_id
-from nnrun.runs.record import SCHEMA_VERSION, RunRecord
-from nnrun.runs.storage.contents.names import CHECKPOINT, CONFIG, REPORT
-from nnrun.runs.storage.contents.progress import PROGRESS, read_progress
-from nnrun.runs.storage.contents.strict_json import DIGEST, is_sealed
-from nnrun.runs.storage.contents.validation import invalid_part
+from nnrun.runs.record import SCHEMA_VERSION, RunRecord, by_seed, is_run_id
 from nnrun.runs.storage.data_place import usable_config
-from nnrun.runs.storage.durable.files import read_regular
-from nnrun.runs.storage.folders import folders, names_in
+from nnrun.runs.storage.durable import read_regular
+from nnrun.runs.storage.progress import PROGRESS, read_progress
+from nnrun.runs.storage.sealed import DIGEST, is_sealed
+from nnrun.runs.storage.sweep_progress import folders, names_in
+from nnrun.runs.storage.validation import invalid_part
+from nnrun.spreadsheet import csv_line
+
+if TYPE_CHECKING:
+    from nnrun.training.state import HistoryRow
+
+
+# The names of a run's files.
+
+REPORT, CONFIG, HISTORY = "report.json", "config.yaml", "history.csv"
+CHECKPOINT, STATE = "checkpoint.safetensors", "state.safetensors"
+TRACEBACK = "traceback.txt"
+WATCHED = "watched.safetensors"
+MARKDOWN = "report.md"
+OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK, WATCHED}
+"""Files that not every result has: without one, that of an earlier result is removed."""
+
+
+# Writing and reading the learning curve of a run, history.csv.
+
+_MOST_BYTES = 2**30
+_COUNTS = ("iteration", "_rows")
+
+
+def history_csv(history: list[HistoryRow]) -> str:
+    """A line for each evaluation; floats in their shortest exact form."""
+    columns = list(history[0]) if history else ["iteration", "epoch", "learning_rate"]
+    return "".join(map(csv_line, [columns, *map(itemgetter(*columns), history)]))
+
+
+def load_history(folder: Path) -> list[HistoryRow]:
+    """The evaluations that `history_csv` wrote, to the last bit; empty without the file.
+
+    Raises: NnrunError if it is damaged, or cannot be read.
+    """
+    file = folder / HISTORY
+    try:
+        header, *rows = csv.reader(_lines(file), strict=True)
+        return [
+            {name: _cell(name, cell) for name, cell in zip(header, row, strict=True)}
+            for row in rows
+        ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise NnrunError(f"{file}: damaged, or cannot be read ({error})") from error
+
+
+def _cell(name: str, text: str) -> float | int:
+    return int(text) if name.endswith(_COUNTS) else float(text)
+
+
+def read_history(folder: Path) -> dict[str, list[float]]:
+    """The columns of history.csv by name, for display: NaN for cells that are not numbers; empty if
+    the file is no learning curve.
+    """
+    try:
+        rows = list(csv.reader(_lines(folder / HISTORY)))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return {}
+    if not rows or "iteration" not in rows[0]:
+        return {}
+    header, *lines = rows
+    whole = [line for line in lines if len(line) == len(header)]
+    return {name: [_number(line[i]) for line in whole] for i, name in enumerate(header)}
+
+
+def _lines(file: Path) -> io.StringIO:
+    """The lines of a file, which others may have changed."""
+    return io.StringIO(read_regular(file, _MOST_BYTES).decode(), newline="")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
+
 
 REMEDY = "nnrun train --force trains it again"
 """What to do about a run that is damaged, if its folder has its own name."""
@@ -33,7 +113,7 @@ STUCK = (
 _OF_ANOTHER = f"{REPORT} is that of "
 _OTHER_VERSION = f"{REPORT} is of another version of nnrun"
 
-_MOST_BYTES = 16 * 2**20
+_LARGEST_REPORT = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -166,7 +246,7 @@ def _why_unfinished(folder: Path) -> str | None:
 
 
 def _read(report: Path) -> RunRecord:
-    written = read_regular(report, _MOST_BYTES)
+    written = read_regular(report, _LARGEST_REPORT)
     try:
         if not is_sealed(written):
             raise NnrunError(f"{REPORT} is not the file that was written")
@@ -188,7 +268,7 @@ def report_values(folder: Path) -> dict[str, Any]:
 
     Raises: OSError if it cannot be read any more.
     """
-    values: dict[str, Any] = _parsed(read_regular(folder / REPORT, _MOST_BYTES))
+    values: dict[str, Any] = _parsed(read_regular(folder / REPORT, _LARGEST_REPORT))
     return {key: value for key, value in values.items() if key != DIGEST}
 
 
@@ -198,3 +278,76 @@ def _parsed(written: bytes) -> Any:
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+# The files of a run compared with the digests in its report.
+
+WITHOUT_MODEL = ("diverged", "failed")
+"""The statuses of runs that keep no model."""
+# Bytes that fit into memory on any machine.
+_SMALL = 2**24
+
+
+def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> str | None:
+    """What is wrong with the first of these files, by default all, that has changed; else None."""
+    wanted = {*names}
+    for name, digest in record.files.items():
+        if wanted and name not in wanted:
+            continue
+        if Path(name).name != name:
+            return f"{REPORT} names a file in another folder"
+        try:
+            _refuse_huge(folder / name)
+            content = read_regular(folder / name)
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror or error}"
+        except DataError as error:
+            return str(error)
+        if hashlib.sha256(content).hexdigest() != digest:
+            return f"{name} is not the file that was written"
+    return None
+
+
+def unnamed_file(folder: Path, record: RunRecord) -> str | None:
+    """What is wrong with the first file of nnrun's that the report does not name; else None.
+
+    A checkpoint may be left over where a run was completed since.
+    """
+    unnamed = (OPTIONAL - {CHECKPOINT}).difference(record.files)
+    there = (name for name in sorted(unnamed) if (folder / name).exists())
+    return next((f"{REPORT} does not name {name}" for name in there), None)
+
+
+def _refuse_huge(file: Path) -> None:
+    size = file.stat().st_size
+    if size > _SMALL:
+        from nnrun.data.memory import refuse_if_too_big  # noqa: PLC0415  # slow to import
+
+        refuse_if_too_big(size, file.name)
+
+
+def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
+    """Raise a UsageError if one of these files has changed since it was written."""
+    fault = changed_file(folder, record, names)
+    if fault is not None:
+        raise UsageError(damaged(folder, fault))
+
+
+def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
+    """Raise a UsageError if there is no model, as after a divergence, or it has changed."""
+    kept = record.beside is None and record.status not in WITHOUT_MODEL
+    if MODEL not in record.files and not kept:
+        raise UsageError(f"{no_model(record)}; name another run, as {record.name}/best")
+    refuse_changed(folder, record, MODEL)
+
+
+def no_model(record: RunRecord) -> str:
+    """The error message for a run without a model."""
+    if record.beside is not None:
+        return (
+            f"{record.name}/{record.run_id} trained scikit-learn's '{record.beside}' to compare "
+            "networks with; only its scores are kept"
+        )
+    return f"{record.name}/{record.run_id} {record.status}: no trained model is kept"

@@ -12,21 +12,20 @@ from math import inf
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.metrics.table import bounds_of
 from nnrun.runs.catalog.summary import RunSummary
-from nnrun.runs.replicate import Replicate, among_equals
-from nnrun.sweeps.board.comparison.beside import beside_networks
-from nnrun.sweeps.board.comparison.statistics import mean_of, outlined, summarize
-from nnrun.sweeps.board.comparison.verdicts import (
+from nnrun.runs.record import Replicate, among_equals
+from nnrun.sweeps.board.comparison import mean_of, outlined, summarize
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.board.verdicts import (
     Verdict,
+    beside_networks,
     completed_runs,
     design_of,
     shares_of,
     values_of,
     verdicts,
 )
-from nnrun.sweeps.board.rows import Group, Leaderboard, Row
-from nnrun.sweeps.planning.comparable import Comparable
 from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
-from nnrun.sweeps.planning.plan import Variant
+from nnrun.sweeps.planning.plan import Comparable, Variant
 from nnrun.sweeps.progress import Member, SweepProgress
 
 

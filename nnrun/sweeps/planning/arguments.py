@@ -10,10 +10,9 @@ from typing import Any
 
 from nnrun.config.load import Experiment
 from nnrun.config.names import changes_nothing
-from nnrun.config.overrides import steps_of
-from nnrun.config.schema.base.pydantic_errors import show
-from nnrun.config.schema.sweep import CrossedSeeds
-from nnrun.config.several import MAX_RANGE, parse_grid
+from nnrun.config.overrides import MAX_RANGE, parse_grid, steps_of
+from nnrun.config.schema.block import show
+from nnrun.config.schema.training import CrossedSeeds
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.errors import ConfigError, Problem, UsageError
 

@@ -8,7 +8,7 @@ from math import prod
 from nnrun.engines.compiled.choice import compiling
 from nnrun.engines.compiled.choice import estimate as seconds_per_update
 from nnrun.nn.network import Network, once_for_each
-from nnrun.runs.preparation.beside import PreparedBeside
+from nnrun.runs.preparation.prepare import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 
 # Processor time with one thread, measured on two busy cores of an Intel Xeon.

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.content import Content
-from nnrun.config.load import Experiment, load_content
+from nnrun.config.load import Content, Experiment, load_content
 from nnrun.config.names import BESIDE
 from nnrun.config.overrides import Override, format_override, outermost_first, steps_of
 from nnrun.config.schema.experiment import NO_LOSS, BesideConfig
@@ -19,8 +18,8 @@ from nnrun.config.settings import BESIDE as BESIDE_KEY
 from nnrun.config.yaml.source_map import copied
 from nnrun.errors import ConfigError, Problem, UsageError
 from nnrun.metrics.table import LOSS
-from nnrun.runs.preparation.infer_task import infer_task
-from nnrun.runs.replicate import FOLD, KEYS, SPLIT_SEED
+from nnrun.runs.preparation.build import infer_task
+from nnrun.runs.record import FOLD, KEYS, SPLIT_SEED
 from nnrun.suggestions import suggestion
 from nnrun.sweeps.planning.arguments import Arguments
 

@@ -2,23 +2,137 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice
+from typing import Any, Self
 
 import numpy as np
 
+from nnrun.config.settings import choice_words
+from nnrun.errors import UsageError
 from nnrun.nn.signature import Array
 from nnrun.plugins.loading import NO_PLUGINS, Shipment
 from nnrun.plugins.part import PluginError
-from nnrun.runs.identity import Identity
-from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.planning.comparable import Comparable
+from nnrun.runs.record import Identity, Replicate, RunRecord
 from nnrun.sweeps.planning.estimate import Estimate
-from nnrun.sweeps.planning.shard import WHOLE, Shard
+
+# What comparing configs needs to know of each, whether its runs are planned or stored.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparable:
+    """One config with one choice of its settings; its runs differ only in seeds and folds.
+
+    Args:
+        number: its place among the others.
+        name: of the experiment.
+        choice: in what it differs from others of its name, by dotted keys; a model of scikit-learn
+            is always named in it.
+        dataset: the name of its data set.
+        sha256: the digest of the data's file or arrays.
+        target: the target column, if the config names one.
+        splits: `train`, and `validation` and `test` if they have rows.
+        division: the settings of the split. Configs with equal data, seed, fold and division have
+            the same rows in their splits.
+        metric: that its runs are ordered by.
+        larger_is_better: whether larger values of the metric are better.
+        published: published numbers, by `<split>_<metric>`.
+        rows: the size of each split; with folds, the mean.
+        overlap: for each split that a seed draws, or a fold is, the ratio of its rows to training
+            rows; else 0.
+        drawn: whether the seed decides which rows are in which split.
+        folds: of cross-validation; None without.
+        split_by: the groups or the times that rows are split by, in words; "" at random.
+        data_note: what a reader should know about the data.
+    """
+
+    number: int
+    name: str
+    choice: dict[str, Any]
+    dataset: str
+    sha256: str
+    target: str | None
+    splits: tuple[str, ...]
+    division: str
+    metric: str
+    larger_is_better: bool
+    published: dict[str, float]
+    rows: dict[str, float] = field(default_factory=dict)
+    overlap: dict[str, float] = field(default_factory=dict)
+    drawn: bool = True
+    folds: int | None = None
+    split_by: str = ""
+    data_note: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name and choice in one line."""
+        return " ".join([self.name, *choice_words(self.choice)])
+
+    @property
+    def planned(self) -> int:
+        """The number of its runs."""
+        raise NotImplementedError
+
+    @property
+    def parameters(self) -> int:
+        """Of its network."""
+        raise NotImplementedError
+
+
+# A part of a sweep, for a job of an array.
+
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Every `of`-th run of a plan, beginning with the `number`-th.
+
+    Runs are numbered setting by setting, long ones first. So shards differ by one run at most, and
+    little in their estimated time; a setting's seeds are spread over all of them, and if their
+    number is a multiple of `of`, each shard has the same seeds of every setting.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `3/10`.
+
+        Raises: UsageError if it is no such text, or there is no such shard.
+        """
+        found = re.fullmatch(rf"(\d{{1,{_DIGITS}}})/(\d{{1,{_DIGITS}}})", text, re.ASCII)
+        if found is None:
+            raise UsageError(f"--shard {text}: give K/N for the K-th of N parts, such as 3/10")
+        number, of = map(int, found.groups())
+        if not of:
+            raise UsageError(f"--shard {text}: a sweep has at least one part, 1/1")
+        if not 1 <= number <= of:
+            hint = "" if number else "; in an array of jobs that counts from 0, add 1 to K"
+            raise UsageError(f"--shard {text}: K goes from 1 to {of}{hint}")
+        return cls(number, of)
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def first_from(self, start: int) -> int:
+        """How far after the run with the index `start` the shard's next run is; 0 for itself."""
+        return (self.number - 1 - start) % self.of
+
+    def count(self, start: Array, stop: Array) -> Array:
+        """How many of the runs with the indices `start` to `stop` - 1 are in the shard."""
+        count: Array = (stop - self.number) // self.of - (start - self.number) // self.of
+        return count
+
+
+WHOLE = Shard(1, 1)
+
 
 Place = tuple[int, Replicate]
 

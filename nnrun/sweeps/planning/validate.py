@@ -15,18 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.content import Origin
+from nnrun.config.load import Origin
 from nnrun.errors import ConfigError, NnrunError, Problem
 from nnrun.nn.signature import Array
-from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.config_cache import GridCache
+from nnrun.runs.record import Identity
 from nnrun.sweeps.planning.arguments import Arguments, Seeds, refuse_too_many, seeds_of
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import BesideGrid, Grid, Positions, grids_beside
-from nnrun.sweeps.planning.load import load_grid
+from nnrun.sweeps.planning.load import Problems, load_grid
 from nnrun.sweeps.planning.plan import Plan, Settings, Variant
-from nnrun.sweeps.planning.problems import Problems
-from nnrun.sweeps.planning.variants import folds_of, make_variant
+from nnrun.sweeps.planning.variants import Datasets, folds_of, make_variant
 
 # All settings of a grid of at most this many are made before any run starts, in a fraction of a
 # second.

@@ -2,29 +2,66 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
+from threading import Lock
 from typing import Any
 
 from nnrun.config.load import Experiment
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.splits.parts import Split
+from nnrun.data.split_rows import Split
+from nnrun.data.splits import check_preparation, read_dataset
 from nnrun.errors import ConfigError, Problem
 from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
+from nnrun.pool.task import LruCache
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import MisfitError, check_rows, prepare, prepare_again
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.record import published_of
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.record import Replicate, published_of
 from nnrun.sweeps.planning.arguments import Seeds
-from nnrun.sweeps.planning.datasets import data_key
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of, split_by_of
 from nnrun.sweeps.planning.plan import Variant
+
+# A cache of loaded data sets, shared by the runs of a process.
+
+
+def data_key(config: DatasetConfig, sha256: str) -> str:
+    """The identity of a loaded data set: its digest and how it was read."""
+    return f"{sha256} {_source(config)}"
+
+
+def _source(config: DatasetConfig) -> str:
+    return json.dumps(config.source)
+
+
+class Datasets:
+    """Loads data sets, by `read` if it is given, and keeps the most recently used ones."""
+
+    def __init__(self, read: Callable[[DatasetConfig], Dataset] | None = None) -> None:
+        self._read = read
+        self._loaded: LruCache[Dataset] = LruCache()
+        self._lock = Lock()
+
+    def load(self, config: DatasetConfig, data: str | None = None) -> Dataset:
+        """The data set that the block `dataset` of a config names.
+
+        `data` is its `data_key`, if known, which saves computing it for each run.
+
+        Raises: DataError if it cannot be loaded or prepared as the config says.
+        """
+        key = _source(config) if data is None else data.partition(" ")[2]
+        with self._lock:
+            known = self._loaded.get(key)
+            read = self._read or read_dataset
+            dataset = self._loaded.keep(key, read(config) if known is None else known)
+        check_preparation(dataset, config)
+        return dataset
 
 
 def make_variant(

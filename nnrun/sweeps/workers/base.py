@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass
+from math import inf
 from typing import Any
+from weakref import WeakSet
 
+from nnrun.compiler.cache import CacheWarning, has_compiled_much
 from nnrun.data.dataset import Dataset
-from nnrun.pool.task import Message
+from nnrun.pool import processes as process_main
+from nnrun.pool.processes import ProcessPool
+from nnrun.pool.task import Channel, Message, NoWorkersError, WorkerLostError
 from nnrun.runs.record import RunResult
-from nnrun.runs.storage.durable.group_commit import MOST
-from nnrun.sweeps.workers.job import Job
+from nnrun.runs.storage.group_commit import MOST
+from nnrun.sweeps.workers import job
+from nnrun.sweeps.workers.job import Evaluations, Job, execute_job, limit_threads
 from nnrun.systems import system
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
 
 # Seconds that runs have to stop. Those that need longer are given up, with their last checkpoint.
 PATIENCE = 3.5
@@ -91,3 +101,115 @@ def most_processes() -> int:
 
 def _left() -> int:
     return system.files_allowed() - _OF_A_RESULT * most_results()
+
+
+# This process as the only worker, and any executor of `concurrent.futures` as workers.
+
+
+def ended(call: Callable[[], Any]) -> Future[Any]:
+    """The future of a call that is made now, in this thread."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(call())
+    except Exception as error:  # passed on by the future
+        future.set_exception(error)
+    return future
+
+
+class InlineWorkers(Workers):
+    """This process, one run after the other; `handle` is called with each message."""
+
+    def __init__(self, handle: Callable[[Message], None], stopped: Callable[[], bool]) -> None:
+        self._handle = handle
+        self._stopped = stopped
+
+    def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
+        channel = _DirectChannel(job.key, self._handle, self._stopped)
+        return ended(lambda: execute_job(job, channel, load()))
+
+    def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
+        """Return at once: submitted runs have ended."""
+
+
+@dataclass(frozen=True)
+class _DirectChannel(Channel):
+    key: str
+    handle: Callable[[Message], None]
+    stop: Callable[[], bool]
+
+    def stopped(self) -> bool:
+        return self.stop()
+
+    def send(self, content: Progress | TrainingState | Evaluations) -> None:
+        self.handle(Message(self.key, content))
+
+    def ask(self, content: Evaluations) -> Any:
+        answers: list[Any] = [None]
+        self.handle(Message(self.key, content, answers.append))
+        return answers[-1]
+
+
+class ExecutorWorkers(Workers):
+    """The workers of an executor, such as threads, a process pool or MPI ranks.
+
+    It accepts functions of modules and values that can be pickled, trains `workers` runs at the
+    same time, and is shut down by the caller. It only carries calls and results: these runs report
+    no progress and cannot be stopped, and a sweep that ends early waits for those in progress.
+    """
+
+    lost = (BrokenExecutor,)
+    patience = inf
+    reports = False
+
+    def __init__(self, executor: Executor, workers: int) -> None:
+        self.at_a_time = workers
+        self._executor = executor
+        self._given: WeakSet[Future[RunResult | None]] = WeakSet()
+
+    @property
+    def capacity(self) -> int:
+        return 2 * self.at_a_time
+
+    def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
+        try:
+            future = self._executor.submit(_work, job, load())
+        except RuntimeError as error:  # broken, or shut down
+            raise NoWorkersError(f"the executor takes no work: {error}") from error
+        self._given.add(future)
+        return future
+
+    def stop(self) -> None:
+        for future in list(self._given):
+            future.cancel()
+
+    def close(self) -> None:
+        self.stop()
+
+
+def _work(job: Job, dataset: Dataset) -> RunResult | None:
+    limit_threads()
+    return execute_job(job, Channel(), dataset)
+
+
+# Worker processes of a sweep on this machine.
+
+_MODULE = __name__
+
+
+class ProcessWorkers(ProcessPool, Workers):
+    """A pool of processes that train runs.
+
+    Raises: OSError if not even one can be started.
+    """
+
+    lost = (WorkerLostError,)
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, _MODULE)
+
+
+def main(word: str) -> None:
+    """In a worker: train one run after the other."""
+    assert job  # loaded before the first run arrives
+    warnings.simplefilter("ignore", CacheWarning)  # the sweep has shown it
+    process_main.main(word, has_compiled_much)

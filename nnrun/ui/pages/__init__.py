@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from nnrun.ui.pages.compare import compare_page
-from nnrun.ui.pages.files import file
-from nnrun.ui.pages.overview import overview, overview_events, run_events
-from nnrun.ui.pages.playing import playground, playing
-from nnrun.ui.pages.run import answer, form, row, run_page
-from nnrun.ui.pages.runs import runs_page
+from nnrun.ui.pages.overview import overview, overview_events, run_events, runs_page
+from nnrun.ui.pages.pages import file, playground, playing
+from nnrun.ui.pages.run import answer, compare_page, form, row, run_page
 
 _RUN = "/runs/{name}/{run_id}"
 ROUTES = [

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from nnrun.characters import shortened
+from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing
-from nnrun.errors import NnrunError
-from nnrun.reports.document import Note, Section
+from nnrun.errors import NnrunError, UsageError
+from nnrun.reports.charts.lines import Series, lines
+from nnrun.reports.comparison import differences, letter, tested
+from nnrun.reports.document import Figures, Note, Section
 from nnrun.reports.html.overview import Found
 from nnrun.reports.html.runs import run_sections
-from nnrun.reports.verdict.run import run_verdict, summary_verdict
+from nnrun.reports.run_verdict import run_verdict, summary_verdict
+from nnrun.reports.summary import curve_names, metric_label
+from nnrun.runs.catalog.compare import compare
 from nnrun.runs.catalog.summary import IN_PROGRESS
 from nnrun.runs.record import RunRecord
-from nnrun.ui.content import run_parts
-from nnrun.ui.numbers import whole_number
-from nnrun.ui.pages.base import (
+from nnrun.runs.storage.reading import HISTORY, changed_file, read_history
+from nnrun.sweeps.board.leaderboard import groups_of
+from nnrun.sweeps.board.stored import stored_variants
+from nnrun.sweeps.board.verdicts import pair_test
+from nnrun.ui.pages.pages import (
     fresh,
     lines_of,
     page,
@@ -27,8 +37,98 @@ from nnrun.ui.pages.base import (
     state_of,
     stored_run,
 )
-from nnrun.ui.parts import rendered
-from nnrun.ui.watcher import Snapshot
+from nnrun.ui.watcher import Snapshot, rendered, report_of, run_parts, whole_number
+
+# Chosen runs, compared: what differs, and the boards and curves of their settings.
+
+_MOST = 26
+_DAMAGE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+def compare_page(request: Request) -> Response:
+    """Two runs or more, which the address names: `run=NAME/ID`, for each."""
+    keys = [*dict.fromkeys(request.query_params.getlist("run"))]
+    sections: list[Section] = []
+    error = ""
+    try:
+        found, records = _chosen(request, keys)
+        sections += differences(compare(records))
+        sections += _curves(found, records)
+        alike = _alike(request, found)
+        sections += _tested(alike, found)
+        sections += report_of(alike, state_of(request).datasets.load).results()
+    except UsageError as wrong:
+        error, keys = str(wrong), []
+    except _DAMAGE:
+        error, keys = "One of these runs is damaged; nnrun show says which.", []
+    return page(
+        request, "compare.html", title="Compared runs", keys=keys, sections=sections, error=error
+    )
+
+
+def _chosen(request: Request, keys: Sequence[str]) -> tuple[list[Found], list[RunRecord]]:
+    if not 2 <= len(keys) <= _MOST:
+        raise UsageError(f"Choose from two to {_MOST} runs; {len(keys)} are chosen.")
+    snapshot = fresh(request)
+    found = [run for key in keys if (run := snapshot.find(key)) is not None]
+    records = [record for run in found if (record := run.record()) is not None]
+    if len(records) < len(keys):
+        known = {f"{record.name}/{record.run_id}" for record in records}
+        key = next(key for key in keys if key not in known)
+        raise UsageError(f"{shortened(key)} has no report: it has not ended, or it is damaged.")
+    return found, records
+
+
+def _alike(request: Request, found: Sequence[Found]) -> list[Found]:
+    """The stored runs with the settings of these, regardless of their seeds and folds."""
+    wanted = [(run.overview.name, dict(run.overview.settings)) for run in found]
+    return [
+        run
+        for run in fresh(request).runs
+        if run.entry is not None and (run.overview.name, dict(run.overview.settings)) in wanted
+    ]
+
+
+def _tested(alike: Sequence[Found], found: Sequence[Found]) -> Iterator[Section]:
+    variants = stored_variants(run.entry for run in alike if run.entry is not None)
+    members = [(variant, variant.scores) for variant in variants if variant.planned]
+    groups = groups_of(members)
+    if len(members) != 2 or len(groups) != 1:
+        return
+    first = found[0].key
+    members.sort(key=lambda member: all(run.key != first for run in member[0].runs))
+    if (test := pair_test(members[0], members[1], groups[0].ordered_by)) is not None:
+        yield tested(test)
+
+
+def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Section]:
+    histories = [
+        read_history(run.folder)
+        for run, record in zip(found, records, strict=True)
+        if changed_file(run.folder, record, (HISTORY,)) is None
+    ]
+    if len(histories) < len(found):
+        yield Section("Curves", [Note("The curve of one of these runs cannot be read.", "bad")])
+        return
+    names = curve_names(records[0].main_metric, histories)
+    charts = [
+        lines(
+            f"{split} {metric_label(what)}", series, x_label="iteration", y_label=metric_label(what)
+        )
+        for what in names
+        for split in SPLITS
+        if (
+            series := [
+                Series.thinned(letter(index), history["iteration"], history[column], index)
+                for column in [f"{split}_{what}"]
+                for index, history in enumerate(histories)
+                if column in history
+            ]
+        )
+    ]
+    if charts:
+        yield Section("Curves", [Figures(charts, [*enumerate(map(letter, range(len(found))))])])
+
 
 # What makes other numbers of columns than a file has.
 _ENCODED = ("categorical", "embedding", "target_mean", "formats")

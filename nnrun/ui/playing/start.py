@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.load import config_from_dict, config_to_dict
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.load import Experiment, config_from_dict, config_to_dict
+from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.errors import NnrunError, UsageError
+from nnrun.nn.network import Network
 from nnrun.nn.schedules import Exponential, InverseTime, Step
+from nnrun.nn.signature import Array
 from nnrun.reports.summary import planned_iterations
 from nnrun.runs.record import RunRecord
 from nnrun.runs.stored_config import load_stored
+from nnrun.training.trainer import Trainer
 
 Plain = dict[str, Any]
 """A config as plain values."""
@@ -153,3 +158,226 @@ def _rate(found: Any, training: Plain, length: int) -> tuple[Any, str]:
         return plain, follows
     first = schedule.rate_at(0, length)
     return first, f"The schedule {found.schedule} stays at its first rate, {first:.6g}, here."
+
+
+# Settings that change on the page, as changes of a config.
+
+Edits = Mapping[str, Any]
+"""Values by the names of settings, as the page sends them; the config checks most of them."""
+
+MOST_LAYERS, MOST_UNITS, MOST_ROWS = 6, 16, 2000
+OPTIMIZERS: dict[str, Plain] = {
+    "sgd": {"type": "sgd"},
+    "momentum": {"type": "sgd", "momentum": 0.9},
+    "adam": {"type": "adam"},
+}
+_PLACES = {
+    "rows": ("dataset", "rows"),
+    "noise": ("dataset", "noise"),
+    "data_seed": ("dataset", "seed"),
+    "test_size": ("dataset", "test_size"),
+    "rate": ("training", "learning_rate"),
+    "batch_size": ("training", "batch_size"),
+    "weight_decay": ("training", "optimizer", "weight_decay"),
+    "seed": ("seed",),
+}
+_OF_DRAWN = ("rows", "noise", "data_seed")
+_OF_STACK = ("layers", "activation")
+WORDS = {
+    "rows": "rows", "noise": "noise", "data_seed": "seed of the data", "test_size": "test share",
+    "rate": "learning rate", "batch_size": "batch size", "weight_decay": "weight decay",
+    "seed": "seed", "layers": "widths", "activation": "activation", "optimizer": "optimizer",
+}  # fmt: skip
+
+
+def edited(start: Start, edits: Edits) -> Plain:
+    """The config with these settings; their values are checked by `experiment_of`.
+
+    Raises: UsageError if there is no such setting, or it is beyond what a page shows.
+    """
+    config = deepcopy(start.config)
+    for name in edits:
+        if name not in WORDS:
+            raise UsageError(f"there is no setting '{str(name)[:40]}'")
+        if why := fixed(start).get(name):
+            raise UsageError(f"{WORDS[name]}: {why}")
+        if isinstance(edits[name], dict):
+            raise UsageError(f"{WORDS[name]}: a single value is needed")
+    _check_rows(edits.get("rows"))
+    if "optimizer" in edits:
+        _put_optimizer(config["training"], edits["optimizer"])
+    for name, place in _PLACES.items():
+        if name in edits:
+            _put(config, place, edits[name])
+    if "layers" in edits:
+        _put_layers(config["network"], edits["layers"])
+    if "activation" in edits:
+        for layer in config["network"]["layers"][:-1]:
+            layer["activation"] = edits["activation"]
+    return config
+
+
+def experiment_of(config: Plain) -> Experiment:
+    """The config, validated.
+
+    Raises: ConfigError with all mistakes in it.
+    """
+    return Experiment(config_from_dict(config), Source(config), Path())
+
+
+def values_of(config: Plain) -> Plain:
+    """The values of all settings in a resolved config; None where a setting has no single value."""
+    found: Plain = {}
+    for name, place in _PLACES.items():
+        value: Any = config
+        for key in place:
+            value = value.get(key) if isinstance(value, dict) else None
+        found[name] = None if isinstance(value, dict) else value
+    hidden = config["network"]["layers"][:-1]
+    activations = {layer.get("activation") for layer in hidden}
+    found["layers"] = [layer.get("units") for layer in hidden]
+    found["activation"] = activations.pop() if len(activations) == 1 else None
+    found["optimizer"] = _optimizer_of(config["training"]["optimizer"])
+    return found
+
+
+def fixed(start: Start) -> dict[str, str]:
+    """Why settings cannot change, by their names."""
+    found: dict[str, str] = {}
+    if not start.drawn:
+        found |= dict.fromkeys(_OF_DRAWN, "the data of a run are as they are")
+    if not start.is_stack:
+        found |= dict.fromkeys(_OF_STACK, "only networks of dense layers change their layers here")
+    return found
+
+
+def _check_rows(rows: object) -> None:
+    if isinstance(rows, int) and rows > MOST_ROWS:
+        raise UsageError(f"dataset.rows: the playground draws at most {MOST_ROWS:,} rows")
+
+
+def _put(config: Plain, place: tuple[str, ...], value: Any) -> None:
+    for key in place[:-1]:
+        config = config[key]
+    config[place[-1]] = value
+
+
+def _put_optimizer(training: Plain, name: object) -> None:
+    if not isinstance(name, str) or name not in OPTIMIZERS:
+        raise UsageError(f"optimizer: choose one of {', '.join(OPTIMIZERS)}")
+    decay = training["optimizer"].get("weight_decay", 0.0)
+    training["optimizer"] = {**OPTIMIZERS[name], "weight_decay": decay}
+
+
+def _optimizer_of(block: Plain) -> str | None:
+    for name, wanted in reversed(OPTIMIZERS.items()):
+        if wanted.items() <= block.items():
+            return name
+    return None
+
+
+def _put_layers(network: Plain, widths: object) -> None:
+    if not isinstance(widths, list) or len(widths) > MOST_LAYERS:
+        raise UsageError(f"widths: a list of up to {MOST_LAYERS} hidden layers is needed")
+    *hidden, last = network["layers"]
+    more = hidden[-1] if hidden else {**last, "activation": "tanh"}
+    layers = []
+    for index, units in enumerate(widths):
+        known = hidden[index] if index < len(hidden) else {**more, "units": MOST_UNITS}
+        most = max(MOST_UNITS, known["units"])  # a stored run may have wider layers
+        if type(units) is not int or not 0 < units <= most:
+            raise UsageError(f"widths: layer {index} needs 1 to {most} units")
+        layers.append({**known, "units": units})
+    network["layers"] = [*layers, last]
+
+
+# A network that learns on with other settings: what the old one has learned goes into the new.
+
+Role = tuple[str, ...]
+
+
+def carry(old: Trainer, new: Trainer) -> list[str]:
+    """Continue training with another trainer, which has made no update yet.
+
+    Weights, and the optimizer's memory of them, are kept in layers of the same shapes; hidden
+    layers are counted from the input, the last one is always the output. Random numbers go on.
+
+    Returns:
+        The names of the layers that have fresh weights.
+    """
+    before, after = _layers(old.network), _layers(new.network)
+    fresh: list[str] = []
+    for role, names in after.items():
+        source = before.get(role, {})
+        if _shapes(new.network, names) != _shapes(old.network, source):
+            fresh.append(role[0])
+            continue
+        for name, own in names.items():
+            _copy(old, new, source[name], own)
+    new.iteration = old.iteration
+    new.optimizer.steps = old.optimizer.steps
+    new.dropout.bit_generator.state = old.dropout.bit_generator.state
+    _continue_order(old, new)
+    new.last_good = new.snapshot()
+    return fresh
+
+
+def _layers(network: Network) -> dict[Role, dict[str, str]]:
+    """By the role of each layer with parameters, their full names by their names within it."""
+    last = str(len(network.blocks) - 1)
+    found: dict[Role, dict[str, str]] = {}
+    for name in [*network.parameters, *network.buffers]:
+        place, _, own = name.rpartition(".")
+        role = ("the output layer",) if place == last else (f"layer {place}",)
+        found.setdefault(role, {})[own] = name
+    return found
+
+
+def _arrays(network: Network) -> dict[str, Array]:
+    return {name: parameter.value for name, parameter in network.parameters.items()} | dict(
+        network.buffers
+    )
+
+
+def _shapes(network: Network, names: dict[str, str]) -> dict[str, tuple[int, ...]]:
+    arrays = _arrays(network)
+    return {own: arrays[name].shape for own, name in names.items()}
+
+
+def _copy(old: Trainer, new: Trainer, source: str, name: str) -> None:
+    _arrays(new.network)[name][...] = _arrays(old.network)[source]
+    if old.optimizer.type != new.optimizer.type or name not in new.network.parameters:
+        return
+    there, here = _slice(old.network, source), _slice(new.network, name)
+    for memory, array in new.optimizer.state.items():
+        if memory in old.optimizer.state:
+            array[here] = old.optimizer.state[memory][there]
+
+
+def _slice(network: Network, wanted: str) -> slice:
+    """The place of a parameter in θ."""
+    start = 0
+    for name, parameter in network.parameters.items():
+        if name == wanted:
+            return slice(start, start + parameter.size)
+        start += parameter.size
+    raise KeyError(wanted)
+
+
+def _continue_order(old: Trainer, new: Trainer) -> None:
+    """The rows that follow, or a new epoch where rows or batches are others."""
+    known, own = old.sampler, new.sampler
+    same = (known.rows, known.batch_size, known.sampling)
+    if same == (own.rows, own.batch_size, own.sampling):
+        own.restore(known.state())
+    else:
+        own.move_to({"stream": known.rng.bit_generator.state, "used": 0})
+
+
+def fresh_words(fresh: Sequence[str]) -> str:
+    """Which layers have fresh weights, in a sentence."""
+    if not fresh:
+        return "All weights stay."
+    *others, last = fresh
+    named = f"{', '.join(others)} and {last}" if others else last
+    return f"There are fresh weights in {named}."

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from nnrun.runs.storage.contents.progress import PROGRESS
+from nnrun.runs.storage.progress import PROGRESS
 from nnrun.runs.storage.sweep_progress import FOLDER
 from tests.benchmarks.long_run.growth import RUNS, Growth, Sample, growths, of_process
 from tests.benchmarks.tables.grid import grid

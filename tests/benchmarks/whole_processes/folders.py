@@ -17,8 +17,8 @@ from statistics import median
 from typing import NamedTuple
 
 from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
+from nnrun.sweeps.planning.variants import Datasets
 from tests.benchmarks.tables.grid import grid
 from tests.forging import forge, said
 

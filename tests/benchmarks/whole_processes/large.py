@@ -34,8 +34,8 @@ SOURCES = {
     "CSV": _CSV,
 }
 READERS = {
-    "nnrun": "from nnrun.config.schema.data.dataset import DatasetConfig; "
-    "from nnrun.data.load import load_dataset; "
+    "nnrun": "from nnrun.config.schema.dataset import DatasetConfig; "
+    "from nnrun.data.splits import load_dataset; "
     "load_dataset(DatasetConfig(path='rows.csv', columns={'target': 'y'}, task='regression'))",
     "pandas": "import pandas; pandas.read_csv('rows.csv')",
     "polars": "import polars; polars.read_csv('rows.csv')",

@@ -17,11 +17,13 @@ PARTS = {
         "prepare": "data, split, scaling, the shapes of the network"
     },
     "nnrun.engines.selection": {"build_engine": "compiled code is taken from the cache"},
-    "nnrun.runs.execution.checks": {"check_engine": "it is compared with NumPy"},
-    "nnrun.runs.execution.execute": {"execute": "updates, evaluations and metrics"},
+    "nnrun.runs.execution.execute": {
+        "check_engine": "it is compared with NumPy",
+        "execute": "updates, evaluations and metrics",
+    },
     "nnrun.runs.execution.environment": {"environment": "versions, processor and BLAS are noted"},
-    "nnrun.runs.storage.durable.files": {"write_together": "files are written"},
-    "nnrun.runs.storage.durable.staged": {"commit": "files are written"},
+    "nnrun.runs.storage.durable": {"write_together": "files are written"},
+    "nnrun.runs.storage.staged": {"commit": "files are written"},
     "nnrun.reports.run": {"report_markdown": "the report as Markdown"},
     "nnrun.cli.output": {"Output.show": "the report on the terminal"},
 }

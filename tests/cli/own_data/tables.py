@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.data.builtin import shipped as builtin
+from nnrun.data.builtin import fetched as builtin
 
 Table = tuple[list[str], list[list[Any]]]
 

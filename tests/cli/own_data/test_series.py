@@ -13,7 +13,7 @@ import pytest
 import nnrun as nnrun_api
 from nnrun.config.load import load_config
 from nnrun.errors import DataError
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.runs.catalog.select import select_run
 from nnrun.runs.preparation.prepare import prepare
 from tests.lab import write

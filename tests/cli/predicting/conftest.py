@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.runs.catalog.select import select_run
 
 HOUSES = """\

@@ -82,7 +82,7 @@ def test_a_fifo_is_a_file_that_is_there(start, folder):
 def test_no_file_is_written_to_a_fifo(start, folder):
     """Where files are written, too, and not by the command line alone."""
     script = (
-        "from pathlib import Path; from nnrun.runs.storage.durable.files import write_atomically\n"
+        "from pathlib import Path; from nnrun.runs.storage.durable import write_atomically\n"
         "write_atomically(Path('f'), b'')"
     )
     os.mkfifo("f")

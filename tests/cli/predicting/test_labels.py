@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.models.load import load
-from nnrun.ui.trying.answers import _answer
+from nnrun.models.load import load_model as load
+from nnrun.ui.trying import _answer
 from tests.lab import write
 
 CONFIG = """

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.runs.catalog.select import select_run
 from tests.cli.predicting.conftest import FLOWERS, HOUSES, PRICES
 from tests.forging import revise
@@ -216,7 +216,7 @@ def test_a_mistake_leaves_a_pipe_empty(prices):
 
 def test_large_predictions_wait_on_the_disk(prices, lab, monkeypatch):
     """The same bytes as in a file."""
-    monkeypatch.setattr("nnrun.runs.storage.durable.files._IN_MEMORY", 1000)
+    monkeypatch.setattr("nnrun.runs.storage.durable._IN_MEMORY", 1000)
     write("new.csv", "size,colour\n" + "1,red\n" * 9000)
     result = lab("predict", "prices", "new.csv")
     lab.ok("predict", "prices", "new.csv", "-o", "out.csv")

@@ -16,8 +16,8 @@ import pytest
 from pyarrow import parquet
 
 from nnrun.api import load as load_run
-from nnrun.cli.predicting.sinks import _Terminal
-from nnrun.data.inference.columns import read_carried
+from nnrun.cli.sinks import _Terminal
+from nnrun.data.inference.encoded_rows import read_carried
 from nnrun.errors import DataError, UsageError
 from tests.lab import write
 

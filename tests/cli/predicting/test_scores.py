@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 import nnrun as package
 from nnrun.config.load import config_from_dict
-from nnrun.data.load import load_dataset
-from nnrun.models import measured
+from nnrun.data.splits import load_dataset
+from nnrun.models import scores as measured
 from nnrun.runs.preparation.prepare import prepare_again
 from tests.lab import write
 

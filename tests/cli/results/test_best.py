@@ -9,8 +9,8 @@ import pytest
 
 import nnrun as package
 from nnrun.errors import UsageError
-from nnrun.models.load import load
-from nnrun.models.weights import weights_of, weights_sha256
+from nnrun.models.load import load_model as load
+from nnrun.models.load import weights_of, weights_sha256
 from nnrun.sklearn import NetworkRegressor
 from tests.forging import revise, said
 from tests.lab import CARS, write

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.storage.durable.files import acquire
+from nnrun.runs.storage.durable import acquire
 
 IRIS = """\
 dataset: {name: iris, features: standard}

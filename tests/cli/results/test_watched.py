@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.models.tensors import pack, unpack
-from nnrun.runs.storage.contents.names import REPORT, WATCHED
+from nnrun.models.load import pack, unpack
+from nnrun.runs.storage.reading import REPORT, WATCHED
 from tests.forging import revise, said
 from tests.lab import write
 

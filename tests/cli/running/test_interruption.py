@@ -16,7 +16,7 @@ from nnrun.cli import signals
 from nnrun.cli.signals import Interruption
 from nnrun.errors import InterruptionError
 from nnrun.runs.events import Listener
-from nnrun.runs.storage.durable.files import acquire
+from nnrun.runs.storage.durable import acquire
 from tests.waiting import PATIENCE_SECONDS, ended, training, until
 
 ENDLESS = ("--iterations", "1000000000")

@@ -16,7 +16,7 @@ import pytest
 from nnrun.cli import COMMANDS
 from nnrun.cli.signals import Interruption
 from nnrun.errors import InterruptionError
-from nnrun.runs.storage.durable import files
+from nnrun.runs.storage import durable as files
 from nnrun.systems import system
 from tests import forked
 from tests.lab import CARS, write

@@ -13,7 +13,7 @@ from nnrun.reports.live import work
 from nnrun.reports.live.runs import Runs
 from nnrun.reports.shown import shown
 from nnrun.reports.terminal.live import Screen
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.record import Replicate
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.training.trainer import Progress
 from tests.reports.conftest import CLASSIFICATION

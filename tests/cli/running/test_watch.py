@@ -24,9 +24,9 @@ from nnrun.runs.events import Listener
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.record import Replicate
 from nnrun.runs.storage import sweep_progress
-from nnrun.runs.storage.contents.progress import RunProgress
+from nnrun.runs.storage.progress import RunProgress
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
 from nnrun.sweeps.sweep import Sweep

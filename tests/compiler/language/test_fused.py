@@ -13,12 +13,11 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from nnrun.compiler.language.fusing import fuse
-from nnrun.compiler.language.kinds import LanguageError
-from nnrun.compiler.llvm.machine import processor
+from nnrun.compiler.code import LanguageError
+from nnrun.compiler.expressions import fuse
+from nnrun.compiler.machine import processor
 from nnrun.engines.compiled.formulas.functions import functions
-from nnrun.engines.compiled.generated.generate import generate
-from nnrun.engines.compiled.generated.update import logarithm
+from nnrun.engines.compiled.generated.generate import generate, logarithm
 from nnrun.nn import (
     ACTIVATIONS,
     LOSSES,

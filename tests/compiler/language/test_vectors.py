@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.compiler.language.code import subroutine
-from nnrun.compiler.language.vectors import lane, read, room, spread, write
+from nnrun.compiler.code import lane, read, room, spread, subroutine, write
 from tests.compiler.language import translated
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.compiler.language.kinds import I64, REAL
-from nnrun.compiler.language.translator import Translator
-from nnrun.compiler.llvm import machine
+from nnrun.compiler import machine
+from nnrun.compiler.code import I64, REAL
+from nnrun.compiler.translator import Translator
 
 
 def run(function: Any, *arrays: np.ndarray) -> None:

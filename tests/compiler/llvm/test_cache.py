@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.compiler.llvm import cache
+from nnrun.compiler import cache
 from nnrun.engines.compiled.generated.engine import compile_ahead
 from nnrun.engines.compiled.generated.generate import generate
 from nnrun.nn import SGD, Adam, Dropout, MeanSquared, Network, dense
@@ -35,7 +35,7 @@ engine = CompiledEngine(
     network, optimizer, x, target, rng=np.random.default_rng(2), clip_norm=1.0, batch_size=2
 )
 engine.run(Batches(np.arange(1000) % 10, np.arange(0, 1001, 2), np.full(500, 0.1)))
-print(network.theta.tobytes().hex(), "nnrun.compiler.llvm.compiler" in sys.modules)
+print(network.theta.tobytes().hex(), "nnrun.compiler.compile" in sys.modules)
 """
 
 LOADED = ("nnrun.engines.compiled.generated.engine", "nnrun.nn")  # but no compiler
@@ -98,8 +98,8 @@ def test_the_cache_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 PASSES = """
 import gc, psutil, sys
-from nnrun.compiler.llvm import machine
-from nnrun.compiler.llvm.compiler import compile_source
+from nnrun.compiler import machine
+from nnrun.compiler.compile import compile_source
 
 compiled, make = [], machine.object_file
 machine.object_file = lambda code, target: compiled.append(code) or b""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.compiler.llvm import cache, private_files
+from nnrun.compiler import cache
+from nnrun.compiler import cache as private_files
 
 SOURCE = "def train(): pass"
 KEY = "0" * 64
@@ -33,7 +34,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sources.append(source)
         return b"object of " + source.encode()
 
-    monkeypatch.setattr("nnrun.compiler.llvm.compiler.compile_source", compile_source)
+    monkeypatch.setattr("nnrun.compiler.compile.compile_source", compile_source)
     return sources
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.config.scaffold.from_data import draft
-from nnrun.data.formats.numbers import NumberFormat
+from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.errors import ConfigError
 from nnrun.runs.preparation.prepare import prepare
 from tests.data.awkward import TABLES

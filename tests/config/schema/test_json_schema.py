@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from nnrun.config.schema.json_schema import json_schema
+from nnrun.config.schema.experiment import json_schema
 
 VALID: dict[str, Any] = {
     "dataset": {"name": "boston"},

@@ -11,8 +11,7 @@ import yaml
 
 from nnrun.config.load import load_config
 from nnrun.config.yaml import parse as yaml12
-from nnrun.config.yaml.parse import parse
-from nnrun.config.yaml.text import Text
+from nnrun.config.yaml.parse import Text, parse
 from nnrun.errors import ConfigError
 
 ProblemsOf = Callable[..., list[str]]

@@ -10,10 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.config.yaml.dump import flow
-from nnrun.config.yaml.parse import parse
-from nnrun.config.yaml.scalars import read_scalar
-from nnrun.config.yaml.text import Text
+from nnrun.config.yaml.parse import Text, parse
+from nnrun.config.yaml.scalars import flow, read_scalar
 
 NUMBERS = {
     "0": 0,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from nnrun.data.builtin import fetched as california
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.errors import NnrunError
 
 ROWS = """-122.23,37.88,41.0,880.0,129.0,322.0,126.0,8.3252,452600.0

@@ -9,7 +9,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.errors import DataError, NnrunError
 
 

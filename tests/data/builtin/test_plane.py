@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.data.builtin import plane
-from nnrun.data.builtin.plane import moons
+from nnrun.data.builtin import registry as plane
+from nnrun.data.builtin.registry import moons
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 
 
 def test_they_are_those_of_scikit_learn():

@@ -14,7 +14,7 @@ from sklearn import datasets
 
 import nnrun.data
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 
 FILES = Path(nnrun.data.__file__).parent / "builtin" / "files"
 LOCAL = [name for name, entry in DATASETS.items() if entry.source.startswith(("ships", "computed"))]
@@ -161,7 +161,7 @@ def test_shipped_sets_load_without_scikit_learn():
     """To import scikit-learn takes longer than most runs on these."""
     script = (
         "import sys; from types import SimpleNamespace as N\n"
-        "from nnrun.data.load import load_dataset\n"
+        "from nnrun.data.splits import load_dataset\n"
         f"for name in {[*LOCAL]}:\n"
         "    load_dataset(N(name=name, path=None, task=None, target='none', stratify=False,\n"
         "        split=N(by='random', column=None), arguments=dict))\n"

@@ -7,11 +7,11 @@ import pytest
 
 import nnrun
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.held_out import check_categories, with_training_categories
-from nnrun.data.inference.columns import UnknownCategoryWarning
-from nnrun.data.inference.frames import table_rows
-from nnrun.data.rows.raw import RawRows
-from nnrun.data.splits.parts import Split, SplitData
+from nnrun.data.inference.encoded_rows import UnknownCategoryWarning
+from nnrun.data.inference.table_rows import table_rows
+from nnrun.data.rows import RawRows
+from nnrun.data.split_rows import Split, SplitData
+from nnrun.data.splits import check_categories, with_training_categories
 from nnrun.errors import ConfigError
 from tests.data.features import load_features
 from tests.data.tables import CategorySettings, read_csv
@@ -136,7 +136,7 @@ def test_identifiers_are_refused_before_there_are_features(csv):
 
 def test_numbers_of_categories_are_left_alone(csv, config):
     """Scaling has the features around them."""
-    from nnrun.data.preprocessing.pipeline import Preprocessing
+    from nnrun.data.preprocessing import Preprocessing
 
     rows = "k,a,y\n" + "".join(f"c{i % 5},{i},{i % 3}\n" for i in range(20))
     categories = CategorySettings(embedding={"k": (2, None)})

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data.columns.date_parts import CYCLIC, PARTS, PERIODS, date_parts, part_names
+from nnrun.data.columns.kinds import CYCLIC, PARTS, PERIODS, date_parts, part_names
 
 LOCAL = pd.date_range("1967-01-01", "2033-01-01", freq="1273h19min7s").to_numpy("datetime64[us]")
 UTC = LOCAL - np.timedelta64(90, "m")

@@ -7,17 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from nnrun.data.columns.date import Date
-from nnrun.data.columns.embedding import Embedding
-from nnrun.data.columns.kinds import KINDS, from_json, to_json
-from nnrun.data.columns.lag import Lag
-from nnrun.data.columns.number import Number
-from nnrun.data.columns.one_hot import OneHot
-from nnrun.data.columns.target_mean import TargetMean
-from nnrun.data.formats.dates import DateFormat
-from nnrun.data.formats.numbers import NumberFormat
-from nnrun.models.code.columns import EMITTERS as SCRIPT_EMITTERS
-from nnrun.models.onnx.columns import EMITTERS as ONNX_EMITTERS
+from nnrun.data.columns.categories import Embedding, OneHot, TargetMean
+from nnrun.data.columns.column import Number
+from nnrun.data.columns.date_formats import DateFormat
+from nnrun.data.columns.kinds import KINDS, Date, Lag, from_json, to_json
+from nnrun.data.columns.number_formats import NumberFormat
+from nnrun.models.code.layers import EMITTERS as SCRIPT_EMITTERS
+from nnrun.models.onnx.operators import COLUMNS as ONNX_EMITTERS
 
 EUROS = NumberFormat.from_example("1.234,50 €")
 GERMAN = DateFormat.from_example("31.12.2024")

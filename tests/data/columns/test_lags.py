@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.data.columns.lag import EqualTimes, lagged
+from nnrun.data.columns.kinds import EqualTimes, lagged
 
 TABLES = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 STEPS = st.lists(st.integers(1, 9), min_size=1, max_size=4)

@@ -7,8 +7,8 @@ import pytest
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import TargetEncoder
 
+from nnrun.data.columns.categories import FOLDS, TargetMean
 from nnrun.data.columns.column import TrainingRows
-from nnrun.data.columns.target_mean import FOLDS, TargetMean
 
 SEED = 5
 

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from nnrun.data.formats.date_evidence import DateEvidence
-from nnrun.data.formats.dates import DateFormat
+from nnrun.data.columns.date_formats import DateEvidence, DateFormat
 
 BERLIN = timezone(timedelta(hours=1))
 

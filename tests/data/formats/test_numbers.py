@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.data.formats.number_evidence import NumberEvidence
-from nnrun.data.formats.numbers import THOUSANDS, NumberFormat
+from nnrun.data.columns.number_formats import THOUSANDS, NumberEvidence, NumberFormat
 
 EXAMPLES = {
     "1,234.50": NumberFormat(",", "."),

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnrun.data.images import decode
-from nnrun.data.images.decode import FORMATS, is_image, read_image
+from nnrun.data import images as decode
+from nnrun.data.images import FORMATS, is_image, read_image
 from nnrun.errors import DataError, UsageError
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.images.read import read_images
+from nnrun.data.images import read_images
 from nnrun.errors import DataError
 
 PETS = ("dog/b.png", "cat/2.png", "cat/1.png", "dog/a.png")

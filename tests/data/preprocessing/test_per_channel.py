@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing import Preprocessing
 
 
 def test_channels_have_mean_zero_and_deviation_one():

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from sklearn.preprocessing import StandardScaler
 
-from nnrun.data.columns.number import Number
-from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.categories import OneHot
+from nnrun.data.columns.column import Number
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.load import load_dataset
-from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.preprocessing.steps import STEPS, sums_of_squares
-from nnrun.data.splits.make import make_split
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.splits import load_dataset, make_split
+from nnrun.data.steps import STEPS, sums_of_squares
 from nnrun.errors import DataError
 
 X = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 10.0]])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.data.preprocessing.statistics import Numbers
-from nnrun.data.rows import raw
-from nnrun.data.rows.raw import RawRows
+from nnrun.data import rows as raw
+from nnrun.data.rows import RawRows
+from nnrun.data.steps import Numbers
 
 ROWS = 5003
 

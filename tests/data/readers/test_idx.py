@@ -9,9 +9,9 @@ import struct
 import numpy as np
 import pytest
 
-from nnrun.data.builtin.mnist import read_idx
+from nnrun.data.builtin.fetched import read_idx
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.errors import DataError
 
 

@@ -7,14 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
-from nnrun.data.load import load_dataset
-from nnrun.data.preprocessing.impute import Impute
-from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.preprocessing.statistics import Numbers
-from nnrun.data.splits.make import make_split
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.splits import load_dataset, make_split
+from nnrun.data.steps import Impute, Numbers
 from nnrun.errors import DataError
 from tests.data.features import load_features
 from tests.data.tables import CategorySettings, read_csv

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.data.cells.numbers import NumberCells
-from nnrun.data.cells.part import Numbers, Texts
-from nnrun.data.cells.problems import Problems
+from nnrun.data.columns.cell_errors import Problems
+from nnrun.data.columns.cells import NumberCells
+from nnrun.data.columns.table import Numbers, Texts
 
 
 def filled() -> NumberCells:

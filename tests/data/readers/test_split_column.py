@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.errors import DataError
 
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.inference.frames import table_rows
 from nnrun.data.inference.new_rows import open_rows
-from nnrun.data.readers.text.csv_table import CsvTable
+from nnrun.data.inference.table_rows import table_rows
+from nnrun.data.readers.text_lines import CsvTable
 from nnrun.errors import DataError, NnrunError
 from nnrun.systems import system
 from tests.data.features import load_features

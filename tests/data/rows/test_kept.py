@@ -9,10 +9,10 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from nnrun.data.readers import npz_arrays
+from nnrun.data import rows as kept_module
+from nnrun.data.readers import npz as npz_arrays
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.rows import mapped as kept_module
-from nnrun.data.rows.mapped import is_mapped, kept
+from nnrun.data.rows import is_mapped, kept
 from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
 
@@ -77,7 +77,7 @@ def test_a_large_table_is_kept_in_a_file(large, csv):
 @pytest.mark.parametrize("dtype", ["f4", ">f8", "u1"])
 def test_a_large_compressed_array_is_kept_in_a_file(large, tmp_path, monkeypatch, dtype):
     """With the numbers of the archive, block by block."""
-    monkeypatch.setattr("nnrun.data.rows.raw._BLOCK", 21)
+    monkeypatch.setattr("nnrun.data.rows._BLOCK", 21)
     path = tmp_path / "rows.npz"
     np.savez_compressed(path, x=X.astype(dtype), y=np.arange(20.0))
     data = read_npz(path)

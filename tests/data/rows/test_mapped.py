@@ -7,10 +7,9 @@ import os
 import numpy as np
 import pytest
 
-from nnrun.data.readers import npz_arrays
+from nnrun.data.readers import npz as npz_arrays
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.rows.mapped import is_mapped
-from nnrun.data.rows.raw import RawRows
+from nnrun.data.rows import RawRows, is_mapped
 from nnrun.errors import DataError
 
 X = np.arange(60, dtype=np.float32).reshape(20, 3)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import config_from_dict
+from nnrun.data import rows as raw
 from nnrun.data.dataset import Dataset
-from nnrun.data.load import load_dataset
-from nnrun.data.rows import raw
-from nnrun.data.rows.raw import RawRows, equal_rows
+from nnrun.data.rows import RawRows, equal_rows
+from nnrun.data.splits import load_dataset
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare_again, prepare_arrays
 

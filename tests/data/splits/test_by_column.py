@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.splits.make import make_split
+from nnrun.data.splits import make_split
 
 TOO_FEW = "the largest class has 1 row, too few to stratify groups"
 

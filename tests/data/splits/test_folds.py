@@ -13,9 +13,9 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from nnrun.config.schema.data.splitting import SplitConfig
+from nnrun.config.schema.dataset import SplitConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.splits.make import make_split
+from nnrun.data.splits import make_split
 
 BY_GROUP = SplitConfig(by="group", column="g")
 BY_TIME = SplitConfig(by="time", column="t")

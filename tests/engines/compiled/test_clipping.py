@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.base import Batches
-from nnrun.engines.clipping import clip
+from nnrun.engines.base import Batches, clip
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine

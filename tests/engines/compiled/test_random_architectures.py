@@ -8,8 +8,8 @@ from unittest.mock import patch
 import pytest
 
 from nnrun.engines.compiled.kernels import KERNELS, load
-from nnrun.engines.compiled.tape.arrays import Address
-from nnrun.engines.compiled.tape.layers.convolution import Convolution
+from nnrun.engines.compiled.tape.layers.maps import Convolution
+from nnrun.engines.compiled.tape.plan import Address
 from tests.architectures.coverage import CONVOLUTIONS, pairs
 from tests.architectures.design import SUITES, suite
 from tests.engines.compiled.trials import faults_of

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled.choice import supports, way
-from nnrun.engines.compiled.formulas.losses import LOSSES as LOSS_FORMULAS
-from nnrun.engines.compiled.formulas.losses import LossFormula
-from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS as OPTIMIZER_FORMULAS
-from nnrun.engines.compiled.formulas.optimizers import OptimizerFormula, formula_name
+from nnrun.engines.compiled.formulas.parts import LOSSES as LOSS_FORMULAS
+from nnrun.engines.compiled.formulas.parts import OPTIMIZERS as OPTIMIZER_FORMULAS
+from nnrun.engines.compiled.formulas.parts import LossFormula, OptimizerFormula, formula_name
 from nnrun.engines.compiled.generated.cost import refuses_function
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.generated.layers import EMITTERS

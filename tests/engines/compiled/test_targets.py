@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.compiler.llvm import cache, machine
-from nnrun.compiler.llvm.machine import Processor
+from nnrun.compiler import cache, machine
+from nnrun.compiler.machine import Processor
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels import load
 from nnrun.engines.compiled.tape.engine import TapeEngine

@@ -11,7 +11,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nnrun.data.readers.text.text_lines import LONGEST_LINE
+from nnrun.data.readers.text_lines import LONGEST_LINE
 from tests.hostile.refused.refusals import REGRESSION, Case, both, text
 
 SHEET = "xl/worksheets/sheet1.xml"

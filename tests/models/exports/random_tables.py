@@ -9,19 +9,14 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from nnrun.data.columns.column import Column
-from nnrun.data.columns.date import Date
-from nnrun.data.columns.date_parts import CYCLIC, PARTS
-from nnrun.data.columns.embedding import Embedding
-from nnrun.data.columns.number import Number
-from nnrun.data.columns.one_hot import OneHot
-from nnrun.data.columns.target_mean import TargetMean
-from nnrun.data.formats.dates import DateFormat
-from nnrun.data.formats.numbers import NumberFormat
+from nnrun.data.columns.categories import Embedding, OneHot, TargetMean
+from nnrun.data.columns.column import Column, Number
+from nnrun.data.columns.date_formats import DateFormat
+from nnrun.data.columns.kinds import CYCLIC, PARTS, Date
+from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.models.embeddings import with_embeddings
-from nnrun.models.model import Model
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.models.model import Model, with_embeddings
 from nnrun.nn import BinaryCrossEntropy, CrossEntropy, MeanSquared, Network, dense
 
 TEXTS = ("red", "dark blue", 'the "big" one', "a,b;c", "two\nlines", "Größe", "=1+1", "none", "-")

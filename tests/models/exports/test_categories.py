@@ -9,10 +9,10 @@ import onnx
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from nnrun.data.columns.number import Number
-from nnrun.data.columns.one_hot import OneHot
+from nnrun.data.columns.categories import OneHot
+from nnrun.data.columns.column import Number
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model

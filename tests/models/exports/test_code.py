@@ -10,10 +10,10 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from nnrun.data.preprocessing.steps import STEPS
+from nnrun.data.steps import STEPS
 from nnrun.errors import UsageError
-from nnrun.models.code.language import NUMPY
 from nnrun.models.code.layers import LAYERS as WRITTEN
+from nnrun.models.code.layers import NUMPY
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, MeanSquared, Network, Residual, dense
 from tests.models.random_models import (

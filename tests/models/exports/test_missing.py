@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.data.columns.number import Number
+from nnrun.data.columns.column import Number
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model

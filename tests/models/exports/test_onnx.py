@@ -7,11 +7,12 @@ import onnx
 import onnxruntime
 import pytest
 
-from nnrun.config.schema.data.steps import FEATURE_STEPS
-from nnrun.data.preprocessing.steps import SCALERS, STEPS
+from nnrun.config.schema.columns import FEATURE_STEPS
+from nnrun.data.steps import SCALERS, STEPS
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
-from nnrun.models.onnx import layers, steps
+from nnrun.models.onnx import operators as layers
+from nnrun.models.onnx import operators as steps
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
 from tests.models.random_models import (
@@ -62,12 +63,12 @@ def test_every_entry_has_an_emitter():
     types = {
         each.type for entry in built for each in (entry if isinstance(entry, list) else [entry])
     }
-    assert set() == (types | set(ACTIVATIONS)) - set(layers.EMITTERS)
-    assert set() == (set(STEPS) | set(SCALERS)) - set(steps.EMITTERS)
+    assert set() == (types | set(ACTIVATIONS)) - set(layers.LAYERS)
+    assert set() == (set(STEPS) | set(SCALERS)) - set(steps.STEPS)
     assert set(LAYERS) == set(NETWORKS)
 
 
-@pytest.mark.parametrize("table", [layers.EMITTERS, steps.EMITTERS])
+@pytest.mark.parametrize("table", [layers.LAYERS, steps.STEPS])
 def test_what_has_no_emitter_is_refused(table, monkeypatch):
     """With the name of the layer or step, and those that can be exported."""
     network = Network([dense(1, "tanh")], MeanSquared(), (3,))

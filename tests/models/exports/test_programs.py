@@ -13,21 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnrun.data.columns.categories import OneHot
+from nnrun.data.columns.column import Number
 from nnrun.data.columns.kinds import KINDS
-from nnrun.data.columns.number import Number
-from nnrun.data.columns.one_hot import OneHot
-from nnrun.data.inference.csv_rows import CsvRows
+from nnrun.data.inference.table_rows import CsvRows
 from nnrun.data.labels import canonical
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing.steps import STEPS
-from nnrun.data.readers.text.csv_table import CsvTable
+from nnrun.data.readers.text_lines import CsvTable
+from nnrun.data.steps import STEPS
 from nnrun.errors import UsageError
-from nnrun.models.code.encoding import CELLS
-from nnrun.models.code.script import LANGUAGES, script
+from nnrun.models.code.script import CELLS, LANGUAGES, script
 from nnrun.models.code.source.cells import category, one_spelling
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
-from nnrun.models.writing.formats import CsvWriter
+from nnrun.models.writing import CsvWriter
 from nnrun.nn import ACTIVATIONS, BatchNorm, CrossEntropy, MeanSquared, Network, dense
 from tests.models.exports.random_tables import Table, random_table
 from tests.models.exports.test_code import run

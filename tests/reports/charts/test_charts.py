@@ -12,15 +12,11 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
-from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.kinds.lines import Series, lines
-from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
-from nnrun.reports.charts.kinds.scatter import calibration, histogram, predicted_and_true, residuals
-from nnrun.reports.charts.kinds.settings import by_setting, slice_chart
-from nnrun.reports.charts.kinds.surface import Point, decision_surface
-from nnrun.reports.charts.style import BLUES
-from nnrun.reports.charts.svg import CHARACTER
+from nnrun.reports.charts.chart import BLUES, CHARACTER, Chart
+from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
+from nnrun.reports.charts.scatter import calibration, histogram, predicted_and_true, residuals
+from nnrun.reports.charts.settings import Coordinate, by_setting, parallel, slice_chart
+from nnrun.reports.charts.surface import Point, decision_surface
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '<script>alert(1)</script>" onload="x" {{7*7}} </svg> \u202e ' + "w" * 10_000

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from nnrun.reports.charts.axes import Linear
-from nnrun.reports.charts.chart import Table
-from nnrun.reports.charts.kinds.filmstrip import Dots, Strips, filmstrip
+from nnrun.reports.charts.chart import BLUES, CIVIDIS, Table
 from nnrun.reports.charts.pictures import Picture
-from nnrun.reports.charts.style import BLUES, CIVIDIS
+from nnrun.reports.charts.surface import Dots, Strips, filmstrip
 from tests.reports.charts.test_pictures import pixels
 
 TABLE = Table(["iteration"], [["0"]])

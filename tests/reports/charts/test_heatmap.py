@@ -7,10 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.kinds.heatmap import Heat, heatmap
-from nnrun.reports.charts.style import RED_BLUE
-from nnrun.reports.charts.svg import CHARACTER, coordinate
+from nnrun.reports.charts.chart import CHARACTER, RED_BLUE, Chart, coordinate
+from nnrun.reports.charts.lines import Heat, heatmap
 
 SVG = "{http://www.w3.org/2000/svg}"
 

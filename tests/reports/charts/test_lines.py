@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from nnrun.reports.charts.kinds.lines import Series, lines
-from nnrun.reports.charts.kinds.scatter import predicted_and_true
+from nnrun.reports.charts.lines import Series, lines
+from nnrun.reports.charts.scatter import predicted_and_true
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from nnrun.reports.charts.style import (
+from nnrun.reports.charts.chart import (
     BLUES,
     DARK,
     LIGHT,

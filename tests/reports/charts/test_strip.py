@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.reports.boards import scale_of
 from nnrun.reports.charts.axes import Linear
-from nnrun.reports.charts.kinds.strip import MOST_DOTS, strip, strip_scale
+from nnrun.reports.charts.scatter import MOST_DOTS, strip, strip_scale
 
 
 def places(drawing: str, kind: str) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nnrun.characters import shortened
-from nnrun.reports.charts.svg import coordinate, element
+from nnrun.reports.charts.chart import coordinate, element
 
 
 def test_an_element_has_its_attributes_and_children() -> None:

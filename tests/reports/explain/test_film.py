@@ -9,8 +9,7 @@ import pytest
 from rich.console import Console
 
 from nnrun.config.load import load_config
-from nnrun.explain.film import Film, filmed_training
-from nnrun.explain.surfaces import Surfaces
+from nnrun.explain.surfaces import Film, Surfaces, filmed_training
 from nnrun.reports.explain.terminal import FilmLines
 from nnrun.reports.film_charts import film_charts
 from nnrun.reports.numbers import number

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from nnrun.reports.html.overview import find_runs
-from nnrun.reports.html.page import render
-from nnrun.reports.html.report import Limits, Report
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.reports.html.report import Limits, Report, render
+from nnrun.sweeps.planning.variants import Datasets
 from tests.forging import revise
 from tests.lab import invoke
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from nnrun.reports.charts.kinds.lines import Series
+from nnrun.reports.charts.lines import Series
 from nnrun.reports.document import Figures
 from nnrun.reports.html.curves import shared_scale
 from nnrun.reports.html.runs import drawn

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from nnrun.explain.surfaces import extent_of, grid_rows
-from nnrun.models.load import load
+from nnrun.models.load import load_model as load
 from nnrun.reports.document import Figures, Folded
 from nnrun.reports.examine import predictions_of
 from nnrun.reports.html import training
 from nnrun.reports.html.training import film_blocks
-from nnrun.runs.storage.contents.names import WATCHED
-from nnrun.runs.storage.contents.watched import frames
-from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.runs.storage.files import frames
+from nnrun.runs.storage.reading import WATCHED, read_run
+from nnrun.sweeps.planning.variants import Datasets
 from tests.reports.html.conftest import with_report
 
 

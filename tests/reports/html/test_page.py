@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from nnrun.reports.html.page import render
+from nnrun.reports.html.report import render
 from tests.lab import invoke_well
 from tests.reports.html.conftest import with_report
 

@@ -9,11 +9,10 @@ from dataclasses import replace
 import pytest
 
 from nnrun.cli.report import find_runs
-from nnrun.reports.html.page import render
-from nnrun.reports.html.report import Report
+from nnrun.reports.html.report import Report, render
 from nnrun.reports.html.runs import config_blocks
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.variants import Datasets
 
 NOTE = "Feature B encodes the share of Black residents by town"
 

@@ -8,10 +8,10 @@ import pytest
 
 from nnrun.reports.document import Figures
 from nnrun.reports.html.overview import Found
-from nnrun.reports.html.progress import in_progress
+from nnrun.reports.html.runs import in_progress
 from nnrun.runs.catalog.summary import RunSummary
-from nnrun.runs.storage.contents.progress import RunProgress
-from nnrun.ui.content import table_of
+from nnrun.runs.storage.progress import RunProgress
+from nnrun.ui.watcher import table_of
 
 ROWS = [{"iteration": 100, "train_loss": 2.0}, {"iteration": 200, "train_loss": 1.0}]
 

@@ -12,12 +12,11 @@ import pytest
 
 from nnrun.reports.document import Figures, Grid, Mistakes, Note, Settings, charts_of
 from nnrun.reports.html.overview import find_runs
-from nnrun.reports.html.page import render
-from nnrun.reports.html.report import Report
+from nnrun.reports.html.report import Report, render
 from nnrun.reports.html.runs import config_blocks
 from nnrun.runs.storage.reading import read_run
 from nnrun.runs.storage.sweep_progress import SweepCounts
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.variants import Datasets
 from tests.forging import forge, revise, said
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_page import Page
@@ -69,7 +68,7 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
 
 def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     """Its folder is held by the process that is at it."""
-    from nnrun.runs.storage.durable.files import acquire
+    from nnrun.runs.storage.durable import acquire
 
     folder = tmp_path / "results" / "broken" / "s5-00000000ee"
     shutil.copytree(results / "broken" / "s5-00000000ee", folder)
@@ -427,8 +426,8 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
 
 def test_charts_of_many_settings_say_what_they_leave_out(results, make_report, monkeypatch) -> None:
     """Those drawn are spread over the ranks, from the first to the last."""
-    monkeypatch.setattr("nnrun.reports.html.grids._MOST_DOTS", 4)
-    monkeypatch.setattr("nnrun.reports.html.grids._MOST_CELLS", 1)
+    monkeypatch.setattr("nnrun.reports.html.curves._MOST_DOTS", 4)
+    monkeypatch.setattr("nnrun.reports.html.curves._MOST_CELLS", 1)
     blocks = sections(make_report(results))["Settings of flowers"]
     expected = "4 runs of 8 are drawn as dots, evenly spread over the ranks; means and tables are"
     assert f"{expected} of all runs." in notes(blocks)
@@ -448,7 +447,7 @@ def test_means_of_a_setting_are_over_all_runs(results, make_report, monkeypatch)
 
     every = numbers()
     assert [["4", "4"]] * 2 == [[row[1] for row in rows] for rows, _ in every]
-    monkeypatch.setattr("nnrun.reports.html.grids._MOST_DOTS", 2)
+    monkeypatch.setattr("nnrun.reports.html.curves._MOST_DOTS", 2)
     assert every == numbers()
 
 

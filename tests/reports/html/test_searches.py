@@ -12,8 +12,8 @@ import pytest
 from nnrun.reports.boards import board_titles
 from nnrun.reports.document import Figures, Folded, Grid, Note
 from nnrun.reports.html.searches import search_sections
-from nnrun.runs.storage.contents.sealed import sealed_json
-from nnrun.sweeps.board.from_store.searched import Searches, searches_of
+from nnrun.runs.storage.sealed import sealed_json
+from nnrun.sweeps.board.best import Searches, searches_of
 
 RATE = {"name": "training.learning_rate", "kind": "range", "low": 0.001, "high": 1.0,
         "whole": False, "log": True, "step": None}  # fmt: skip

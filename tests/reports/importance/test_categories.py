@@ -7,7 +7,7 @@ import pytest
 
 import nnrun
 from nnrun.config.load import config_from_dict
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.reports.importance import columns
 from nnrun.runs.preparation.prepare import prepare_again
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnrun.reports.terminal.verdicts import summary
-from nnrun.runs.verification.verify import Verification
+from nnrun.runs.verify import Verification
 
 
 def test_both_counts_have_commas():

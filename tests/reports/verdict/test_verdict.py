@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 import nnrun
-from nnrun.reports.verdict.board import board_data, board_verdict, groups_verdict
-from nnrun.reports.verdict.names import Names
-from nnrun.reports.verdict.run import kind_words, run_verdict, summary_verdict
+from nnrun.reports.board_verdict import board_data, board_verdict, groups_verdict
+from nnrun.reports.row_names import Names
+from nnrun.reports.run_verdict import kind_words, run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
-from nnrun.runs.identity import Identity
-from nnrun.runs.storage.contents.progress import RunProgress
-from nnrun.sweeps.board.comparison.design import Shown
+from nnrun.runs.record import Identity
+from nnrun.runs.storage.progress import RunProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.published import Shown
 from nnrun.sweeps.board.rows import with_margin
 from tests.sweeps.board.boards import named, progress, score
 

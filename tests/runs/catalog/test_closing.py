@@ -10,8 +10,8 @@ from nnrun.runs.catalog import index
 from nnrun.runs.catalog.index import FILE, RunIndex
 from nnrun.runs.catalog.index_file import IndexFile
 from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
+from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.sweep import Sweep
 from tests.sweeps.helpers import IRIS, Diary, make_store, run_inline
 

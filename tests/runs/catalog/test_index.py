@@ -19,9 +19,8 @@ from nnrun.runs.catalog.index import FILE, RunIndex, look, stamp
 from nnrun.runs.catalog.summarize import line_of, line_of_record
 from nnrun.runs.catalog.summary import PLAIN, varied
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.contents.names import CHECKPOINT
-from nnrun.runs.storage.contents.strict_json import sealed, strict_json
-from nnrun.runs.storage.reading import read_run
+from nnrun.runs.storage.reading import CHECKPOINT, read_run
+from nnrun.runs.storage.sealed import sealed, strict_json
 from tests.reports.conftest import REGRESSION
 
 RUNS = 12

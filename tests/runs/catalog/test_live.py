@@ -13,7 +13,7 @@ from nnrun.runs.catalog.index import FILE, WORTH, look
 from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.record import Replicate
 from nnrun.training.trainer import Progress
 
 

@@ -13,7 +13,7 @@ from nnrun.runs.catalog.index import look
 from nnrun.runs.events import Listener
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.record import Replicate
 from nnrun.runs.storage.reading import list_runs
 from nnrun.training.trainer import Progress
 from tests.lab import invoke

@@ -12,7 +12,7 @@ from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import select_run
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.contents.strict_json import sealed, strict_json
+from nnrun.runs.storage.sealed import sealed, strict_json
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.catalog.summary import JsonMapping
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.replicate import setting
+from nnrun.runs.record import setting
 
 DATA = "size,town,price\n" + "".join(f"{n},{'AB'[n % 2]},{3 * n}\n" for n in range(40))
 TODAY = """\

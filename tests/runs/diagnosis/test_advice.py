@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from nnrun.runs.diagnosis import diagnose
-from nnrun.runs.diagnosis.iterations import unfinished
-from nnrun.runs.diagnosis.learning_rate import tiny_rate, unstable_rate
-from nnrun.runs.diagnosis.overfitting import trained_past_the_best
+from nnrun.runs.diagnosis.symptoms import trained_past_the_best, unfinished
+from nnrun.runs.diagnosis.training import tiny_rate, unstable_rate
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.execution.result import diagnosis_input

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.diagnosis.inside import large_updates
-from nnrun.runs.diagnosis.learning_rate import any_learning_rate, learning_rate
+from nnrun.runs.diagnosis.training import any_learning_rate, large_updates, learning_rate
 from nnrun.runs.diagnosis.watched import (
     constant_since,
     exploding_gradients,
@@ -23,7 +22,7 @@ from nnrun.runs.execution.execute import Execution
 from nnrun.runs.execution.result import diagnosis_input
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.training.watching.watched import Watched
+from nnrun.training.watched import Watched
 
 MOONS = {"name": "moons", "rows": 200, "noise": 0.1, "test_size": 0.25}
 DIABETES = {"name": "diabetes", "features": "standard", "target": "standard", "test_size": 0.25}

@@ -26,7 +26,7 @@ import nnrun
 from nnrun.config.load import load_config
 from nnrun.config.names import BESIDE
 from nnrun.errors import ConfigError
-from nnrun.runs.execution import estimators
+from nnrun.runs.execution import reference_models as estimators
 from nnrun.runs.preparation.prepare import prepare
 
 SEED = 7

@@ -11,7 +11,7 @@ from nnrun.models.task import Classification, Regression
 from nnrun.nn import CrossEntropy, Huber, MeanSquared
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.metrics import baselines_of, metrics_of
-from nnrun.training.examples import PreparedSplit
+from nnrun.training.state import PreparedSplit
 
 PLAIN = Regression(lambda y: y, lambda y: y)
 

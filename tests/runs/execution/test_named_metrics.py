@@ -11,9 +11,9 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, ro
 from nnrun.reports.summary import metric_notes, metrics_of
 from nnrun.runs.lifecycle import train
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.contents.history import load_history
-from nnrun.runs.storage.contents.validation import invalid_part
-from nnrun.runs.verification.verify import verify
+from nnrun.runs.storage.reading import load_history
+from nnrun.runs.storage.validation import invalid_part
+from nnrun.runs.verify import verify
 
 NAMES = ("roc_auc", "average_precision", "balanced_accuracy")
 

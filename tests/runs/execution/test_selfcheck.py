@@ -11,10 +11,10 @@ import nnrun
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.errors import EngineFaultError
 from nnrun.runs.events import Listener
-from nnrun.runs.execution import checks as run_checks
 from nnrun.runs.execution import execute
+from nnrun.runs.execution import execute as run_checks
 from nnrun.runs.lifecycle import train
-from nnrun.runs.verification.verify import verify
+from nnrun.runs.verify import verify
 from nnrun.sklearn import NetworkClassifier
 from tests.lab import invoke
 

@@ -10,9 +10,8 @@ from nnrun.engines.compiled.tape.network import training
 from nnrun.nn import SGD
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
-from nnrun.runs.extend import extend
-from nnrun.runs.lifecycle import train
-from nnrun.runs.replicate import Replicate
+from nnrun.runs.lifecycle import extend, train
+from nnrun.runs.record import Replicate
 from nnrun.sweeps.workers.job import Job, execute_job
 
 IMAGES = """

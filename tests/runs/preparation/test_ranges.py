@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import ConfigError
 from nnrun.runs.preparation.config_cache import GridCache
-from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.preparation.ranges import _LARGEST as LARGEST
-from nnrun.runs.preparation.ranges import _SMALLEST as SMALLEST
-from nnrun.runs.preparation.ranges import stays_in_range
+from nnrun.runs.preparation.prepare import _LARGEST as LARGEST
+from nnrun.runs.preparation.prepare import _SMALLEST as SMALLEST
+from nnrun.runs.preparation.prepare import prepare, stays_in_range
 
 ROWS, SIZES = 10, range(1, 6)
 STEPS = [[], ["standard"], ["minmax"], ["per_channel"], ["l2"], [{"binarize": 0.5}]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.sharing.unpack import _is_long
+from nnrun.runs.pack import _is_long
 from nnrun.runs.storage.data_place import stored_config
 
 

@@ -17,8 +17,7 @@ import pytest
 
 import nnrun
 from nnrun.errors import UsageError
-from nnrun.runs.sharing.pack import pack
-from nnrun.runs.sharing.unpack import unpacked
+from nnrun.runs.pack import pack, unpacked
 from nnrun.runs.storage import data_place
 from tests.forging import revise
 from tests.lab import invoke

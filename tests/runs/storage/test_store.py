@@ -17,16 +17,16 @@ import pytest
 from safetensors.numpy import load_file
 
 from nnrun.errors import UsageError
-from nnrun.models.tensors import pack
-from nnrun.models.weights import weights_sha256
+from nnrun.models.load import pack, weights_sha256
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage import run_folder
-from nnrun.runs.storage.durable import files, staged
-from nnrun.runs.storage.durable.files import acquire, locked
-from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.run_folder import RunFolder
+from nnrun.runs.storage import durable as files
+from nnrun.runs.storage import staged
+from nnrun.runs.storage import store as run_folder
+from nnrun.runs.storage.durable import acquire, locked
+from nnrun.runs.storage.store import RunFolder
+from nnrun.runs.storage.sweep_progress import is_held
 
 REQUIRED = {
     *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),

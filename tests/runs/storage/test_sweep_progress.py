@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from nnrun.runs.storage import sweep_progress
-from nnrun.runs.storage.contents.sealed import sealed_json
-from nnrun.runs.storage.durable.files import locked
+from nnrun.runs.storage.durable import locked
+from nnrun.runs.storage.sealed import sealed_json
 from nnrun.runs.storage.sweep_progress import (
     FOLDER,
     SweepCounts,

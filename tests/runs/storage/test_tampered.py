@@ -15,8 +15,8 @@ import nnrun
 from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.contents.strict_json import sealed, strict_json
 from nnrun.runs.storage.reading import list_runs
+from nnrun.runs.storage.sealed import sealed, strict_json
 from tests.forging import revise, said
 from tests.lab import invoke
 

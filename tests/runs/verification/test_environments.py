@@ -8,14 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
+from nnrun.runs import verify as module
 from nnrun.runs.catalog.summarize import line_of, summary_of
 from nnrun.runs.events import Listener
 from nnrun.runs.execution import execute, result
 from nnrun.runs.execution.environment import environment
-from nnrun.runs.extend import extend
-from nnrun.runs.lifecycle import train
-from nnrun.runs.verification import verify as module
-from nnrun.runs.verification.verify import verify
+from nnrun.runs.lifecycle import extend, train
+from nnrun.runs.verify import verify
 from tests.forging import revise, said
 
 OVERRIDES = ("training.engine=numpy", "training.evaluate_every=50")

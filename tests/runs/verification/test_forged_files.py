@@ -12,15 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nnrun.models.tensors import pack, unpack
-from nnrun.models.weights import weights_sha256
+from nnrun.models.load import pack, unpack, weights_sha256
 from nnrun.reports.run import report_markdown
+from nnrun.runs import verify as module
 from nnrun.runs.events import Listener
-from nnrun.runs.extend import extend
-from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.contents.checkpoints import pack_checkpoint, parse_checkpoint
-from nnrun.runs.verification import verify as module
-from nnrun.runs.verification.verify import verify
+from nnrun.runs.lifecycle import extend, train
+from nnrun.runs.storage.files import pack_checkpoint, parse_checkpoint
+from nnrun.runs.verify import verify
 from nnrun.training.state import TrainingState
 from tests.forging import altered, forge, forged, leaves, redo, revise, said
 from tests.lab import invoke, invoke_well

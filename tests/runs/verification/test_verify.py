@@ -16,14 +16,12 @@ import numpy as np
 import pytest
 
 from nnrun.errors import NnrunError, UsageError
-from nnrun.models.tensors import pack, unpack
-from nnrun.models.weights import weights_sha256
+from nnrun.models.load import pack, unpack, weights_sha256
+from nnrun.runs import verify as module
+from nnrun.runs import verify_many as parallel
 from nnrun.runs.events import Listener
-from nnrun.runs.extend import extend
-from nnrun.runs.lifecycle import train
-from nnrun.runs.verification import parallel
-from nnrun.runs.verification import verify as module
-from nnrun.runs.verification.verify import Difference, verify
+from nnrun.runs.lifecycle import extend, train
+from nnrun.runs.verify import Difference, verify
 from tests import forked
 from tests.forging import altered, forge, forged, leaves, redo, revise, said
 from tests.lab import invoke, invoke_well
@@ -218,7 +216,7 @@ def test_elsewhere_words_may_be_others_and_data_may_not(prepared, store, monkeyp
 def test_a_run_of_other_numerics_is_compared_by_its_numbers(prepared, store, monkeypatch):
     """Its id is another one then, and so is no difference."""
     folder = train(prepared(), store).folder
-    monkeypatch.setattr("nnrun.runs.identity.NUMERICS_VERSION", 10**6)
+    monkeypatch.setattr("nnrun.runs.record.NUMERICS_VERSION", 10**6)
     here = module.environment()
     monkeypatch.setattr(module, "environment", lambda: {**here, "numerics": 10**6})
     verdict = verify(folder)
@@ -316,8 +314,8 @@ def test_ctrl_c_ends_it_and_its_processes(results):
 
 DYING = """
 import os
-from nnrun.pool.process_main import main
-from nnrun.runs.verification import parallel
+from nnrun.pool.processes import main
+from nnrun.runs import verify_many as parallel
 
 parallel.verify = lambda folder, **_: os._exit(3)
 """

@@ -7,8 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from nnrun.sweeps.board.variance.components import estimate
-from nnrun.sweeps.board.variance.sharing import Design
+from nnrun.sweeps.board.variance import Design, estimate
 from tests.simulations.comparisons.learners import DIVISIONS, Division, results
 from tests.simulations.comparisons.rules import LEVEL
 from tests.simulations.comparisons.truths import SEED

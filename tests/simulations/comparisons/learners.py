@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.sweeps.board.variance.sharing import Design
+from nnrun.sweeps.board.variance import Design
 
 TOTAL = 150
 

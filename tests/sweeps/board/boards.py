@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nnrun.runs.catalog.summary import RunSummary
-from nnrun.runs.identity import Identity
+from nnrun.runs.record import Identity
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.plan import Plan, Variant
 from nnrun.sweeps.progress import SweepProgress

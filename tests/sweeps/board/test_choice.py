@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from nnrun.reports.markdown.leaderboard_files import leaderboard_markdown
+from nnrun.reports.leaderboard_files import leaderboard_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from tests.sweeps.board.boards import named, progress, score
 

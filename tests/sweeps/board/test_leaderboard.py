@@ -11,13 +11,13 @@ import pytest
 
 import nnrun
 from nnrun.data.builtin.registry import DATASETS
-from nnrun.reports.markdown.leaderboard_files import (
+from nnrun.reports.leaderboard_files import (
     leaderboard_csv,
     leaderboard_files,
     leaderboard_markdown,
     read_leaderboard,
+    replication_markdown,
 )
-from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.published import replications
 from nnrun.sweeps.board.rows import Leaderboard

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from nnrun.reports.markdown.leaderboard_files import leaderboard_markdown
-from nnrun.sweeps.board.comparison.design import Shown, Size, smallest_difference
+from nnrun.reports.leaderboard_files import leaderboard_markdown
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.published import Shown, Size, smallest_difference
 from nnrun.sweeps.board.rows import Leaderboard, with_margin
-from nnrun.sweeps.board.variance.components import Components
-from nnrun.sweeps.board.variance.sharing import numbers
+from nnrun.sweeps.board.variance import Components, numbers
 from tests.simulations.comparisons.tables import over_data_sets
 from tests.sweeps.board.boards import named, progress, score
 

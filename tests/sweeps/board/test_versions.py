@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nnrun.errors import DamageError
-from nnrun.runs.storage.contents.sealed import sealed_json
-from nnrun.sweeps.board.from_store.written import read_board
-from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.runs.storage.sealed import sealed_json
+from nnrun.sweeps.board.rows import Leaderboard, read_board
 
 
 def test_a_leaderboard_of_another_version_is_not_read(tmp_path):

@@ -15,9 +15,9 @@ from sklearn.model_selection import StratifiedKFold
 
 import nnrun
 from nnrun.config.load import config_from_dict
-from nnrun.data.load import load_dataset
+from nnrun.data.splits import load_dataset
 from nnrun.errors import NnrunError, UsageError
-from nnrun.training.streams import Streams
+from nnrun.training.state import Streams
 from tests.lab import invoke
 
 IRIS = {

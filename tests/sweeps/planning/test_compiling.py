@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnrun.engines.compiled.generated import engine
-from nnrun.sweeps import choose
+from nnrun.sweeps import sweep as choose
 from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
+from nnrun.sweeps.planning.variants import Datasets
 
 CONFIG = """
 dataset: {name: iris}

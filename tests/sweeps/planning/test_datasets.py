@@ -8,11 +8,11 @@ import pytest
 from pydantic import create_model
 
 from nnrun.config import load as config_loading
-from nnrun.config.schema.data.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import DatasetProblem
-from nnrun.sweeps.planning import datasets as sweep_data
-from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning import variants as sweep_data
+from nnrun.sweeps.planning.variants import Datasets
 from tests.sweeps.helpers import run_inline
 
 

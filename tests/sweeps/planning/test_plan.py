@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.config.setting_words import choice_words
+from nnrun.config.settings import choice_words
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.storage.run_folder import RunFolder
+from nnrun.runs.storage.store import RunFolder
 from nnrun.sweeps.planning import validate
 from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.validate import make_plan
+from nnrun.sweeps.planning.variants import Datasets
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -333,7 +333,7 @@ def test_a_dry_run_reads_the_runs_that_there_are(wide, write, monkeypatch):
     def shown(work, output):
         yield told.append
 
-    monkeypatch.setattr("nnrun.cli.sweeping.dry_run.shown", shown)
+    monkeypatch.setattr("nnrun.cli.dry_run.shown", shown)
     code, out, _ = wide(*grid, "training.iterations=20,60,40", "--dry-run", "--json")
     points = json.loads(out)["points"]
     assert (0, 2, [3] * 3) == (code, len(read), told)

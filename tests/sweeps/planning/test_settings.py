@@ -9,13 +9,13 @@ from itertools import product
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.config.several import parse_grid
+from nnrun.config.overrides import parse_grid
 from nnrun.errors import ConfigError
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.planning import validate, variants
 from nnrun.sweeps.planning.estimate import estimate
-from nnrun.sweeps.planning.shard import Shard
+from nnrun.sweeps.planning.plan import Shard
 from tests.sweeps.helpers import IRIS, run_inline, words_of
 
 # Few training rows make a hundred updates, most of them more than a thousand.

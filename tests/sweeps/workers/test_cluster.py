@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import nnrun
-from nnrun.sweeps.workers.inline import InlineWorkers
+from nnrun.sweeps.workers.base import InlineWorkers
 from tests.plugins.sources import ALL, HERE, install
 from tests.search.helpers import config as searched
 from tests.search.helpers import outcome, search

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 import pytest
 
 from nnrun.errors import NnrunError
-from nnrun.sweeps.workers.inline import ExecutorWorkers
+from nnrun.sweeps.workers.base import ExecutorWorkers
 from tests.sweeps.helpers import BOSTON, lasting, make_store, run_inline, weights_of
 
 KINDS = {

@@ -21,12 +21,13 @@ from nnrun.reports.live.work import Log
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.workers import batch, dask, dask_client, dask_tasks
+from nnrun.runs.record import Replicate
+from nnrun.sweeps.workers import dask, dask_tasks
+from nnrun.sweeps.workers import dask as batch
+from nnrun.sweeps.workers import dask_tasks as dask_client
+from nnrun.sweeps.workers.base import InlineWorkers
 from nnrun.sweeps.workers.dask import DaskWorkers
-from nnrun.sweeps.workers.inline import InlineWorkers
-from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.wire import versions
+from nnrun.sweeps.workers.job import Job, versions
 from tests.sweeps.helpers import IRIS, lasting, make_store, run_inline, until, weights_of
 from tests.sweeps.pool import Pool
 from tests.waiting import PATIENCE_SECONDS

@@ -19,16 +19,14 @@ import pytest
 
 from nnrun import child
 from nnrun.errors import NnrunError
-from nnrun.pool import process_main
+from nnrun.pool import processes as process_main
 from nnrun.runs.catalog.index import RunIndex
-from nnrun.runs.storage.durable import group_commit, staged
-from nnrun.sweeps import choose
-from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.sweep import Sweep
+from nnrun.runs.storage import group_commit, staged
+from nnrun.sweeps import sweep as choose
+from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
 from nnrun.sweeps.workers import job as jobs
-from nnrun.sweeps.workers.inline import ExecutorWorkers, InlineWorkers
+from nnrun.sweeps.workers.base import ExecutorWorkers, InlineWorkers, ProcessWorkers
 from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.processes import ProcessWorkers
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
@@ -75,8 +73,8 @@ def test_runs_behind_that_of_a_killed_worker_are_not_blamed(plan, sweep, write, 
 # Worker processes that end, in their own words: `main` is what is called there.
 ENDS_AFTER_RESULT = """
 import os
-from nnrun.pool.process_main import _SocketChannel
-from nnrun.sweeps.workers.processes import main
+from nnrun.pool.processes import _SocketChannel
+from nnrun.sweeps.workers.base import main
 
 real, taken = _SocketChannel.next_task, []
 
@@ -107,8 +105,8 @@ def test_messages_of_a_worker_before_its_end_count(plan, sweep, write, worker_mo
 
 
 RETIRING = """
-from nnrun.compiler.llvm import cache
-from nnrun.sweeps.workers.processes import main
+from nnrun.compiler import cache
+from nnrun.sweeps.workers.base import main
 
 cache._MOST_COMPILED = 0
 """
@@ -374,7 +372,7 @@ def test_who_trains_many_tiny_runs(plan, sweep, write, monkeypatch):
 ENDLESS = """
 import time
 from nnrun.sweeps.workers import job
-from nnrun.sweeps.workers.processes import main
+from nnrun.sweeps.workers.base import main
 
 job.execute_job = lambda *_: time.sleep(600)
 """

@@ -12,15 +12,15 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, NnrunError, Problem
-from nnrun.models.tensors import pack, unpack
+from nnrun.models.load import pack, unpack
 from nnrun.pool.task import CrashError, WorkerLostError
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers import dask_tasks
-from nnrun.sweeps.workers.batch import Batch
-from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.wire import (
+from nnrun.sweeps.workers.dask import Batch
+from nnrun.sweeps.workers.job import (
+    Job,
     OtherVersionError,
     pack_error,
     pack_message,

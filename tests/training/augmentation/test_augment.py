@@ -7,16 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from nnrun.engines.base import Batches, Steps
+from nnrun.engines.base import Batches, Sampler, Steps
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.engines.sampling import Sampler
 from nnrun.nn import SGD, CrossEntropy, Dropout, Flatten, Network, conv2d, dense
 from nnrun.nn.schedules import Constant
-from nnrun.training.augmentation.augment import Augmentation, Augmenter, AugmentingEngine
-from nnrun.training.state import TrainingState
-from nnrun.training.streams import Streams
+from nnrun.training.augment import Augmentation, Augmenter, AugmentingEngine
+from nnrun.training.state import Streams, TrainingState
 
 EVERYTHING = Augmentation(shift=2, flip=True, rotate=15, noise=0.1)
 SHAPE = (2, 8, 6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from nnrun.training.augmentation.geometry import Moves, cos_and_sin, moved
+from nnrun.training.augment import Moves, cos_and_sin, moved
 
 IMAGE = np.arange(1.0, 7.0).reshape(1, 1, 2, 3)
 

@@ -21,10 +21,9 @@ from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.layers import activation
 from nnrun.nn.layers.pooling import MaxPool2d
 from nnrun.nn.layers.residual import Residual
-from nnrun.training.examples import PreparedSplit
-from nnrun.training.watching.look import Looker, histogram, norm, sites_of, units_of
-from nnrun.training.watching.watch import Spread, Watch
-from nnrun.training.watching.watched import BINS
+from nnrun.training.state import PreparedSplit
+from nnrun.training.watch import Looker, Spread, Watch, histogram, norm, sites_of, units_of
+from nnrun.training.watched import BINS
 
 PLAIN = {"rtol": 1e-10, "atol": 1e-14}
 

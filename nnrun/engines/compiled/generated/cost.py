@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from nnrun.engines.compiled.formulas.losses import LOSSES
-from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
+from nnrun.engines.compiled.formulas.parts import LOSSES, OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.layers import compiling, refusal
 from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network, once_for_each

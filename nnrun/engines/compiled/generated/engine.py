@@ -8,22 +8,27 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nnrun.compiler.llvm import cache
-from nnrun.engines.base import Batches, Engine, Evaluations, Evaluator, Steps
+from nnrun.compiler import cache
+from nnrun.engines.base import Batches, Engine, Evaluations, Evaluator, Sampler, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.cost import function_seconds, refuses_function
-from nnrun.engines.compiled.generated.evaluation import Evaluation, RowsEvaluator, arguments_for
 from nnrun.engines.compiled.generated.generate import Blocks, Generated, generate
-from nnrun.engines.compiled.generated.steps import Sampling, StepsRunner, portion
+from nnrun.engines.compiled.generated.steps import (
+    Evaluation,
+    RowsEvaluator,
+    Sampling,
+    StepsRunner,
+    arguments_for,
+    portion,
+)
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
-from nnrun.engines.sampling import Sampler
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
 if TYPE_CHECKING:
-    from nnrun.compiler.llvm.machine import Function
+    from nnrun.compiler.machine import Function
 
 # By whether batches are single rows and whether `run` returns their losses.
 CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
@@ -163,7 +168,7 @@ class CompiledEngine(Engine):
 
     @property
     def surroundings(self) -> dict[str, Any]:
-        from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
+        from nnrun.compiler import machine  # noqa: PLC0415 - imports LLVM
 
         return {"machine_code": machine.description()}
 

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from nnrun.engines.compiled.formulas.losses import LOSSES
+from nnrun.engines.compiled.formulas.parts import LOSSES
 from nnrun.engines.compiled.generated.layers import EMITTERS, Bias, Emitter
-from nnrun.engines.compiled.generated.layers.activation import exponentials, total
-from nnrun.engines.compiled.generated.layers.bias import Product
+from nnrun.engines.compiled.generated.layers.elementwise import Product, exponentials, total
 from nnrun.engines.compiled.generated.program import Program, Row
 from nnrun.nn.losses import Weighted
 from nnrun.nn.losses.weighted import unweighted

@@ -25,10 +25,15 @@ from functools import cache
 from inspect import signature
 from typing import Any
 
-from nnrun.engines.clipping import UNITS
-from nnrun.engines.compiled.formulas.activations import POINTWISE, Pointwise
-from nnrun.engines.compiled.formulas.losses import LOSSES, LossFormula
-from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, OptimizerFormula
+from nnrun.engines.base import UNITS
+from nnrun.engines.compiled.formulas.parts import (
+    LOSSES,
+    OPTIMIZERS,
+    POINTWISE,
+    LossFormula,
+    OptimizerFormula,
+    Pointwise,
+)
 from nnrun.engines.compiled.kernels.sizes import scratch
 from nnrun.tables import Extended
 

@@ -9,9 +9,7 @@ from typing import Any, cast
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code, intrinsic
-from nnrun.compiler.language.kinds import DOUBLE, I32, I64
-from nnrun.compiler.language.numbers import real, sqrt
+from nnrun.compiler.code import DOUBLE, I32, I64, Code, intrinsic, real, sqrt
 from nnrun.engines.compiled.formulas.functions import functions
 from nnrun.engines.compiled.kernels.sizes.scratch import lines
 from nnrun.systems import system

@@ -12,11 +12,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language import definitions
-from nnrun.compiler.language.definitions import Definition
-from nnrun.compiler.language.kinds import DOUBLE, I64
-from nnrun.compiler.language.translator import Translator
-from nnrun.compiler.llvm.machine import object_file
+from nnrun.compiler import translator as definitions
+from nnrun.compiler.code import DOUBLE, I64
+from nnrun.compiler.machine import object_file
+from nnrun.compiler.translator import Definition, Translator
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members
 
 ARGUMENTS = {

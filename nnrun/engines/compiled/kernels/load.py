@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import cache as memo
 from pathlib import Path
 
-from nnrun.compiler.llvm import cache
+from nnrun.compiler import cache
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members, unit_of
 
 _lock = threading.Lock()
@@ -21,7 +21,7 @@ def addresses(
 
     `wait` is called before any are compiled.
     """
-    from nnrun.compiler.llvm import machine  # noqa: PLC0415 - imports LLVM
+    from nnrun.compiler import machine  # noqa: PLC0415 - imports LLVM
 
     names = list(names)
     with _lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import doubles, integers
+from nnrun.compiler.code import doubles, integers
 from nnrun.engines.compiled.kernels.access import atomic_add, atomic_load, give_way, run
 
 # Reads of the barrier before a waiting thread yields its processor.

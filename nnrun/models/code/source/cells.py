@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from nnrun.data.cells.cell_errors import MISSING_LABELS, MISSING_NUMBERS
-from nnrun.data.formats.dates import date_by, iso_date
-from nnrun.data.formats.numbers import read_amount
+from nnrun.data.columns.cell_errors import MISSING_LABELS, MISSING_NUMBERS
+from nnrun.data.columns.date_formats import date_by, iso_date
+from nnrun.data.columns.number_formats import read_amount
 
 UNSEEN: dict[str, int] = {}
 """How many cells of each column had a category that training has not seen."""

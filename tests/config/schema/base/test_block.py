@@ -8,7 +8,7 @@ import sys
 
 INCOMPLETE = """
 import json
-from nnrun.config.schema.base.block import Block
+from nnrun.config.schema.block import Block
 from nnrun.config.schema.experiment import ExperimentConfig
 
 def blocks(base):

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from nnrun.config.schema.base.block import Block, ConfigIssue
-from nnrun.config.schema.base.from_signature import NamedBlock, Translator
-from nnrun.config.schema.base.pydantic_errors import issues
-from nnrun.config.schema.data.dataset import BuiltInConfig
+from nnrun.config.schema.block import Block, ConfigIssue, issues
+from nnrun.config.schema.dataset import BuiltInConfig
+from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.config.schema.network import LayerConfig, LossConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.nn.initializers import Initializer

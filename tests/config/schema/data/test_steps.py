@@ -10,9 +10,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from nnrun.config.hints import located
-from nnrun.config.schema.base.pydantic_errors import issues
-from nnrun.config.schema.data.steps import STEP_BLOCKS, step_blocks, step_type
-from nnrun.data.preprocessing.steps import L2, Binarize
+from nnrun.config.schema.block import issues
+from nnrun.config.schema.columns import STEP_BLOCKS, step_blocks, step_type
+from nnrun.data.steps import L2, Binarize
 from nnrun.nn.signature import PositiveFloat
 
 

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import nnrun
-from nnrun.data.readers.tables import arrow, excel, opening
-from nnrun.data.readers.text import text_lines
+from nnrun.data.readers import arrow, excel, text_lines
+from nnrun.data.readers import excel as opening
 from nnrun.errors import ConfigError, DataError, UsageError
 from tests.data.readers.tables.made import columns
 from tests.data.tables import CategorySettings, read_csv

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.data.readers.text import text_lines
-from nnrun.data.readers.text.common_rows import CommonRows
-from nnrun.data.readers.text.csv_table import CsvTable
+from nnrun.data.readers import text_lines
+from nnrun.data.readers.common_rows import CommonRows
+from nnrun.data.readers.text_lines import CsvTable
 from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
 

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.engines.base import Batches, Steps
+from nnrun.engines.base import Batches, Sampler, Steps
 from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
-from nnrun.engines.sampling import Sampler
 from nnrun.nn import SGD, Adam, Dropout, dense
 from nnrun.nn.schedules import Constant, Cosine
 

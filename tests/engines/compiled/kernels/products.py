@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.compiler.llvm import machine
+from nnrun.compiler import machine
 from nnrun.engines.compiled.allocation import zeros
 from nnrun.engines.compiled.kernels import KERNELS, build, load, members
 from nnrun.engines.compiled.kernels.sizes import shapes, sparse

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.compiler.llvm import machine
+from nnrun.compiler import machine
 from nnrun.engines.compiled.allocation import zeros
 from nnrun.engines.compiled.kernels import KERNELS, build, load, members, unit_of
 from nnrun.engines.compiled.kernels.sizes import winograd as winograd_sizes

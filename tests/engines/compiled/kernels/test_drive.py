@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
-from nnrun.engines.base import Steps
+from nnrun.compiler.arguments import ARGUMENTS, NUMBER
+from nnrun.engines.base import Sampler, Steps
 from nnrun.engines.compiled.generated.steps import Sampling
 from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES, SAMPLINGS
-from nnrun.engines.sampling import Sampler
 from nnrun.nn.schedules import Constant
 
 _INTEGERS = ctypes.POINTER(ctypes.c_int64)

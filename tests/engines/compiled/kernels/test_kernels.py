@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.compiler.language.kinds import LanguageError
-from nnrun.compiler.language.translator import Translator
+from nnrun.compiler.code import LanguageError
+from nnrun.compiler.translator import Translator
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import KERNELS, Kernel, load
 from nnrun.engines.compiled.kernels.access import evaluated, pointer

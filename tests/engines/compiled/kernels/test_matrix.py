@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.compiler.llvm import machine
+from nnrun.compiler import machine
 from nnrun.engines.compiled.kernels.sizes import shapes
 from tests.engines.compiled.kernels.products import NEVER, Kernels, Layer
 

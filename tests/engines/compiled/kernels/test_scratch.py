@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled.tape import network as tapes
-from nnrun.engines.compiled.tape.driver import Encoded
-from nnrun.engines.compiled.tape.engine import TapeEngine
-from nnrun.engines.compiled.tape.memory import Memory
+from nnrun.engines.compiled.tape.engine import Encoded, Memory, TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import SGD, Flatten, MeanSquared, Network, conv2d, dense
 from tests.engines.compiled.guards import apart, guarded

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.data.builtin.shipped import digits
+from nnrun.data.builtin.fetched import digits
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine

@@ -11,11 +11,9 @@ import pytest
 from nnrun.engines.compiled.choice import supports
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape import network as tapes
-from nnrun.engines.compiled.tape.arrays import Map
 from nnrun.engines.compiled.tape.engine import TapeEngine
-from nnrun.engines.compiled.tape.layers.convolution import Convolution
-from nnrun.engines.compiled.tape.layers.pooling import LARGEST_WINDOW, MaxPool2d
-from nnrun.engines.compiled.tape.plan import ExecutionPlan
+from nnrun.engines.compiled.tape.layers.maps import LARGEST_WINDOW, Convolution, MaxPool2d
+from nnrun.engines.compiled.tape.plan import ExecutionPlan, Map
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import SGD, Flatten, MeanSquared, Network, conv2d, dense
 from nnrun.nn import MaxPool2d as MaxPool2dLayer

@@ -12,10 +12,10 @@ from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import select_run
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.replicate import Replicate
-from nnrun.runs.storage.contents import progress as module
-from nnrun.runs.storage.contents.progress import PROGRESS, ProgressNotes, read_progress
-from nnrun.runs.storage.contents.sealed import sealed_json
+from nnrun.runs.record import Replicate
+from nnrun.runs.storage import progress as module
+from nnrun.runs.storage.progress import PROGRESS, ProgressNotes, read_progress
+from nnrun.runs.storage.sealed import sealed_json
 from nnrun.training.trainer import Progress
 
 ROWS = [{"iteration": 50, "train_loss": 0.5, "test_accuracy": 0.9, "validation_loss": float("inf")}]

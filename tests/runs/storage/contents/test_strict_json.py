@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.runs.storage.contents.strict_json import strict_json
+from nnrun.runs.storage.sealed import strict_json
 
 VALUES: list[Any] = [
     {},

@@ -11,11 +11,11 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
-from nnrun.models.tensors import pack
+from nnrun.models.load import pack
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.storage.contents.names import WATCHED
-from nnrun.runs.storage.contents.watched import read_watched
+from nnrun.runs.storage.files import read_watched
+from nnrun.runs.storage.reading import WATCHED
 
 CONFIG = {
     "name": "moons",

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from nnrun.runs.storage.contents.progress import read_own
-from nnrun.runs.storage.durable.files import read_regular
+from nnrun.runs.storage.durable import read_regular
+from nnrun.runs.storage.progress import read_own
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "large"])

@@ -8,9 +8,9 @@ from itertools import count, takewhile
 
 import pytest
 
-from nnrun.runs.storage.durable import group_commit
-from nnrun.runs.storage.durable.group_commit import MOST, GroupCommit
-from nnrun.runs.storage.durable.staged import Staged, commit
+from nnrun.runs.storage import group_commit
+from nnrun.runs.storage.group_commit import MOST, GroupCommit
+from nnrun.runs.storage.staged import Staged, commit
 from nnrun.systems import system
 from tests.hostile.disk import Disk
 

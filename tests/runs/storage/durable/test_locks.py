@@ -9,8 +9,8 @@ from time import sleep
 
 import pytest
 
-from nnrun.runs.storage.durable.files import acquire
-from nnrun.runs.storage.run_folder import RunFolder
+from nnrun.runs.storage.durable import acquire
+from nnrun.runs.storage.store import RunFolder
 
 
 def test_one_holder_at_a_time(tmp_path):

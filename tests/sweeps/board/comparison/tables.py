@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.sweeps.board.comparison.comparisons import Table
-from nnrun.sweeps.board.variance.sharing import Design
+from nnrun.sweeps.board.comparison import Table
+from nnrun.sweeps.board.variance import Design
 
 
 def plain(number):

@@ -11,18 +11,17 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from nnrun.config.yaml.parse import parse
-from nnrun.config.yaml.text import Text
+from nnrun.config.yaml.parse import Text, parse
 from nnrun.reports.best import chosen_words
-from nnrun.reports.markdown.leaderboard_files import leaderboard_csv, leaderboard_markdown
+from nnrun.reports.leaderboard_files import leaderboard_csv, leaderboard_markdown
 from nnrun.runs.catalog.summarize import summary_of
 from nnrun.runs.storage.reading import list_runs
-from nnrun.sweeps.board.comparison.design import Size
-from nnrun.sweeps.board.comparison.pair import pair_test
-from nnrun.sweeps.board.from_store.best import best_of, chosen_config, config_yaml
-from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
+from nnrun.sweeps.board.best import best_of, chosen_config, config_yaml
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.published import Size
 from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.sweeps.board.stored import stored_boards, stored_variants
+from nnrun.sweeps.board.verdicts import pair_test
 from tests.simulations.best_of_table import most_by_chance
 from tests.simulations.comparisons.designs import PARTS, crossed_dropped
 from tests.sweeps.board.boards import named, progress, score

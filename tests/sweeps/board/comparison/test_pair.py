@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t as student
 from scipy.stats import ttest_ind, ttest_rel
 
-from nnrun.sweeps.board.comparison.pair import pair_test
+from nnrun.sweeps.board.verdicts import pair_test
 from tests.sweeps.board.boards import named, score
 
 RNG = np.random.default_rng(0)

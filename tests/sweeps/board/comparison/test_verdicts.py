@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nnrun.reports.boards import to_the_best
-from nnrun.reports.markdown.leaderboard_files import leaderboard_csv, leaderboard_markdown
-from nnrun.sweeps.board.comparison.statistics import summarize
+from nnrun.reports.leaderboard_files import leaderboard_csv, leaderboard_markdown
+from nnrun.sweeps.board.comparison import summarize
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from tests.sweeps.board.boards import named, progress, score
 

@@ -11,13 +11,13 @@ import pytest
 from nnrun.errors import UsageError
 from nnrun.reports.best import chosen_words
 from nnrun.reports.commands import command_line
-from nnrun.runs.catalog.filter import RESULT, ordered
 from nnrun.runs.catalog.index import look
+from nnrun.runs.catalog.select import RESULT, ordered
 from nnrun.runs.catalog.summarize import summary_of
 from nnrun.runs.storage.reading import list_runs
-from nnrun.sweeps.board.from_store.best import best_of, choose
-from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
+from nnrun.sweeps.board.best import best_of, choose
 from nnrun.sweeps.board.leaderboard import kind_of, make_leaderboard
+from nnrun.sweeps.board.stored import stored_boards, stored_variants
 from tests.sweeps.helpers import BOSTON, IRIS, run_inline
 
 RATES = "training.learning_rate=0.001,0.05,0.01"

@@ -9,7 +9,7 @@ import pytest
 from nnrun.runs.catalog import index
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summarize import line_of_record, summary_of
-from nnrun.runs.storage.contents.strict_json import sealed, strict_json
+from nnrun.runs.storage.sealed import sealed, strict_json
 from tests.reports.conftest import CLASSIFICATION, REGRESSION
 
 PLAIN = {"dataset": {}, "network": {}, "training": {"learning_rate": 0.1}}

@@ -11,8 +11,8 @@ from nnrun.reports.boards import heading
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summarize import summary_of
 from nnrun.runs.storage.reading import list_runs
-from nnrun.sweeps.board.from_store.stored import stored_boards, stored_variants
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.stored import stored_boards, stored_variants
 from tests.sweeps.helpers import run_inline
 
 CONFIG = """

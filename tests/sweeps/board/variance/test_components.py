@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.board.comparison.statistics import half_interval, summarize
-from nnrun.sweeps.board.comparison.verdicts import design_of
-from nnrun.sweeps.board.variance.components import estimate
-from nnrun.sweeps.board.variance.sharing import Design
+from nnrun.runs.record import Replicate
+from nnrun.sweeps.board.comparison import half_interval, summarize
+from nnrun.sweeps.board.variance import Design, estimate
+from nnrun.sweeps.board.verdicts import design_of
 from tests.sweeps.board.comparison.tables import plain
 
 SPLITS, WEIGHTS = 5, 4

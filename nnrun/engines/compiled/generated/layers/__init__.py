@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nnrun.engines.compiled.formulas.activations import POINTWISE
-from nnrun.engines.compiled.generated.layers.activation import Activation, Softmax
-from nnrun.engines.compiled.generated.layers.base import Emitter
-from nnrun.engines.compiled.generated.layers.bias import Bias
-from nnrun.engines.compiled.generated.layers.convolution import Convolution
-from nnrun.engines.compiled.generated.layers.dropout import Dropout
-from nnrun.engines.compiled.generated.layers.flatten import Flatten
-from nnrun.engines.compiled.generated.layers.matmul import matmul
-from nnrun.engines.compiled.generated.layers.pooling import AvgPool2d, MaxPool2d
+from nnrun.engines.compiled.formulas.parts import POINTWISE
+from nnrun.engines.compiled.generated.layers.elementwise import (
+    Activation,
+    Bias,
+    Dropout,
+    Emitter,
+    Flatten,
+    Softmax,
+)
+from nnrun.engines.compiled.generated.layers.products import (
+    AvgPool2d,
+    Convolution,
+    MaxPool2d,
+    matmul,
+)
 from nnrun.nn.layer import Layer
 from nnrun.tables import Extended
 

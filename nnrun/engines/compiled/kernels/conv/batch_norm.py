@@ -9,8 +9,7 @@ Maps of a kernel are tuples of an address and the distances to the next row, lin
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import real
-from nnrun.compiler.language.vectors import read, room, spread, write
+from nnrun.compiler.code import read, real, room, spread, write
 from nnrun.engines.compiled.kernels.access import pointer, row_range
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST, vectors
 

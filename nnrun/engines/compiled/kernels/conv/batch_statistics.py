@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import real, sqrt
+from nnrun.compiler.code import real, sqrt
 from nnrun.engines.compiled.kernels.access import column_range, floating, pointer
 
 

@@ -5,7 +5,7 @@ Lines of db are `db_line` numbers apart, and pixels `db_pixel`: both 0 for a bia
 
 from __future__ import annotations
 
-from nnrun.compiler.language.vectors import read, spread, write
+from nnrun.compiler.code import read, spread, write
 from nnrun.engines.compiled.kernels.access import pointer, row_range
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST, vectors
 

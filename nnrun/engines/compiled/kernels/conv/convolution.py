@@ -7,7 +7,7 @@ few taps by a few channels; its sums run over the pixels.
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import integers
+from nnrun.compiler.code import integers
 from nnrun.engines.compiled.kernels.access import pieces, pointer, row_range
 from nnrun.engines.compiled.kernels.conv.pieces import clear, sum_pixels, sum_taps, widths
 from nnrun.engines.compiled.kernels.sizes import scratch as sizes

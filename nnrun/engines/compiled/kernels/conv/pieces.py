@@ -6,9 +6,8 @@ processor; in which order each number is summed does not: it is one chain of fus
 
 from __future__ import annotations
 
-from nnrun.compiler.language.code import Code, intrinsic, subroutine
-from nnrun.compiler.language.vectors import read, room, spread, write
-from nnrun.compiler.llvm import machine
+from nnrun.compiler import machine
+from nnrun.compiler.code import Code, intrinsic, read, room, spread, subroutine, write
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST
 
 _MANY = 64  # bytes of a register: processors with such have 32 of them, others 16

@@ -7,8 +7,7 @@ in rows that lie as y's would without a border.
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import real
-from nnrun.compiler.language.vectors import read, spread, write
+from nnrun.compiler.code import read, real, spread, write
 from nnrun.engines.compiled.kernels.access import pointer, row_range
 from nnrun.engines.compiled.kernels.conv.pieces import clear
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST

@@ -15,7 +15,7 @@ Lavin, Gray: Fast Algorithms for Convolutional Neural Networks. CVPR 2016.
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import integers
+from nnrun.compiler.code import integers
 from nnrun.engines.compiled.kernels.access import itemsize, pieces, pointer, row_range
 from nnrun.engines.compiled.kernels.conv.convolution import list_numbers
 from nnrun.engines.compiled.kernels.conv.pieces import clear, sum_pixels, sum_taps, widths

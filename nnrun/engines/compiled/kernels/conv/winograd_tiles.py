@@ -9,8 +9,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-from nnrun.compiler.language.code import Code, intrinsic
-from nnrun.compiler.language.vectors import read, write
+from nnrun.compiler.code import Code, intrinsic, read, write
 from nnrun.engines.compiled.kernels.sizes.shapes import LEAST
 
 

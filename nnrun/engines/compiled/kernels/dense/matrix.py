@@ -6,8 +6,7 @@ tiles nor threads change its bits. `shapes` describes the layout of the weights 
 
 from __future__ import annotations
 
-from nnrun.compiler.language.code import subroutine
-from nnrun.compiler.language.numbers import real
+from nnrun.compiler.code import real, subroutine
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.dense.matrix_tile import (
     lanes,

@@ -9,10 +9,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code, intrinsic
-from nnrun.compiler.language.kinds import I32, I64
-from nnrun.compiler.language.vectors import read, room, spread, write
-from nnrun.compiler.llvm import machine
+from nnrun.compiler import machine
+from nnrun.compiler.code import I32, I64, Code, intrinsic, read, room, spread, write
 from nnrun.engines.compiled.kernels.sizes import shapes
 
 # Three registers wide, so that of 32 registers 24 hold sums, and of 16 twelve.

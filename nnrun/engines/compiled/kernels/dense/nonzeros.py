@@ -6,9 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code, intrinsic
-from nnrun.compiler.language.kinds import I64
-from nnrun.compiler.language.numbers import integers
+from nnrun.compiler.code import I64, Code, integers, intrinsic
 from nnrun.engines.compiled.kernels.access import pointer, row_range
 from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, SPARSE
 

@@ -18,10 +18,19 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code, intrinsic, subroutine
-from nnrun.compiler.language.kinds import I1, I64
-from nnrun.compiler.language.numbers import integers, real
-from nnrun.compiler.language.vectors import read, room, spread, write
+from nnrun.compiler.code import (
+    I1,
+    I64,
+    Code,
+    integers,
+    intrinsic,
+    read,
+    real,
+    room,
+    spread,
+    subroutine,
+    write,
+)
 from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.dense.matrix import turn_weights
 from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, strip

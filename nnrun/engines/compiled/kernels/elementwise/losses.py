@@ -6,7 +6,7 @@ zeros, even where its loss or its gradient is infinite.
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import double, doubles, real
+from nnrun.compiler.code import double, doubles, real
 from nnrun.engines.compiled.kernels.access import evaluated, function, pointer, row_range, settings
 from nnrun.engines.compiled.kernels.elementwise.pointwise import normalised
 

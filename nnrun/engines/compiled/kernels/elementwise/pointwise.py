@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import real
+from nnrun.compiler.code import real
 from nnrun.engines.compiled.kernels.access import evaluated_at, function, moved, pointer, row_range
 from nnrun.engines.compiled.kernels.sizes.scratch import PIECE
 

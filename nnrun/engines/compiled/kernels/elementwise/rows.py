@@ -7,7 +7,7 @@ both 0 for a bias per channel.
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import doubles, integers, real, whole
+from nnrun.compiler.code import doubles, integers, real, whole
 from nnrun.engines.compiled.kernels.access import column_range, floating, pointer, row_range
 
 

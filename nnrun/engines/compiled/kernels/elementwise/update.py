@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.compiler.language.numbers import double, doubles, real, sqrt
-from nnrun.compiler.language.vectors import lane, read, spread
+from nnrun.compiler.code import double, doubles, lane, read, real, spread, sqrt
 from nnrun.engines.compiled.kernels.access import (
     column_range,
     floating,
@@ -37,7 +36,7 @@ def reduce(task, n, buffers, buffer_task, total, size, chunk, rows, most):
 def squares(task, gradient, size, chunk, sums):
     """Write Σ (g / unit)² over the task's chunk, and the unit, into `sums`.
 
-    The unit is 1 unless the sum overflows or underflows (`engines/clipping.py`).
+    The unit is 1 unless the sum overflows or underflows (`engines/base.py`).
     """
     gradient, sums = pointer(gradient), doubles(sums)
     most, large, least, small = precision(units)

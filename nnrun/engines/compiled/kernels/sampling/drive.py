@@ -11,10 +11,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code, intrinsic, subroutine
-from nnrun.compiler.language.kinds import I64
-from nnrun.compiler.language.numbers import integers
-from nnrun.compiler.llvm.arguments import ARGUMENTS, NUMBER
+from nnrun.compiler.arguments import ARGUMENTS, NUMBER
+from nnrun.compiler.code import I64, Code, integers, intrinsic, subroutine
 from nnrun.engines.compiled.kernels.access import nanoseconds
 from nnrun.engines.compiled.kernels.sampling import fields as at
 from nnrun.engines.compiled.kernels.sampling.pcg64 import below, copied, half, put_back

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.compiler.llvm.arguments import ARGUMENTS
+from nnrun.compiler.arguments import ARGUMENTS
 
 # Most iterations of one call of the generated function: bounds and rates stay in the cache.
 PIECE = 4096

@@ -12,9 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler.language.code import Code, intrinsic
-from nnrun.compiler.language.kinds import I64
-from nnrun.compiler.language.vectors import room
+from nnrun.compiler.code import I64, Code, intrinsic, room
 from nnrun.engines.compiled.kernels.sampling.fields import FULL, HALF, INCREMENT, STATE, STREAM
 
 _MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.formulas.activations import POINTWISE
-from nnrun.engines.compiled.tape.layers.activation import Activation, Softmax
-from nnrun.engines.compiled.tape.layers.base import EMITTERS
-from nnrun.engines.compiled.tape.layers.batch_norm import BatchNorm
-from nnrun.engines.compiled.tape.layers.bias import Bias
-from nnrun.engines.compiled.tape.layers.convolution import Convolution
-from nnrun.engines.compiled.tape.layers.dropout import Dropout
-from nnrun.engines.compiled.tape.layers.embedding import Embedding
-from nnrun.engines.compiled.tape.layers.flatten import Flatten
-from nnrun.engines.compiled.tape.layers.matmul import MatMul
-from nnrun.engines.compiled.tape.layers.pooling import AvgPool2d, MaxPool2d
-from nnrun.engines.compiled.tape.layers.residual import Residual
+from nnrun.engines.compiled.formulas.parts import POINTWISE
+from nnrun.engines.compiled.tape.layers.elementwise import (
+    EMITTERS,
+    Activation,
+    BatchNorm,
+    Bias,
+    Dropout,
+    Flatten,
+    Softmax,
+)
+from nnrun.engines.compiled.tape.layers.maps import AvgPool2d, Convolution, MaxPool2d
+from nnrun.engines.compiled.tape.layers.products import Embedding, MatMul, Residual
 from nnrun.nn.layer import Layer
 
 __all__ = ["EMITTERS", "refusal"]

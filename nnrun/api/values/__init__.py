@@ -1,1 +1,0 @@
-"""What functions return: runs, boards, learning curves, predictions."""

@@ -1,0 +1,223 @@
+"""`nnrun predict --score`: the metrics of a run's report for the rows of a file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnrun.characters import clean
+from nnrun.cli.arguments import check_target
+from nnrun.cli.models import Selected, decided, load_selected
+from nnrun.cli.output import Output
+from nnrun.cli.signals import Interruption
+from nnrun.cli.sinks import format_of, held_sink, opened_sink
+from nnrun.data.columns.kinds import Written
+from nnrun.data.inference.encoded_rows import (
+    FILE,
+    ImageRows,
+    Rows,
+    WeightColumn,
+    about_unseen,
+    are_images,
+)
+from nnrun.data.inference.new_rows import open_rows
+from nnrun.data.inference.put_aside import BadRows
+from nnrun.data.inference.table_rows import CsvRows
+from nnrun.errors import UsageError
+from nnrun.models import scores as measured
+from nnrun.models.model import Model
+from nnrun.models.predict import predict_rows
+from nnrun.models.writing import WRITERS, check_carried, output_names
+from nnrun.reports.numbers import count as counted
+from nnrun.reports.numbers import first_of, plural
+from nnrun.reports.run import scores_table
+from nnrun.reports.summary import metric_label, second_class_note
+from nnrun.reports.terminal.fitting import table_of
+from nnrun.runs.sharing import is_packed
+from nnrun.runs.storage.durable import written_whole
+
+
+def scorer(selected: Selected) -> measured.Measured:
+    """The metrics of the run's report, without the loss, for rows that are added."""
+    record = selected.record
+    names = [] if record is None else record.config.get("metrics") or []
+    return measured.Measured(selected.model.task, names, measured.KEPT_BYTES)
+
+
+def weight_column(selected: Selected) -> WeightColumn | None:
+    """The column with the weights of rows that the run's metrics count by."""
+    record = selected.record
+    if record is None or "weights" not in record.dataset:
+        return None
+    columns = record.config["dataset"]["columns"]
+    written = Written(selected.model.layout.columns.decimal, columns.get("formats") or {})
+    return WeightColumn(columns["weight"], written.numbers(columns["weight"]))
+
+
+def note_weights(output: Output, weight: WeightColumn | None, rows: Rows) -> None:
+    """Say that the score is without weights where the run's own metrics have some."""
+    if weight is not None and not rows.weighted:
+        output.note(
+            "the score counts every row once; the run's own metrics are by weights, and there is "
+            f"no column '{clean(weight.name)}'"
+        )
+
+
+def show_score(
+    output: Output, metrics: dict[str, Any], classes: Sequence[Any], *, to_stderr: bool
+) -> None:
+    """Print a table of the metrics, those of one class alone, and why some are undefined."""
+    output.show(table_of(scores_table(metrics)), to_stderr=to_stderr)
+    output.notes(map(clean, second_class_note(metrics, classes)))
+    for name, reason in (metrics.get("undefined") or {}).items():
+        output.note(f"{metric_label(name)} is undefined: {reason}")
+
+
+# `nnrun predict RUN INPUT`: predictions for the rows of a file.
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `nnrun predict` writes, and where.
+
+    Args:
+        file: where predictions go; None for stdout.
+        ids: columns of the input that predictions come with.
+        skip_bad: where rows go that cannot be predicted; None to refuse the file.
+        by: how NAME/best is chosen.
+        score: whether to compare with the target.
+        threshold: on the probability of the positive class.
+        results: the results folder.
+    """
+
+    file: Path | None
+    ids: tuple[str, ...]
+    skip_bad: Path | None
+    by: str | None
+    score: bool
+    threshold: float | None
+    results: Path
+
+
+def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: Request) -> None:
+    """Write the predictions, and say what was ignored or put aside."""
+    _check_files(run, inputs, request)
+    selected = load_selected(run, request.results, output, request.by, inputs[0])
+    model, weight = selected.model, weight_column(selected) if request.score else None
+    decision = decided(model, request.threshold, output)
+    score = scorer(selected) if request.score else None
+    in_json = output.json and request.file is None
+    with ExitStack() as stack:
+        stack.enter_context(Interruption(before="the predictions were complete"))
+        source = _opened(inputs, model, request, weight, stack)
+        note_weights(output, weight, source)
+        if source.ignored:
+            output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
+        kind = "json" if in_json else format_of(request.file, source.kind)
+        asked = (FILE,) if isinstance(source, ImageRows) else request.ids
+        check_carried(asked, (*output_names(model, kind), *source.added))
+        carried = (*source.added, *asked)
+        place = held_sink() if in_json else opened_sink(request.file, kind)
+        sink = stack.enter_context(place)
+        with WRITERS[kind](model, sink, carried) as writer:
+            count = predict_rows(model, source, writer, score)
+        metrics = None if score is None else score.metrics()
+        data = {
+            "run_id": model.run_id,
+            "rows": count,
+            "skipped": source.bad.total,
+            "unseen": {name: found.to_dict() for name, found in source.unseen.items()},
+            "unpredicted": source.unpredicted,
+            "not_finite": writer.not_finite,
+            "output": None if request.file is None else str(request.file),
+            **decision,
+            "score": metrics,
+        }
+        if in_json:
+            sink.seek(0)
+            output.data(data, ("predictions", sink))
+    output.data(data)
+    output.notes(about_unseen(model.layout.columns, source.unseen))
+    _note_skipped(output, source.bad, count, request)
+    if source.unpredicted:
+        rows_left = f"{counted(source.unpredicted)} of {plural(source.unpredicted + count, 'row')}"
+        output.note(f"{rows_left} not predicted: too few known values in the rows before them")
+    if writer.not_finite:
+        lost = f"{counted(writer.not_finite)} of {plural(count, 'prediction')}"
+        verb = "is" if writer.not_finite == 1 else "are"
+        output.note(
+            f"{lost} {verb} not finite (null in JSON): the numbers of these rows are too large for "
+            f"the network's {model.network.dtype.name}"
+        )
+    if request.file is not None:
+        output.note(f"wrote {plural(count, 'prediction')} to {request.file}")
+    if metrics is not None:
+        show_score(output, metrics, model.layout.classes, to_stderr=request.file is None)
+
+
+def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
+    rows = inputs[0]
+    if Path(run).is_file() and not is_packed(run) and not rows.exists():
+        raise UsageError(
+            f"'{run}' is a file; the run comes first, as in nnrun predict RUN {shlex.quote(run)}"
+        )
+    if request.file is not None:
+        check_target(request.file, rows)
+    if request.skip_bad is not None:
+        check_target(request.skip_bad, rows, "--skip-bad")
+        if request.file is not None and request.skip_bad.resolve() == request.file.resolve():
+            raise UsageError(f"--skip-bad {request.skip_bad}: predictions go there; name another")
+
+
+def _opened(
+    inputs: Sequence[Path],
+    model: Model,
+    request: Request,
+    weight: WeightColumn | None,
+    stack: ExitStack,
+) -> Rows:
+    if are_images(inputs):
+        for option, given in (("--id", request.ids), ("--skip-bad", request.skip_bad)):
+            if given:
+                raise UsageError(f"{option} is for the rows of a table; images have their files")
+        return ImageRows(inputs, model.layout, with_target=request.score)
+    (rows,), aside = inputs, None
+    if request.skip_bad is not None:
+        aside = stack.enter_context(written_whole(request.skip_bad))
+    opened = open_rows(
+        rows,
+        model.layout,
+        with_target=request.score,
+        carried=request.ids,
+        weight=weight,
+        aside=aside,
+    )
+    found = stack.enter_context(opened)
+    if request.skip_bad is not None:
+        _check_aside(request.skip_bad, found)
+    return found
+
+
+def _check_aside(file: Path, rows: Rows) -> None:
+    """Raise a UsageError if the end of a name is that of another format than rows are put aside in.
+
+    By the end, the file is read when its rows are predicted again.
+    """
+    ends = [".npz"]
+    if isinstance(rows, CsvRows):
+        ends = [".csv", ".tsv"] if rows.table.delimiter == "\t" else [".csv"]
+    if file.suffix.lower() not in ("", *ends):
+        raise UsageError(f"--skip-bad {file}: these rows are written as {' or '.join(ends)}")
+
+
+def _note_skipped(output: Output, bad: BadRows, predicted: int, request: Request) -> None:
+    if request.skip_bad is None:
+        return
+    for line in bad.lines():
+        output.note(line)
+    total = plural(bad.total + predicted, "row")
+    output.note(f"put aside {counted(bad.total)} of {total}, in {request.skip_bad}")

@@ -1,1 +1,0 @@
-"""What `nnrun search` does, piece by piece: its progress, the training of its runs, its results."""

@@ -1,1 +1,0 @@
-"""What `nnrun sweep` does beside the sweep itself: plan, progress, results and errors."""

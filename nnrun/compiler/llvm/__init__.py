@@ -1,1 +1,0 @@
-"""Source to machine code: compiling, the cache of object files, loading."""

@@ -1,0 +1,387 @@
+"""Columns of categories in a first config: a feature for each, learned vectors, or left out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from nnrun.characters import escaped
+from nnrun.config.yaml.scalars import flow
+from nnrun.data.columns.date_formats import DateFormat, Times
+from nnrun.data.columns.kinds import CYCLIC, part_names
+from nnrun.data.columns.number_formats import NumberFormat
+from nnrun.data.labels import number
+from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile
+
+MOST_ONE_HOT = 100
+"""A column with more categories gets learned vectors."""
+_RARE = 5
+
+
+def is_embedded(column: ColumnProfile) -> bool:
+    """Whether its categories get learned vectors, and not a feature for each."""
+    return column.kind == "category" and column.different > MOST_ONE_HOT
+
+
+def dimensions(column: ColumnProfile) -> int:
+    """The length of the vectors: the fourth root of the number of categories."""
+    root: float = column.different**0.25
+    return math.ceil(root)
+
+
+def width(column: ColumnProfile) -> int:
+    """The numbers that a network gets for a column."""
+    if is_embedded(column):
+        return dimensions(column)
+    return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
+
+
+def category_lines(
+    features: Sequence[ColumnProfile], dropped: Sequence[ColumnProfile]
+) -> Iterator[str]:
+    """The lines of the config for all columns of categories that are used, or might be."""
+    used = [column for column in features if column.kind == "category"]
+    one_hot = [column for column in used if not is_embedded(column)]
+    embedded = [column for column in used if is_embedded(column)]
+    if one_hot:
+        codes = " or codes such as 007," * any(column.holds_codes for column in one_hot)
+        yield f"    # Text{codes} with few different values: a feature for each."
+        yield f"    categorical: {flow([column.name for column in one_hot])}"
+    if mixed := [column for column in dropped if column.may_hold_categories]:
+        names = [column.name for column in (*one_hot, *mixed)]
+        why = "numbers and text as categories, if they are not under drop"
+        yield f"    # categorical: {flow(names)}\t{why}"
+    others = [column for column in dropped if column.kind in ("text", "code")]
+    if embedded:
+        yield "    # Text with many: vectors of this length, which the network learns."
+        yield "    embedding:"
+        for column in embedded:
+            yield f"      {_entry(column)}\t{column.different:,} different values"
+    for column in others:
+        why = "would keep this column, if it is not under drop"
+        entry = f"  # {_entry(column)}" if embedded else f"# embedding: {{{_entry(column)}}}"
+        yield f"    {entry}\t{why}"
+    if any(_has_rare(column) for column in used):
+        yield f"    min_count: {_RARE}\tcategories in fewer training rows are put together"
+
+
+def _entry(column: ColumnProfile) -> str:
+    return f"{flow(column.name)}: {dimensions(column)}"
+
+
+def _has_rare(column: ColumnProfile) -> bool:
+    """Whether a column has many categories, and some of them in few rows."""
+    listed = column.labels
+    all_listed = len(column.values) == column.different
+    rare = not all_listed or min(listed.values(), default=_RARE) < _RARE
+    return column.different > FEW_CATEGORIES and rare
+
+
+# Parts of dates and earlier values as lines of a first config, by the range and steps of dates.
+
+_DAY = timedelta(days=1)
+# The shortest range in which a part can show something.
+_FOR_MONTHS, _FOR_WEEKDAYS = 60 * _DAY, 14 * _DAY
+# Days that a series needs for its training rows, about two thirds, to have every month.
+_FOR_MONTHS_AHEAD = 730 * _DAY
+_ROWS_FOR_LAG = 4
+# How many rows make a day or week, or a year, by the step between rows.
+_SEASONS = {
+    timedelta(minutes=10): (144, 1008),
+    timedelta(minutes=15): (96, 672),
+    timedelta(minutes=30): (48, 336),
+    timedelta(hours=1): (24, 168),
+    _DAY: (7,),
+    7 * _DAY: (52,),
+    30 * _DAY: (12,),
+    31 * _DAY: (12,),
+}
+
+
+def parts_of(column: ColumnProfile, *, splits: bool) -> list[str]:
+    """The parts of dates that are features.
+
+    If rows are split by them, without the days gone by, and without months unless all come again:
+    those of test rows would lie beyond all that were trained on.
+    """
+    times = column.evidence.times
+    for_months = _FOR_MONTHS_AHEAD if splits else _FOR_MONTHS
+    daily = times.step is None or times.step < 7 * _DAY
+    found = {
+        "month": len(times.months) > 1 and times.span >= for_months,
+        "weekday": len(times.weekdays) > 1 and times.span >= _FOR_WEEKDAYS and daily,
+        "hour": len(times.hours) > 1,
+    }
+    parts = [part for part, shows in found.items() if shows]
+    cyclic = [CYCLIC] if parts else []
+    return parts + ["elapsed"] * (not splits) + cyclic
+
+
+def width_of(column: ColumnProfile, *, splits: bool) -> int:
+    """The number of features."""
+    return len(part_names(parts_of(column, splits=splits)))
+
+
+def dates(columns: Sequence[ColumnProfile], split_by: Sequence[ColumnProfile]) -> Iterator[str]:
+    """The lines of `dates`."""
+    found = [(column, parts_of(column, splits=column in split_by)) for column in columns]
+    lines = [f"    {flow(column.name)}: {flow(parts)}" for column, parts in found if parts]
+    if lines:
+        yield "  # Parts of dates as features; cyclic: as positions on a circle."
+        yield "  dates:"
+        yield from lines
+
+
+def steps_of(target: ColumnProfile, time: ColumnProfile) -> list[int]:
+    """The lags of a target in a series: a row for each time; empty if it is none."""
+    if time.different < time.rows or target.kind != "number" or target.missing:
+        return []
+    return [1, *_seasons(time.evidence.times, time.rows)]
+
+
+def lags(
+    target: ColumnProfile, time: ColumnProfile, columns: Sequence[ColumnProfile], *, alone: bool
+) -> Iterator[str]:
+    """The line with the lags of a target, a comment unless they are `alone`, the only features.
+
+    Where a column seems to name several series, they are those of each series.
+    """
+    steps: object = steps_of(target, time)
+    if (group := _group(columns, target, time)) is not None:
+        seasons = _seasons(time.evidence.times, time.different)
+        steps = {"steps": [1, *seasons], "group": group.name}
+    if steps:
+        why = "earlier values as features; new rows then come with those before them"
+        sign = "" if alone else "# "
+        yield f"  {sign}lags: {flow({target.name: steps})}\t{why}"
+
+
+def _group(
+    columns: Sequence[ColumnProfile], target: ColumnProfile, time: ColumnProfile
+) -> ColumnProfile | None:
+    """The first column whose values each have as many rows as there are times."""
+    if target.kind != "number" or target.missing or time.different == time.rows:
+        return None
+    others = (column for column in columns if column is not target and column is not time)
+    return next((each for each in others if {*each.values.values()} == {time.different}), None)
+
+
+def _seasons(times: Times, rows: int) -> list[int]:
+    found = _SEASONS.get(times.step, ()) if times.step else ()
+    return [season for season in found if _ROWS_FOR_LAG * season <= rows]
+
+
+# Why nothing can be learned from a column as it is, and whether the names of columns are data.
+
+_REASONS = {
+    "constant": "the same in every row",
+    "counter": "a counter of the rows",
+    "unnamed": "numbers without a name, as those of rows",
+    "date": "a date",
+    "undated": "dates and other text",
+    "mixed": "numbers and other text",
+    "identifier": "a value of its own in most rows: it seems to be an identifier",
+    "empty": "blank in every row",
+    "category": "the same in every row that is not blank",
+    "number": "blank in so many rows that those to train on may have no value",
+}
+
+
+def reason(column: ColumnProfile) -> str:
+    """The end of a sentence; of columns that hold several things with the first odd cell."""
+    if column.kind in ("code", "text"):
+        what = "a code with zeros in front" if column.kind == "code" else "text"
+        return f"{what} with {column.different:,} different values, many for {column.rows:,} rows"
+    if column.kind == "mixed" and column.numbers == column.rows - column.missing - 1:
+        where = f"{column.odd!r} in line {column.odd_line}"  # such as 'Total' below the rows
+        return f"numbers, but for {where}; without it, they can be used"
+    odd = {
+        "mixed": (column.odd, column.odd_line),
+        "undated": (column.evidence.odd, column.evidence.line),
+    }
+    text, line = odd.get(column.kind, ("", 0))
+    return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")
+
+
+def data_as_names(columns: Sequence[ColumnProfile]) -> list[str]:
+    """The names that seem to be data: all that are numbers, if each is among those below it.
+
+    Names in order, as years and wavelengths are, do not count, nor does a single one.
+    """
+    found = [(column, value) for column in columns if (value := number(column.name)) is not None]
+    steps = {after > before for (_, before), (_, after) in pairwise(found)}
+    among = all(column.low <= value <= column.high for column, value in found)
+    return [column.name for column, _ in found] if among and len(steps) > 1 else []
+
+
+# How columns are written, as lines of a first config.
+
+
+def formats(columns: Sequence[ColumnProfile], decimal: str) -> Iterator[str]:
+    """The lines of `formats`, for columns that are not written plainly; guesses are marked."""
+    found = [(column, *_format(column, decimal)) for column in columns]
+    lines = [f"      {flow(c.name)}: {flow(text)}{note}" for c, text, note in found if text]
+    if lines:
+        yield "    # How columns are written, by an example; other forms are errors."
+        yield "    formats:"
+        yield from lines
+
+
+def guessed(columns: Sequence[ColumnProfile]) -> list[str]:
+    """The names of columns that may be read in another way."""
+    return [
+        column.name
+        for column in columns
+        if (column.evidence.ambiguous if column.kind == "date" else _other_number(column))
+    ]
+
+
+def _format(column: ColumnProfile, decimal: str) -> tuple[str, str]:
+    """An example for a column that is not written plainly, and a comment."""
+    if column.kind == "date":
+        form = column.evidence.format
+        if form is None or not form.codes:
+            return "", ""
+        return form.example(), _other_days(column.evidence.formats)
+    if column.shown is None or column.kind not in ("number", "counter", "constant"):
+        return "", ""
+    return _example(column, decimal), _other_number(column)
+
+
+def _example(column: ColumnProfile, decimal: str) -> str:
+    """The first cell, if it shows the format, else an example of it."""
+    assert column.shown is not None
+    form, first = column.shown.format, next(iter(column.values))
+    try:
+        shows = NumberFormat.from_example(first, decimal) == form
+    except ValueError:
+        shows = False
+    return first if shows else form.example()
+
+
+def _other_number(column: ColumnProfile) -> str:
+    """That a comma or a point may be the other sign."""
+    if column.shown is None or not column.shown.ambiguous:
+        return ""
+    form = column.shown.format
+    grouped = next((text for text in column.values if form.thousands in text), "")
+    if form.thousands and grouped:
+        cell, other = grouped, NumberFormat("", form.thousands, form.before, form.after)
+    else:
+        cell = next((text for text in column.values if form.decimal in text), "")
+        sign = "." if form.decimal == "," else ","
+        other = NumberFormat(form.decimal, sign, form.before, form.after)
+    meant = f"{form.read(cell) or 0:g}"
+    return f"\ta guess: {cell} is {meant}; if not, {flow(other.example())}"
+
+
+def _other_days(forms: Sequence[DateFormat]) -> str:
+    """That the day may be the month."""
+    if len(forms) < 2:
+        return ""
+    return f"\ta guess: no cell shows it; {flow(forms[1].example())} for the other order"
+
+
+# Columns of a table whose rows should not be split at random, by their names and values.
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_PEOPLE = {
+    *("patient", "subject", "participant", "person", "respondent", "donor", "proband", "case"),
+    *("user", "customer", "client", "member", "student", "pupil", "employee", "player"),
+    *("household", "family", "speaker", "author", "animal"),
+}
+_KEYS = {"id", "ids", "no", "nr", "number", "code", "key", "name"}
+_LEFT_OUT = ("are left out", "is left out")
+_FEWEST_PEOPLE = 5
+_FEWEST = 10
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A way to split by a column.
+
+    Args:
+        by: `group` or `time`.
+        column: that column.
+        sure: whether the config splits so; else it says how in a comment.
+        beside: whether it splits in another way, not at random.
+    """
+
+    by: str
+    column: ColumnProfile
+    sure: bool
+    beside: bool = False
+
+    def line(self) -> str:
+        """The line of the config."""
+        name = flow(self.column.name)
+        why = (
+            f"the rows of one {name} are in one split"
+            if self.by == "group"
+            else "trained on what comes first, tested on what comes last"
+        )
+        comment = "" if self.sure else "# "
+        return f"  {comment}split: {{by: {self.by}, column: {name}}}\t{why}"
+
+    def words(self) -> str:
+        """The same for the terminal."""
+        name = escaped(self.column.name, kept="")
+        if self.sure and self.by == "time":
+            return f"it splits by time, {name}, since its rows are in that order"
+        if self.sure:
+            words = f"it splits by group: the rows of one {name} are in one split"
+            blank = self.column.missing
+            return words + f"; {blank:,} without one {_LEFT_OUT[blank == 1]}" * (blank > 0)
+        at_random = "" if self.beside else "it splits at random; "
+        return f"{at_random}a comment says how to split by {self.by}, {name}"
+
+
+def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[Proposal]:
+    """The first column of groups, and of times unless the groups are sure.
+
+    People (patients, customers) are sure: rows of one person resemble each other, and new rows are
+    of other people. Times are where rows are in their order: new rows come later. Shops, or dates
+    in no order, may be known when predictions are made: the file does not say.
+    """
+    others = [column for column in columns if column is not target]
+    group = next((column for column in others if _has_groups(column)), None)
+    sure = group is not None and _is_person(group.name)
+    times = (c for c in others if c.kind == "date" and not c.missing and c.different >= _FEWEST)
+    time = None if sure else next(times, None)
+    ordered = time is not None and time.evidence.times.in_order
+    if group is not None:
+        yield Proposal("group", group, sure, beside=ordered)
+    if time is not None:
+        yield Proposal("time", time, ordered, beside=group is not None)
+
+
+def _has_groups(column: ColumnProfile) -> bool:
+    """Whether it seems to name what rows belong to: values that repeat, none in most rows."""
+    person = _is_person(column.name)
+    fewest = _FEWEST_PEOPLE if person else _FEWEST
+    words = _words(column.name)
+    named = person or (not column.missing and words and words[-1] in ("id", "group"))
+    whole = column.numbers in (0, column.whole) or column.holds_codes
+    known = column.rows - column.missing
+    repeats = fewest <= len(column.labels) and column.different < known
+    return bool(named and whole and repeats and 2 * max(column.labels.values()) <= known)
+
+
+def _is_person(name: str) -> bool:
+    """`patient`, `Patient ID`, `userId`, `customerid`."""
+    words = _words(name)
+    first = words[0].removesuffix("id").removesuffix("s") if words else ""
+    return first in _PEOPLE and len(words) <= 2 and set(words[1:]) <= _KEYS
+
+
+def is_identifier(name: str) -> bool:
+    """`id`, `AirlineID`, `store_id`."""
+    return _words(name)[-1:] in (["id"], ["ids"])
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]

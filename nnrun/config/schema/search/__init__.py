@@ -1,1 +1,0 @@
-"""The `search` block: what `nnrun search` varies, and how."""

@@ -1,1 +1,0 @@
-"""The exercises: what each asks for, and how that is measured."""

@@ -1,1 +1,0 @@
-"""Files of images: found in folders, decoded by Pillow, as a data set or as new rows."""

@@ -1,1 +1,0 @@
-"""Preprocessing: fitted on the training split and stored with the weights."""

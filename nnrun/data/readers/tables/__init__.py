@@ -1,1 +1,0 @@
-"""Tables with a header, in files of each format or in memory, read as columns."""

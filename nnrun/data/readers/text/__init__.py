@@ -1,1 +1,0 @@
-"""Files of text: their lines, and cells between separators."""

@@ -1,0 +1,370 @@
+"""Statistics of features over rows read in blocks, with the bits of NumPy's on whole arrays.
+
+NumPy sums the rows of an array in order, and a single column by pairwise summation. Here both
+are done block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.rows import RawRows, block_rows
+from nnrun.errors import DataError
+from nnrun.tables import Table
+
+Array = npt.NDArray[np.float64]
+# NumPy halves sums of more numbers than this, at a multiple of eight.
+_HALVED, _EIGHT = 128, 8
+
+
+class Step(Protocol):
+    """A step of preprocessing; the keys of `state` are keywords of the constructor."""
+
+    name: ClassVar[str]
+
+    def fit(self, rows: Numbers) -> None: ...
+
+    def apply(self, x: Array) -> Array: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+
+class Numbers:
+    """Rows as float64 numbers after some steps, read in blocks.
+
+    Args:
+        raw: the rows; an array is in C order.
+        steps: all fitted.
+    """
+
+    def __init__(self, raw: RawRows | npt.NDArray[Any], steps: Sequence[Step] = ()) -> None:
+        self.raw, self.steps = raw if isinstance(raw, RawRows) else RawRows.of(raw), steps
+        self.shape = self.raw.shape
+        self.step = max(_HALVED, block_rows(self.shape))
+        # Choosing features of a table by NumPy gives an array whose columns are contiguous.
+        self.by_columns = self.raw.view is not None or prod(self.shape) == 1
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def between(self, start: int, stop: int) -> Array:
+        """Rows from one place to another, as a new array (rows, *shape)."""
+        x = np.array(self.raw.between(start, stop), dtype=np.float64)
+        for step in self.steps:
+            x = step.apply(x)
+        return x
+
+    def column(self, feature: int) -> Array:
+        """One raw feature of all rows of a table."""
+        values = self.raw.features(range(feature, feature + 1))
+        return np.array(values[:, 0], dtype=np.float64)
+
+    def extremes(self) -> tuple[Array, Array]:
+        """The smallest and the largest value of each feature."""
+        found = [(x.min(axis=0), x.max(axis=0)) for x in self._blocks()]
+        low, high = (np.array(ends) for ends in zip(*found, strict=True))
+        return low.min(axis=0), high.max(axis=0)
+
+    def mean(self, of: Callable[[Array], Array] = lambda x: x) -> Array:
+        """The mean of each feature over all rows, or that of a function of the rows."""
+        return self._sum(of) / len(self)
+
+    def variance(self, mean: Array) -> Array:
+        """The population's variance of each feature over all rows."""
+        return self.mean(lambda x: np.square(x - mean))
+
+    def _blocks(self) -> Any:
+        return (self.between(at, at + self.step) for at in range(0, len(self), self.step))
+
+    def _sum(self, of: Callable[[Array], Array]) -> Array:
+        """The sum of a function of the rows."""
+        if self.by_columns:
+            return self._sum_of_halves(of, 0, len(self))
+        total: Array | None = None
+        for x in self._blocks():
+            terms = of(x) if total is None else np.concatenate([total[np.newaxis], of(x)])
+            total = np.add.reduce(terms, axis=0)
+        assert total is not None  # no split is empty
+        return total
+
+    def _sum_of_halves(self, of: Callable[[Array], Array], start: int, stop: int) -> Array:
+        count = stop - start
+        if count <= self.step:
+            columns = np.asfortranarray(of(self.between(start, stop)))
+            total: Array = np.add.reduce(columns, axis=0)
+            return total
+        half = start + count // 2 // _EIGHT * _EIGHT
+        return self._sum_of_halves(of, start, half) + self._sum_of_halves(of, half, stop)
+
+
+# The steps of preprocessing: fitted on training rows, then applied to all rows.
+#
+# Every step is applied to a float64 array of shape (rows, *shape) that it may overwrite, a block of
+# rows at a time. Statistics are per feature (or per pixel), so they have the shape of one row, or
+# one that broadcasts to it.
+#
+# `jump` is the number at which a step's results jump, so that rounding may change them at once;
+# None where they do not. Exports choose float64 by it.
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class FeatureError(DataError):
+    """An error about one feature, by its index in a flattened row."""
+
+    def __init__(self, feature: int, message: str) -> None:
+        super().__init__(f"feature {feature} {message}")
+        self.feature = feature
+        self.message = message
+
+
+class L2:
+    """Each row divided by its Euclidean length: x / sqrt(sum x²). A row of zeros stays zero."""
+
+    name: ClassVar[str] = "l2"
+    jump = None
+
+    def fit(self, rows: Numbers) -> None:
+        """Nothing to fit: each row is divided by its own length."""
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        flat = x.reshape(len(x), -1)
+        # Dividing by the largest entry first keeps the squares from overflow and underflow.
+        largest = np.abs(flat).max(axis=1, keepdims=True, initial=0.0)
+        flat /= np.where(largest > 0, largest, 1.0)
+        length = np.sqrt(sums_of_squares(flat))[:, None]
+        flat /= np.where(length > 0, length, 1.0)
+        return flat.reshape(x.shape)
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+
+def sums_of_squares(x: FloatArray) -> FloatArray:
+    """Σ x² of each row, with the same bits on every processor.
+
+    Even and odd columns are summed separately, four pairs at a time from the last to the first.
+    That is the order of `np.einsum` on x86-64; on ARM64 it also rounds differently.
+    """
+    rows, columns = x.shape
+    in_fours = columns // 8 * 8
+    starts = [four + 6 - 2 * k for four in range(0, in_fours, 8) for k in range(4)]
+    sums = np.zeros((rows, 2))
+    for start in (*starts, *range(in_fours, columns, 2)):
+        pair = x[:, start : start + 2]
+        sums[:, : pair.shape[1]] += pair**2
+    total: FloatArray = sums[:, 0] + sums[:, 1]
+    return total
+
+
+class Binarize:
+    """1 where x ≥ threshold, else 0.
+
+    Args:
+        threshold: The threshold.
+    """
+
+    name: ClassVar[str] = "binarize"
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = float(threshold)
+
+    def fit(self, rows: Numbers) -> None:
+        """Nothing to fit: the threshold is an argument."""
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        return np.greater_equal(x, self.threshold).astype(np.float64)
+
+    def state(self) -> dict[str, Any]:
+        return {"threshold": self.threshold}
+
+    @property
+    def jump(self) -> float:
+        """The threshold."""
+        return self.threshold
+
+
+class Scaler:
+    """The base class of steps that can be undone: (x - shift) / scale with fitted statistics."""
+
+    name: ClassVar[str]
+    jump = None
+
+    def __init__(self, shift: Any = None, scale: Any = None) -> None:
+        self.shift: FloatArray | None = (
+            None if shift is None else np.asarray(shift, dtype=np.float64)
+        )
+        self.scale: FloatArray | None = (
+            None if scale is None else np.asarray(scale, dtype=np.float64)
+        )
+
+    def fit(self, rows: Numbers) -> None:
+        """Compute the statistics and keep them."""
+        raise NotImplementedError
+
+    def leave(self, features: Sequence[int]) -> None:
+        """Do not change these features."""
+        if len(features):
+            shift, scale = self._fitted()
+            shift[features], scale[features] = 0, 1
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        shift, scale = self._fitted()
+        x -= shift
+        x /= scale
+        return x
+
+    def invert(self, x: FloatArray) -> FloatArray:
+        shift, scale = self._fitted()
+        return x * scale + shift
+
+    def state(self) -> dict[str, Any]:
+        shift, scale = self._fitted()
+        return {"shift": shift.tolist(), "scale": scale.tolist()}
+
+    def _fitted(self) -> tuple[FloatArray, FloatArray]:
+        if self.shift is None or self.scale is None:
+            raise RuntimeError("preprocessing is used before it is fitted")
+        return self.shift, self.scale
+
+    def _keep(self, shift: FloatArray, scale: FloatArray) -> None:
+        sound = np.isfinite(shift) & np.isfinite(scale)
+        if not sound.all():
+            message = "has values too large to be scaled: their spread overflows float64"
+            raise FeatureError(int(sound.argmin()), message)
+        self.shift, self.scale = shift, np.where(scale > 0, scale, 1.0)
+
+
+class Standard(Scaler):
+    """(x - mean) / standard deviation (the population's); of a constant feature, x - mean.
+
+    A feature that differs from its mean by rounding alone counts as constant, as it does for
+    scikit-learn's `StandardScaler`: it is not divided.
+    """
+
+    name: ClassVar[str] = "standard"
+
+    def fit(self, rows: Numbers) -> None:
+        low, high = rows.extremes()
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = rows.mean()
+            variance = rows.variance(mean)
+            # The computed mean of equal numbers may be rounded, and the variance then not zero.
+            mean = np.where(low == high, low, mean)
+            variance = np.where(low == high, 0.0, variance)
+            noise = np.isfinite(variance) & (variance <= _rounding(len(rows), mean, variance))
+        self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
+
+
+class PerChannel(Scaler):
+    """As `standard`, with one mean and one deviation for all pixels of a channel.
+
+    Pixels stay comparable, so that images may be shifted and turned once they are prepared. A row
+    that is no image is one channel.
+    """
+
+    name: ClassVar[str] = "per_channel"
+
+    def fit(self, rows: Numbers) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            means = rows.mean()  # of each pixel
+            variances = rows.variance(means)
+            mean = _over_pixels(means)
+            variance = _over_pixels(variances + (means - mean) ** 2)
+            numbers = len(rows) * means.size // mean.size
+            noise = np.isfinite(variance) & (variance <= _rounding(numbers, mean, variance))
+        self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
+
+
+def _over_pixels(values: FloatArray) -> FloatArray:
+    """The mean of each channel of (channels, height, width), as (channels, 1, 1).
+
+    Of the features of a table, one mean for each of them.
+    """
+    if values.ndim == 1:
+        return np.full(values.shape, values.mean())
+    pixels = np.ascontiguousarray(values.reshape(len(values), -1).T)
+    means: FloatArray = pixels.mean(axis=0)
+    return means.reshape(-1, 1, 1)
+
+
+def _rounding(rows: int, mean: FloatArray, variance: FloatArray) -> FloatArray:
+    """The largest variance that rounding can give for equal numbers.
+
+    Chan, Golub and LeVeque, The American Statistician 37 (1983), as in scikit-learn.
+    """
+    epsilon = np.finfo(np.float64).eps
+    bound: FloatArray = rows * epsilon * variance + (rows * mean * epsilon) ** 2
+    return bound
+
+
+class MinMax(Scaler):
+    """(x - min) / (max - min), so that the training rows fill [0, 1]; of a constant, x - min."""
+
+    name: ClassVar[str] = "minmax"
+
+    def fit(self, rows: Numbers) -> None:
+        low, high = rows.extremes()
+        with np.errstate(over="ignore"):
+            self._keep(low, high - low)
+
+
+STEPS: Table[Callable[..., Step]] = Table(
+    "step", {step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize)}
+)
+SCALERS: Table[type[Scaler]] = Table("step", {scaler.name: scaler for scaler in (Standard, MinMax)})
+
+
+# Filling in missing numbers of a table, before all other steps of preprocessing.
+
+
+class Impute:
+    """Replaces NaN by a statistic of the feature over the training rows.
+
+    `statistics` has `mean`, `median` or `most_frequent` (of equally frequent values the smallest),
+    by the index of each feature that may be missing; `fill` the fitted values, for every feature.
+    """
+
+    name: ClassVar[str] = "impute"
+
+    def __init__(self, statistics: Mapping[int, str] | None = None, fill: Any = None) -> None:
+        self.statistics = dict(statistics or {})
+        self.fill: FloatArray | None = None if fill is None else np.asarray(fill, dtype=np.float64)
+
+    def fit(self, rows: Numbers) -> None:
+        fill = np.zeros(rows.shape)
+        for feature, statistic in self.statistics.items():
+            values = rows.column(feature)
+            values = values[~np.isnan(values)]
+            if not len(values):
+                raise FeatureError(feature, "has no value in the training split to fill in from")
+            fill[feature] = STATISTICS[statistic](values)
+        self.fill = fill
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        return np.where(np.isnan(x), self._fitted(), x)
+
+    def state(self) -> dict[str, Any]:
+        return {"fill": self._fitted().tolist()}
+
+    def _fitted(self) -> FloatArray:
+        if self.fill is None:
+            raise RuntimeError("preprocessing is used before it is fitted")
+        return self.fill
+
+
+def _most_frequent(values: FloatArray) -> float:
+    found, counts = np.unique(values, return_counts=True)
+    return float(found[counts.argmax()])
+
+
+STATISTICS: dict[str, Callable[[FloatArray], float]] = {
+    "mean": lambda values: float(np.mean(values)),
+    "median": lambda values: float(np.median(values)),
+    "most_frequent": _most_frequent,
+}

@@ -1,1 +1,0 @@
-"""Predictions as files, batch by batch, so that any number of them fits into memory."""

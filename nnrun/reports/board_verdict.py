@@ -1,0 +1,320 @@
+"""The verdict on a board: what its own comparison says, in words, and no statistics besides."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from nnrun.characters import shortened
+from nnrun.config.names import SPLITS
+from nnrun.reports.document import Line, Verdict
+from nnrun.reports.numbers import count, first_of, measured, number, plural, spread
+from nnrun.reports.row_names import Names, names_of, told_by
+from nnrun.reports.run_verdict import kind_words
+from nnrun.reports.summary import metric_label
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.board.verdicts import NOT_COMPARED
+
+_MOST_KINDS = 2
+
+
+def problems(
+    groups: Sequence[Group], best: Sequence[Row | None], also: Counter[str]
+) -> Line | None:
+    """Runs that diverged, failed or have warnings, with the settings they share.
+
+    Args:
+        groups: of the board.
+        best: the row that is named first of each group, where there is one.
+        also: runs that are on no board, by their status.
+    """
+    rows = [row for group in groups for row in group.rows]
+    total = sum(row.runs for row in rows)
+    found = [*_ended(rows, total), *_not_better(groups, best)]
+    found += _warned(rows, 1 if found else _MOST_KINDS)
+    found += [
+        f"{plural(number, 'run')} {'is' if number == 1 else 'are'} {status}"
+        for status, number in also.items()
+    ]
+    return Line("Problems", "; ".join(found)) if found else None
+
+
+def _ended(rows: Sequence[Row], total: int) -> Iterator[str]:
+    kinds = {
+        "diverged": {id(row): row.diverged for row in rows},
+        "failed": {id(row): row.failed for row in rows},
+        "ended by on_evaluation": {id(row): row.stopped for row in rows},
+    }
+    for what, counts in kinds.items():
+        number = sum(counts.values())
+        if number and number == total:
+            yield f"all {plural(total, 'run')} {what}" if total > 1 else f"the run {what}"
+        elif number:
+            yield f"{_share(number, total)} {what}{_where(rows, counts)}"
+
+
+def _share(number: int, total: int) -> str:
+    return f"{count(number)} of {plural(total, 'run')}"
+
+
+def _warned(rows: Sequence[Row], most: int) -> Iterator[str]:
+    """The kinds of warnings that most runs have."""
+    kinds = Counter[str]()
+    for row in rows:
+        kinds.update(row.warnings)
+    completed = sum(row.completed for row in rows)
+    for kind, runs in kinds.most_common(most):
+        where = _where(rows, {id(row): row.warnings.get(kind, 0) for row in rows})
+        all_of = runs == completed and runs > 1
+        share = f"all {plural(runs, 'run')}" if all_of else _share(runs, completed)
+        yield f"{share} {kind_words(kind)}{where}"
+    if left := sum(kinds.values()) - sum(n for _, n in kinds.most_common(most)):
+        yield f"{count(left)} {'has' if left == 1 else 'have'} other warnings"
+
+
+def _where(rows: Sequence[Row], counts: dict[int, int]) -> str:
+    """` (learning_rate=5)`, the settings of the rows that have any; empty if all rows have."""
+    common = Names(rows).common([row for row in rows if counts[id(row)]])
+    return f" ({common})" if common else ""
+
+
+def _not_better(groups: Sequence[Group], best: Sequence[Row | None]) -> Iterator[str]:
+    """That the best row of a group does not pass the baseline, its interval considered."""
+    named = [
+        group.dataset
+        for group, row in zip(groups, best, strict=True)
+        if row is not None and _reaches_baseline(group, row)
+    ]
+    if named:
+        counts = Counter(named).items()
+        data = [name if n == 1 else f"{count(n)} boards of {name}" for name, n in counts]
+        of = "" if len(groups) == 1 else f" on {first_of(data)}"
+        what = "the result" if all(len(group.rows) == 1 for group in groups) else "the first row"
+        yield f"{what}{of} may be no better than the baseline"
+
+
+def _reaches_baseline(group: Group, row: Row) -> bool:
+    """Whether the interval of a row, or its mean where it has none, holds the baseline or less."""
+    end = row.ci_low if group.larger_is_better else row.ci_high
+    end = row.mean if end is None else end
+    if end is None or row.baseline is None:
+        return False
+    return end <= row.baseline if group.larger_is_better else end >= row.baseline
+
+
+BEST, UNDECIDED, RESULT, NOTHING = "Best", "Undecided", "Result", "No result"
+_MORE_SEEDS = "--seeds 20"
+NO_RUN = "no run has completed"
+# Of the name of the first row, which a board is read for: three lines of a terminal.
+_LONGEST = 240
+
+
+@dataclass(frozen=True)
+class GroupVerdict:
+    """What a group says of the `best` row, which is named first, and of the others.
+
+    The `lead` is one of the words above; `row` is None where no run has a number; `short` is for a
+    line among those of other groups.
+    """
+
+    lead: str
+    best: str
+    others: str = ""
+    row: Row | None = None
+    short: str = ""
+
+
+def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
+    """A row is called best only where every other one can be dropped.
+
+    What would decide is not said of an `unfinished` board, since its runs to come may.
+    """
+    completed = [row for row in group.rows if row.rank is not None]
+    ranked = [row for row in completed if row.mean is not None]
+    lack = f"a finite {metric_label(group.metric)}" if len(ranked) < len(completed) else ""
+    if not ranked:
+        text = f"no run has {lack}" if lack else NO_RUN
+        return GroupVerdict(NOTHING, text, short=text)
+    kept = [row for row in ranked if row.tied] or ranked[:1]
+    first, names, every = kept[0], names_of(group), count(len(group.rows))
+    found = f"{names.of(first, _LONGEST)}, {figures(group, first)}"
+    short = f"{names.of(first)}, {figures(group, first, brief=True)}"
+    if len(ranked) == 1:
+        text = f"no other setting has {lack or 'a completed run'}"
+        if len(group.rows) == 1:
+            text = ""
+            if first.completed == 1 and not unfinished:
+                text = f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
+        return GroupVerdict(RESULT, found, text, first, short.removeprefix(f"{group.dataset}, "))
+    if len(kept) == 1:
+        text = _dropped(ranked, kept)
+        return GroupVerdict(BEST, found, text, first, f"best of {every} is {short}")
+    if all(row.comparison == NOT_COMPARED for row in ranked):
+        what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
+        text = f"{_equal(ranked, first)}{what} shows no certain difference"
+        text += "" if unfinished else f"; {_MORE_SEEDS} may"
+    else:
+        text = _others(group, names, ranked, kept, unfinished)
+    short = f"{count(len(kept))} of {every} may be the best, first is {short}"
+    return GroupVerdict(UNDECIDED, f"first is {found}", text, first, short)
+
+
+def figures(group: Group, row: Row, brief: bool = False) -> str:
+    """`test accuracy 0.920 ± 0.050 (95%, 20 runs); baseline 0.33, published 0.95`.
+
+    Where rows are chosen by validation, the number of the test split is added, and the baseline
+    says that it is of validation. The parenthesis is left out where it is `brief`.
+    """
+    label, by = metric_label(group.metric), group.ordered_by
+    runs = plural(row.completed, "run")
+    how = f" ({'95%, ' if row.ci_low is not None else ''}{runs})" * (not brief)
+    text = f"{by} {label} {_number(row, by)}{how}"
+    of = ""
+    if by == "validation" and row.test is not None:
+        text += f", test {_number(row, 'test')}"
+        of = "validation "  # the number of the test split has another baseline
+    beside = [] if row.baseline is None else [f"{of}baseline {number(row.baseline)}"]
+    for split in dict.fromkeys((by, "test", "train")):
+        value = row.published.get(f"{split}_{group.metric}")
+        if value is not None:
+            beside.append(f"published {'' if split == by else f'{split} '}{value:g}")
+            break
+    return "; ".join([text, ", ".join(beside)]) if beside else text
+
+
+def _number(row: Row, split: str) -> str:
+    summary = row.summary(split)
+    return number(None) if summary is None else measured(summary.mean, summary.half)
+
+
+def _equal(ranked: list[Row], first: Row) -> str:
+    """How many rows have the number of the first, if any: which of them is first says nothing."""
+    equal = sum(row.mean == first.mean for row in ranked) - 1
+    if not equal:
+        return ""
+    return f"{count(equal)} {'has' if equal == 1 else 'have'} the same number; "
+
+
+def _dropped(ranked: list[Row], kept: list[Row]) -> str:
+    dropped = len(ranked) - len(kept)
+    if not dropped:
+        return "none can be dropped"
+    others = "the other" if dropped == 1 else f"the other {count(dropped)}"
+    return f"{others} can be dropped"
+
+
+def _others(
+    group: Group, names: Names, ranked: list[Row], kept: list[Row], unfinished: bool
+) -> str:
+    good = [row for row in ranked if row.as_good]
+    text = f"{names.listed(kept[1:])} may be as good; {_dropped(ranked, kept)}"
+    if group.margin is not None and good:
+        cheapest = next((row for row in good if row.rank == group.cheapest), None)
+        within = f"as good as the best to within {group.margin:g}: {names.listed(good)}"
+        return f"{text}; {within}" + (f", the cheapest {names.of(cheapest)}" if cheapest else "")
+    decided = "" if unfinished else _what_decides(group, kept)
+    return f"{text}; {decided}" if decided else text
+
+
+def _what_decides(group: Group, kept: list[Row]) -> str:
+    """The runs that would show the difference of the first rows, by the board's own table.
+
+    Where none would, those that would show how much worse others are.
+    """
+    first, shown = kept[0], group.shown
+    if first.difference is None:
+        return f"a single run of the first shows no certain difference; {_MORE_SEEDS} may"
+    if shown is None:
+        return ""
+    gap, pair = abs(first.difference), _pair(*kept[:2])
+    ordered = sorted(shown.larger.items(), key=lambda item: -item[1])
+    enough = next((design for design, least in ordered if least <= gap), None)
+    if enough is not None:
+        return f"if {pair} differ by {spread(gap)}, {enough} would likely show it"
+    if gap == 0:
+        return f"{pair} are equal: choose the cheaper"
+    design, least = ordered[-1]
+    if shown.limit and shown.limit >= gap:
+        text = f"even many seeds show no less than {spread(shown.limit)}"
+        text += f", and {pair} differ by {spread(gap)}: more data would decide"
+        sign = -1 if group.larger_is_better else 1
+        worse = sum(sign * (row.difference or 0.0) >= least for row in kept)
+        drops = f"; if others are as much worse as here, {design} would likely drop {count(worse)}"
+        return text + drops * bool(worse)
+    return f"even {design} may not tell {pair} apart"
+
+
+def _pair(first: Row, second: Row) -> str:
+    """The rows whose difference the first one has: where seeds differ, not always the first two."""
+    there, back = first.difference or 0.0, second.difference or 0.0
+    both = math.isclose(there, -back, rel_tol=1e-9, abs_tol=1e-12)
+    return "the first two" if both else "the first and the best of the others"
+
+
+_MOST_GROUPS = 6
+_TO_COME = ("running", "queued", "missing")
+
+
+def board_verdict(board: Leaderboard) -> Verdict:
+    """Of a leaderboard; that of a shard says how many runs are missing."""
+    missing = 0 if board.unfinished is None else board.unfinished.missing
+    return groups_verdict(board.groups, {"missing": missing})
+
+
+def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = None) -> Verdict:
+    """Of the groups of a board: a line for each of the first, if there are several.
+
+    Args:
+        groups: each has rows that can be compared.
+        also: the number of runs that are on no row, by status.
+    """
+    unlisted = Counter({status: number for status, number in (also or {}).items() if number})
+    waits = {status: unlisted.pop(status) for status in _TO_COME if status in unlisted}
+    found = [group_verdict(group, unfinished=bool(waits)) for group in groups]
+    wrong = problems(groups, [one.row for one in found], unlisted)
+    to_come = " and ".join(f"{count(number)} {status}" for status, number in waits.items())
+    others = [f"still to come: {to_come}"] if waits else []
+    if all(one.lead == NOTHING for one in found):
+        text = "; ".join(dict.fromkeys(one.best for one in found)) or NO_RUN
+        lines = [Line(NOTHING, text + " yet" * bool(waits))]
+    elif len(found) == 1:
+        lines = [Line(found[0].lead + " so far" * bool(waits), found[0].best)]
+        others = [*filter(None, [found[0].others]), *others]
+    else:
+        pairs = zip(_leads(groups), found, strict=True)
+        lines = [Line(lead, one.short) for lead, one in islice(pairs, _MOST_GROUPS)]
+        if (left := len(groups) - _MOST_GROUPS) > 0:
+            others = [plural(left, "more board"), *others]
+    said = Line("Others", "; ".join(others)) if others else None
+    return Verdict(lines[0], said, wrong, lines[1:])
+
+
+def _leads(groups: Sequence[Group]) -> list[str]:
+    """The data of each; where others have the same, with the experiment that its rows are of.
+
+    And where these are the same, too, with the splits that there are.
+    """
+    targets = ["" if group.target is None else f" {group.target}" for group in groups]
+    data = [shortened(f"{g.dataset}{of}", 40) for g, of in zip(groups, targets, strict=True)]
+    named = [
+        f"{group.rows[0].name} on {name}"
+        if data.count(name) > 1 and len({row.name for row in group.rows}) == 1
+        else name
+        for group, name in zip(groups, data, strict=True)
+    ]
+    return told_by(
+        named,
+        [
+            ", ".join(split for split in SPLITS if any(row.summary(split) for row in group.rows))
+            for group in groups
+        ],
+    )
+
+
+def board_data(board: Leaderboard) -> dict[str, Any]:
+    """A leaderboard as JSON data, with its verdict."""
+    return {**board.to_dict(), "verdict": board_verdict(board).to_dict()}

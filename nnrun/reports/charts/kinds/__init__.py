@@ -1,1 +1,0 @@
-"""The charts: each a function from data to a `Chart` with title, drawing, description and table."""

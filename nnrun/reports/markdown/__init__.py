@@ -1,1 +1,0 @@
-"""Markdown files: a run's report, the leaderboard, the replication table."""

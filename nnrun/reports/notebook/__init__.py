@@ -1,1 +1,0 @@
-"""What notebooks show: runs, leaderboards, checks and reports as HTML, and bars of progress."""

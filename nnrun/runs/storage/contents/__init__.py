@@ -1,1 +1,0 @@
-"""What is in the files of a run: formats, digests, and how they are validated."""

@@ -1,1 +1,0 @@
-"""Verification: training a run again and comparing its numbers; checking gradients."""

@@ -1,1 +1,0 @@
-"""What a search may choose, and settings spread over it: ranges, layers, grids, Sobol points."""

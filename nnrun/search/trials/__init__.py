@@ -1,1 +1,0 @@
-"""The trials of a search: what comes next, which end early, and the runs that judge them."""

@@ -1,1 +1,0 @@
-"""The variance of a mean over replicates that may share their split or their weights."""

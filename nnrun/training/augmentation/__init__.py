@@ -1,1 +1,0 @@
-"""Random changes of training rows, new ones at each visit: shifts, flips, turns, noise."""

@@ -1,1 +1,0 @@
-"""Networks that are tried in the browser: forms, answers, the outputs of layers."""
