@@ -49,7 +49,8 @@ def test_results_show_themselves(executed, open_page):
     page = opened.page
     pictures = page.locator("body > div img, .jp-Cell img, img")
     sizes = pictures.evaluate_all("found => found.map(one => [one.complete, one.naturalWidth])")
-    assert 1 + 3 + 4 == len(sizes)
+    run, board, curves = 2, 3, 4  # loss and accuracy; a scale and a strip a row; of each setting
+    assert run + board + curves == len(sizes)
     assert all(complete and width > 0 for complete, width in sizes)
     for words in ("dense, tanh", "each run", "validation accuracy"):
         assert page.get_by_text(words).count()
