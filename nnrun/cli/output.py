@@ -13,11 +13,18 @@ import click
 from nnrun.characters import escaped, hidden_escaped
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 STDOUT = "stdout"
 """The name of stdout in errors of writing to it."""
 ANY_WIDTH = 1_000_000  # a comparison has a column for each run
+
+
+def console_of(stream: IO[str], width: int | None = None) -> Console:
+    """A console that shows text as it is: names of runs and files are no markup."""
+    from rich.console import Console  # noqa: PLC0415  # slow to import
+
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
 class Output:
@@ -38,8 +45,6 @@ class Output:
         """Show results as tables and text; on stderr where stdout has other data."""
         if self.json or self.quiet or not renderables:
             return
-        from nnrun.reports.terminal.live import console_of  # noqa: PLC0415  # as rich
-
         stream = sys.stderr if to_stderr else sys.stdout
         console = console_of(stream, ANY_WIDTH if self.wide else None)
         with console.capture() as captured:

@@ -16,12 +16,12 @@ import click
 
 from nnrun.cli import arguments as completion
 from nnrun.cli import options
-from nnrun.cli.output import Output
+from nnrun.cli.output import Output, console_of
 from nnrun.errors import InterruptionError
 from nnrun.reports.live.following import HINT, FollowedRuns, state_line
 from nnrun.reports.live.runs import FormingRows
 from nnrun.reports.shown import draws
-from nnrun.reports.terminal.live import Screen, console_of
+from nnrun.reports.terminal.live import Screen
 from nnrun.reports.terminal.runs import listed_data
 from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.catalog.select import named

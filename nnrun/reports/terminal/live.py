@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import IO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType, RenderResult
@@ -32,11 +31,6 @@ _BAR = 10
 _FIGURES = 48
 _MOST_RUNNING = 12
 _GAP = 2
-
-
-def console_of(stream: IO[str], width: int | None = None) -> Console:
-    """A console that shows text as it is: names of runs and files are no markup."""
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
 class _Drawing(Console):
