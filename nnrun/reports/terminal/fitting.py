@@ -30,7 +30,6 @@ from nnrun.reports.document import (
 )
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import first_of
-from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING
 
 _BETWEEN = 3
@@ -315,6 +314,8 @@ def note(found: Note, *, is_next: bool = False) -> RenderableType:
 
 def plots(found: Curves) -> Iterator[RenderableType]:
     """A plot for each quantity that was evaluated more than once."""
+    from nnrun.reports.terminal.plot import Curve, Plot  # noqa: PLC0415  # runs with curves only
+
     for place, curve in enumerate(found.curves if len(found.iterations) > 1 else ()):
         if place:
             yield Text()
