@@ -117,7 +117,7 @@ NEEDS = [
         {*EMITTERS, *TAPE_EMITTERS, *NUMPY_ONLY},
         f"EMITTERS in {COMPILED}/generated/layers/__init__.py or tape/layers/__init__.py{OR_NUMPY}",
     ),
-    Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/operators.py"),
+    Need("layer", LEAVES, ONNX_LAYERS, "LAYERS in nnrun/models/onnx/operators.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),
     Need("layer", LEAVES, with_bugs(BUILT), f"{BUG} backward"),
     Need(
@@ -236,7 +236,7 @@ NEEDS = [
         in_docs("`dataset.name`"),
         f"the row `dataset.name` of {CONFIG_PAGE}",
     ),
-    Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/operators.py"),
+    Need("step", steps.STEPS, ONNX_STEPS, "STEPS in nnrun/models/onnx/operators.py"),
     Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/layers.py"),
     Need("step", STEP_BLOCKS, random_models.OPTIONS, "OPTIONS in tests/models/random_models.py"),
     Need(

@@ -1,4 +1,4 @@
-"""Functions for stored runs: their files, what their predictions depend on, and out of fold."""
+"""A leaderboard as a value, and what is made of stored runs: pages, packed files, importance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions for one run: train, extend, verify and load."""
+"""One run from Python: train, extend, verify and load it, and follow its evaluations."""
 
 from __future__ import annotations
 

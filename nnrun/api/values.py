@@ -1,4 +1,6 @@
-"""A learning curve as columns."""
+"""What the functions of this package return of a run: the run itself, its curve and its
+predictions.
+"""
 
 from __future__ import annotations
 

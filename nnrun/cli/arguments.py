@@ -1,4 +1,4 @@
-"""Split arguments into paths and `key=value` overrides, and check output files."""
+"""Arguments of commands: paths and `key=value` overrides, output files, completion in a shell."""
 
 from __future__ import annotations
 

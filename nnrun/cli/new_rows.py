@@ -1,4 +1,4 @@
-"""`nnrun predict --score`: the metrics of a run's report for the rows of a file."""
+"""New rows as `nnrun predict` reads them, and the metrics of `--score` for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that only this user can have written.
+"""The cache of machine code: files that only this user can have written.
 
 Checks are made on the opened file, since a name may point to another file a moment later.
 """

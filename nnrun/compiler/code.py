@@ -1,4 +1,4 @@
-"""The types of the language."""
+"""The types of the language, and their numbers and vectors as LLVM's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators: of LLVM's values, of Python's where those are constant, or of both."""
+"""Expressions: operators of LLVM's values and of constants, and where a * b + c is fused."""
 
 from __future__ import annotations
 

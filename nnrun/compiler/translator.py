@@ -1,4 +1,4 @@
-"""Functions as syntax trees, with the names around them."""
+"""From functions as syntax trees, with the names around them, to LLVM's code."""
 
 from __future__ import annotations
 

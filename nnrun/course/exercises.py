@@ -1,4 +1,4 @@
-"""Lessons 3 and 7: what deep networks need in order to learn."""
+"""The lessons, and the criteria of their exercises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a student's config to the points of an exercise."""
+"""Grades: a student's config is compared with the start, trained, and asked the criteria."""
 
 from __future__ import annotations
 

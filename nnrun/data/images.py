@@ -1,4 +1,4 @@
-"""One file of an image as an array of bytes.
+"""Images: one file as an array of bytes, folders of them, and what is read of both.
 
 Pillow reads it, in the formats listed here alone; it needs the extra `nnrun[images]`.
 """

@@ -1,4 +1,4 @@
-"""Comparing held-out rows with training rows: duplicates, and categories not seen in training."""
+"""A data set loaded and split, and its held-out rows compared with those of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of features over rows read in blocks, with the bits of NumPy's on whole arrays.
+"""Steps of preprocessing, fitted on the training split, and the statistics that they need.
 
 NumPy sums the rows of an array in order, and a single column by pairwise summation. Here both
 are done block by block.

@@ -1,4 +1,4 @@
-"""What every engine does: carry a network through given batches, and evaluate it."""
+"""What every engine does: draw rows, carry a network through batches, clip, evaluate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All numbers of one update, as arrays."""
+"""All numbers of one update as arrays, numerical gradients beside them, and equations."""
 
 from __future__ import annotations
 

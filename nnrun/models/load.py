@@ -1,4 +1,4 @@
-"""Loading the model of a run; nothing in the file is trusted."""
+"""Loading the model of a run: its network, weights and tensors; nothing in the file is trusted."""
 
 from __future__ import annotations
 

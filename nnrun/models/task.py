@@ -1,4 +1,6 @@
-"""The meaning of the network's outputs: classes, or numbers in units of the target."""
+"""The meaning of the network's outputs: classes and the decision between two, or numbers in units
+of the target.
+"""
 
 from __future__ import annotations
 

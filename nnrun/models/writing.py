@@ -1,4 +1,4 @@
-"""The columns of a table of predictions, and their cells."""
+"""A table of predictions: its columns, and the formats of its files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Documents: what there is to say of a run, a board or a comparison, as plain values.
 
 Each subject has one function that makes its document (`run.py`, `boards.py`, `comparison.py`), and
-four renderers show any document: `terminal/blocks.py`, `markup.py` (Markdown), the templates of
-`html` and `notebook/parts.py`. Renderers know blocks and nothing of runs.
+four renderers show any document: `terminal/fitting.py`, `markup.py` (Markdown), the templates of
+`html` and `notebook.py`. Renderers know blocks and nothing of runs.
 
 To add a statement, add one line to the document of its subject, such as
 

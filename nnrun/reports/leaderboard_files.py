@@ -1,4 +1,4 @@
-"""A leaderboard as files: CSV, JSON, Markdown.
+"""A leaderboard as files: CSV, JSON, Markdown, and the table of a replication.
 
 `leaderboard.*` are those of the last sweep. Each sweep has its own `leaderboard-KEY.json` besides,
 which no other sweep replaces: the key has a digest of its settings and seeds.

@@ -1,4 +1,4 @@
-"""Bars of progress in notebooks.
+"""Documents and bars of progress in notebooks.
 
 They are plain HTML that IPython replaces in place. The bars of rich and tqdm there need ipywidgets
 and its part for the browser: without it rich warns and tqdm prints text, and files exported from a

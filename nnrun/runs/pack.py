@@ -1,4 +1,4 @@
-"""A run as a zip file: what its folder holds, and its data if wanted.
+"""A run as one zip file: packed, and unpacked again.
 
 The bytes depend on the run alone, on every machine: files are stored uncompressed, since compressed
 bytes depend on the version of zlib, in a fixed order and without times.

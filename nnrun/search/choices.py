@@ -1,4 +1,4 @@
-"""The hidden layers of a network, as many as a search chooses.
+"""The keys that a search varies: their values, hidden layers, and a trial's choice as settings.
 
 They are the dense layers before the last one, each with what follows it up to the next. All are
 copies of the first, with the units, the activation and the dropout that are chosen.

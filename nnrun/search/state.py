@@ -1,4 +1,4 @@
-"""What a search has come to: its trials, the final comparison, the winner; and its search.json."""
+"""What a search has come to, and what is left of its budget."""
 
 from __future__ import annotations
 

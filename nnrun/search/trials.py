@@ -1,4 +1,4 @@
-"""One trial of a search: a setting, the runs that judge it, and how it ended."""
+"""Trials: a setting, the runs that judge it, how long they take, when one ends early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classifier."""
+"""The classifier and the regressor."""
 
 from __future__ import annotations
 

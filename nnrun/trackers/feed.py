@@ -1,4 +1,4 @@
-"""A tracker with a thread of its own: what runs send is queued, and no run waits for it."""
+"""A tracker with a thread of its own, and what is sent: no run waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs on an MLflow server: an experiment for each name, and in it a run for each run."""
+"""MLflow's servers and TensorBoard's files, as places that runs are sent to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to runs, passed on to trackers."""
+"""What happens to runs, passed on to trackers at the addresses that were given."""
 
 from __future__ import annotations
 

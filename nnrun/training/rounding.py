@@ -1,4 +1,4 @@
-"""The numbers of a run's first update, by NumPy and by another engine, for comparison."""
+"""A first update by two engines, and how far rounding may set them apart."""
 
 from __future__ import annotations
 

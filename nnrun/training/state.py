@@ -1,4 +1,4 @@
-"""The state of a training loop as arrays and plain values, to continue from later."""
+"""The state of a training loop, its examples and its streams of random numbers."""
 
 from __future__ import annotations
 

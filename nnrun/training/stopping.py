@@ -1,4 +1,4 @@
-"""When a run counts as diverged, and the description of its divergence.
+"""When training stops before its end: divergence, early stopping, and the curve that both look at.
 
 Numbers that are not finite are divergence at any evaluation. Finite numbers are judged once, by
 the weights at the end: a loss that rises can fall again. The rules rest on 3,848 runs: the shipped

@@ -1,4 +1,4 @@
-"""The record of a watched run, as arrays and plain values."""
+"""The record of a watched run, and whether one that is read is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network takes, as a form, and what was filled in as a row."""
+"""A network tried in the browser: its form, the row that was filled in, the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The one thread that looks at the results folder, however many pages are open."""
+"""The one thread that looks at the results folder, and the parts of pages that it tells listeners
+of.
+"""
 
 from __future__ import annotations
 

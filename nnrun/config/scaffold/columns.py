@@ -1,4 +1,4 @@
-"""Columns of categories in a first config: a feature for each, learned vectors, or left out."""
+"""Columns in a first config: categories, dates, how they are written, left out; the split."""
 
 from __future__ import annotations
 

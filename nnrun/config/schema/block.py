@@ -1,4 +1,4 @@
-"""Descriptions of arguments and attributes, read from docstrings when they are shown."""
+"""What all blocks of the config language share: their checks, messages and descriptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of `dataset` about dates and earlier rows, and about how columns are written."""
+"""The keys of `dataset` about columns: categories, dates, earlier rows and steps."""
 
 from __future__ import annotations
 

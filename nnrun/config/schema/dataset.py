@@ -1,4 +1,4 @@
-"""The `dataset.images` block: a folder of images."""
+"""The `dataset` block, with the split and folders of images."""
 
 from __future__ import annotations
 

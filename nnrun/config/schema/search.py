@@ -1,4 +1,4 @@
-"""The values that a search may choose for a key: ranges of numbers, and choices.
+"""The `search` block: the values to choose from for each key, and what contradicts in them.
 
 A distribution is a mapping with one of `FORMS`. An option of a choice may hold distributions of its
 own, which are drawn only where that option is chosen.

@@ -1,4 +1,4 @@
-"""The `training` block: the optimizer, how long, in what steps."""
+"""The `training` block: optimizer, length, metrics; and the `sweep` block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets that are fetched once and kept in scikit-learn's folder.
+"""Data sets that ship with nnrun or are fetched once.
 
 scikit-learn caches California's house values as a pickle, which could run code; so the original
 archive is read instead, and its SHA-256 checked.

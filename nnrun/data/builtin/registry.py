@@ -1,4 +1,4 @@
-"""The table of built-in data sets: descriptions of each, without loading or fetching it."""
+"""The table of built-in data sets, and those that are generated, without loading."""
 
 from __future__ import annotations
 

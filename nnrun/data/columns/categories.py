@@ -1,4 +1,4 @@
-"""What columns of categories have in common, regardless of the features that they become."""
+"""Columns of categories as features: one-hot, learned vectors, means of the target."""
 
 from __future__ import annotations
 

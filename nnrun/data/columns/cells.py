@@ -1,4 +1,4 @@
-"""Columns of dates, and of the times of rows, while a table is read."""
+"""Cells of a column while a table is read: numbers, labels, dates."""
 
 from __future__ import annotations
 

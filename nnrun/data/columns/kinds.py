@@ -1,4 +1,4 @@
-"""The kinds of columns: as JSON, and as a config names them."""
+"""The kinds of columns, as a config names them; dates and earlier rows as features."""
 
 from __future__ import annotations
 

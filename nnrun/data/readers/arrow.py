@@ -1,4 +1,4 @@
-"""Values of Python and NumPy as cells."""
+"""Parquet files, data frames and values of Python as cells."""
 
 from __future__ import annotations
 

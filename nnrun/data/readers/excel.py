@@ -1,4 +1,4 @@
-"""Excel files (.xlsx): the first sheet, its first row with the names of columns."""
+"""Excel files and JSON lines as rows of cells, and the choice between formats of tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers as lines of a script that compute h = f(h), in NumPy and in PyTorch."""
+"""Layers, steps and columns as lines of a script that compute h = f(h), in NumPy and in PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building an ONNX graph: operators in sequence, with the arrays that they use."""
+"""ONNX's operators for layers, steps and columns, put into a graph."""
 
 from __future__ import annotations
 

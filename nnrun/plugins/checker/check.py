@@ -1,4 +1,4 @@
-"""All parts of a file, checked."""
+"""The checks of a plugin's file: all its parts, layers and gradients first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A matrix of numbers as coloured cells, with the scale of its colours."""
+"""Charts of lines, and matrices of numbers as coloured cells."""
 
 from __future__ import annotations
 

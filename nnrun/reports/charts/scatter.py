@@ -1,4 +1,4 @@
-"""Scatter charts, of predictions, residuals and calibration, and histograms."""
+"""Scatter charts, histograms, and strips of single values."""
 
 from __future__ import annotations
 

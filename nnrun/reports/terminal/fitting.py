@@ -1,4 +1,4 @@
-"""Tables fitted to the width of the terminal: less important columns are left out, and named."""
+"""Blocks of a document and tables, fitted to the width of the terminal."""
 
 from __future__ import annotations
 

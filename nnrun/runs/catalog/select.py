@@ -1,4 +1,4 @@
-"""Finding the run that a word of the command line names."""
+"""Finding the runs that words and filters of the command line name."""
 
 from __future__ import annotations
 

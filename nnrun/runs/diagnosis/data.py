@@ -1,4 +1,4 @@
-"""The input of a diagnosis, and its parts."""
+"""Causes in the data: inputs, scales, columns, held-out rows, metrics that are undefined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Symptoms of a useless result."""
+"""Symptoms: what is useless, overfitted or too short about a result."""
 
 from __future__ import annotations
 

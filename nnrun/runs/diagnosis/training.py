@@ -1,4 +1,4 @@
-"""A learning rate that is the cause: too large, or tiny."""
+"""Causes in the training: the learning rate, units, layers inside, the order of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training one prepared run, in memory."""
+"""Training one prepared run, in memory, with the checks before it."""
 
 from __future__ import annotations
 

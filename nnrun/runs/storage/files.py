@@ -1,4 +1,4 @@
-"""Checkpoints: the state of an unfinished run, with a digest that shows any change."""
+"""The contents of a run's files: checkpoints, the files of a result, a record of a watched run."""
 
 from __future__ import annotations
 

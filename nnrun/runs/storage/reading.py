@@ -1,4 +1,6 @@
-"""Reading a run's folder. Nothing else reads reports."""
+"""Reading a run's folder: report, history, and whether they are as written. Nothing else reads
+reports.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs of an experiment's search, as search.json in its folder names them.
+"""The best stored setting of an experiment, by its runs or by its search.
 
 The file is used only as it was written, and only where it agrees with the reports of its runs: with
 the values of trials, the means of the final comparison and the test, and the settings of all runs.

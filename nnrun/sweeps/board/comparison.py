@@ -1,4 +1,4 @@
-"""Means that come with their uncertainty."""
+"""Means with their uncertainty, and how rows of a table are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published numbers beside the distribution of ours."""
+"""Published numbers beside the distribution of ours, and the design behind a comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of one run: the same details as in the report, and its network, which answers."""
+"""The pages of one run and of two compared: the same details as in the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The activations' formulas, as source text: one source for generated functions and kernels."""
+"""Formulas of activations, losses and optimizers as source text, by name: one source for generated
+functions and kernels.
+"""
 
 from __future__ import annotations
 

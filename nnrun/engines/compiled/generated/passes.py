@@ -1,6 +1,6 @@
 """The forward and backward pass of a batch, row by row, from the emitters of its layers and loss.
 
-The losses of a row and their gradients come from `formulas.losses`; each is a mean over the rows of
+The losses of a row and their gradients come from `formulas.parts`; each is a mean over the rows of
 the batch, and some over the outputs too.
 """
 

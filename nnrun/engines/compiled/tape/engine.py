@@ -1,4 +1,4 @@
-"""The engine that runs a tape."""
+"""The engine that runs a tape, and the memory in which it does."""
 
 from __future__ import annotations
 

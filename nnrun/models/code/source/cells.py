@@ -1,4 +1,4 @@
-"""Cells of a CSV file as features: what `nnrun.data.cells` does for new rows, a row at a time."""
+"""Cells of a CSV file as features: what `nnrun.data.columns.cells` does, a row at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a CSV file as `nnrun.data.readers.text` reads them, and cells of predictions."""
+"""Rows of a CSV file as `nnrun.data.readers.text_lines` reads them, and cells of predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base class of layers' emitters."""
+"""Emitters of layers that work on each number alone, and their base class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolution of one row: direct loops, channels innermost, no patches copied.
+"""Emitters of layers that add up products or windows of one row: dense, convolution, pooling.
 
 z[i, j, o] = Σ_{a, b, c} x[i·s + a, j·s + b, c] w[a, b, c, o], with dw and dx from the same loops.
 The weights are stored as (height, width, channels in, channels out).

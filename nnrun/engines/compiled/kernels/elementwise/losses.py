@@ -1,6 +1,6 @@
 """Losses of rows and their gradients, which are those of the mean over the batch.
 
-The formulas are constants of the kernels, from `formulas.losses`. A row with a weight of 0 has
+The formulas are constants of the kernels, from `formulas.parts`. A row with a weight of 0 has
 zeros, even where its loss or its gradient is infinite.
 """
 

@@ -1,4 +1,4 @@
-"""Activations, from `formulas.activations`; softmax, row by row; sums of two maps."""
+"""Activations, from `formulas.parts`; softmax, row by row; sums of two maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base class of the tape's emitters."""
+"""The tape's emitters of layers that work on each number or channel, and their base class."""
 
 from __future__ import annotations
 

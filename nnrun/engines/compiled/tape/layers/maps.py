@@ -1,4 +1,4 @@
-"""Convolutions, their bias added on the way, a block of rows at a time."""
+"""The tape's emitters of convolutions and pooling, a block of rows at a time."""
 
 from __future__ import annotations
 
