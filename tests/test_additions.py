@@ -24,16 +24,16 @@ from nnrun.cli.init import starter
 from nnrun.config.schema.columns import STEP_BLOCKS
 from nnrun.data import builtin, dataset, steps
 from nnrun.data.builtin import registry
-from nnrun.engines.compiled.formulas.parts import LOSSES as COMPILED_LOSSES
-from nnrun.engines.compiled.formulas.parts import OPTIMIZERS as OPTIMIZER_FORMULAS
-from nnrun.engines.compiled.formulas.parts import formula_name
-from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
+from nnrun.engines.formulas import LOSSES as COMPILED_LOSSES
+from nnrun.engines.formulas import OPTIMIZERS as OPTIMIZER_FORMULAS
+from nnrun.engines.formulas import formula_name
+from nnrun.engines.generated.layers import EMITTERS
+from nnrun.engines.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
 from nnrun.models.code.layers import STEPS as CODE_STEPS
 from nnrun.models.emitters import EXPORTED as FORMS
-from nnrun.models.onnx.operators import LAYERS as ONNX_LAYERS
-from nnrun.models.onnx.operators import STEPS as ONNX_STEPS
+from nnrun.models.onnx import LAYERS as ONNX_LAYERS
+from nnrun.models.onnx import STEPS as ONNX_STEPS
 from nnrun.nn import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -50,7 +50,7 @@ from nnrun.nn.losses import FUSED
 from tests.architectures import settings, trial
 from tests.architectures.kinds import holds_layers
 from tests.docs.examples import PLACES, read
-from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
+from tests.engines.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.models import random_models
 from tests.nn import (
     test_activations,
@@ -100,8 +100,8 @@ def with_bugs(classes: dict[str, type]) -> set[str]:
 
 
 TWIN = "tests/nn/torch_twin.py"
-COMPILED = "nnrun/engines/compiled"
-OR_NUMPY = "; or put it into NUMPY_ONLY in tests/engines/compiled/test_tables.py"
+COMPILED = "nnrun/engines"
+OR_NUMPY = "; or put it into NUMPY_ONLY in tests/engines/test_tables.py"
 BUG = "BUGS in tests/nn/bugs.py, a mistake in its"
 TESTS = "tests/nn/test_activations.py"
 TRIED = {kind.type for kind, _ in test_against_pytorch.OPTIMIZERS.values()}
@@ -115,9 +115,9 @@ NEEDS = [
         "layer",
         LEAVES,
         {*EMITTERS, *TAPE_EMITTERS, *NUMPY_ONLY},
-        f"EMITTERS in {COMPILED}/generated/layers/__init__.py or tape/layers/__init__.py{OR_NUMPY}",
+        f"EMITTERS in {COMPILED}/generated/layers.py or tape/layers.py{OR_NUMPY}",
     ),
-    Need("layer", LEAVES, ONNX_LAYERS, "LAYERS in nnrun/models/onnx/operators.py"),
+    Need("layer", LEAVES, ONNX_LAYERS, "LAYERS in nnrun/models/onnx.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),
     Need("layer", LEAVES, with_bugs(BUILT), f"{BUG} backward"),
     Need(
@@ -199,7 +199,7 @@ NEEDS = [
         "optimizer",
         set(OPTIMIZERS) - NUMPY_ONLY,
         OPTIMIZERS_TRIED,
-        "OPTIMIZERS_TRIED in tests/engines/compiled/test_tables.py, its variants",
+        "OPTIMIZERS_TRIED in tests/engines/test_tables.py, its variants",
     ),
     Need("optimizer", OPTIMIZERS, torch_twin.OPTIMIZERS, f"OPTIMIZERS in {TWIN}"),
     Need("optimizer", OPTIMIZERS, DRAWN, "OPTIMIZERS in tests/architectures/trial.py"),
@@ -236,7 +236,7 @@ NEEDS = [
         in_docs("`dataset.name`"),
         f"the row `dataset.name` of {CONFIG_PAGE}",
     ),
-    Need("step", steps.STEPS, ONNX_STEPS, "STEPS in nnrun/models/onnx/operators.py"),
+    Need("step", steps.STEPS, ONNX_STEPS, "STEPS in nnrun/models/onnx.py"),
     Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/layers.py"),
     Need("step", STEP_BLOCKS, random_models.OPTIONS, "OPTIONS in tests/models/random_models.py"),
     Need(

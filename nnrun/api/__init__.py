@@ -4,11 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnrun.api.board import Board, Page, importance, out_of_fold, pack, report
-    from nnrun.api.checks import check
-    from nnrun.api.experiments import Evaluation, extend, load, train, verify
-    from nnrun.api.sweeps import sweep
-    from nnrun.api.values import History, Run
+    from nnrun.api.boards import Board, Page, importance, out_of_fold, pack, report, sweep
+    from nnrun.api.experiments import Evaluation, check, extend, load, train, verify
+    from nnrun.api.run import History, Run
 
 __all__ = [
     "Board",
@@ -28,8 +26,10 @@ __all__ = [
     "verify",
 ]
 
-_MODULES = dict.fromkeys(("Board", "Page", "importance", "out_of_fold", "pack", "report"), "board")
-_MODULES |= {"History": "values", "Run": "values", "check": "checks", "sweep": "sweeps"}
+_MODULES = dict.fromkeys(
+    ("Board", "Page", "importance", "out_of_fold", "pack", "report", "sweep"), "boards"
+)
+_MODULES |= {"History": "run", "Run": "run"}
 
 
 def __getattr__(name: str) -> object:

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target, names
+from nnrun.cli.options import check_target, names
 from nnrun.cli.output import Output
 from nnrun.reports.best import chosen_words
 from nnrun.runs.catalog.select import BEST, named
 from nnrun.runs.storage.durable import write_atomically
 from nnrun.sweeps.board.best import config_yaml
-from nnrun.sweeps.picking import best
+from nnrun.sweeps.named_runs import best
 
 
 @click.command("best")

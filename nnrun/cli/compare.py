@@ -10,15 +10,15 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_again
+from nnrun.cli.named_run import report_of
+from nnrun.cli.options import command_again
 from nnrun.cli.output import Output
-from nnrun.cli.picking import report_of
 from nnrun.errors import UsageError
 from nnrun.reports.board_verdict import board_data
-from nnrun.reports.terminal.boards import comparison_tables
+from nnrun.reports.terminal.sweeps import comparison_tables
 from nnrun.runs.catalog.compare import compare
 from nnrun.sweeps.board.stored import comparison_board
-from nnrun.sweeps.picking import pick_run
+from nnrun.sweeps.named_runs import pick_run
 
 
 @click.command("compare")

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from nnrun.cli import arguments as completion
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target, split_arguments
+from nnrun.cli import options as completion
+from nnrun.cli.named_run import picked, report_of
+from nnrun.cli.options import check_target, split_arguments
 from nnrun.cli.output import Output
-from nnrun.cli.picking import picked, report_of
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.explain.update import Explanation, explain_config, explain_run
 from nnrun.reports.explain.terminal import as_data, explanation
-from nnrun.runs.sharing import is_packed
+from nnrun.runs.pack import is_packed
 from nnrun.runs.storage.durable import write_atomically
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target
-from nnrun.cli.models import load_selected
+from nnrun.cli.named_run import load_selected
+from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.models.code.script import LANGUAGES, script
@@ -92,7 +92,7 @@ def _dtype(model: Model, asked: str | None, output: Output) -> str:
 
 def _onnx(model: Model, dtype: str) -> bytes:
     try:
-        from nnrun.models.onnx.export import onnx_bytes  # noqa: PLC0415  # an extra
+        from nnrun.models.onnx import onnx_bytes  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise

@@ -1,31 +1,223 @@
-"""The group of commands: loads only the one that is called, and turns errors into exit codes."""
+"""The group of commands: loads the one that is called; errors and signals become exit codes."""
 
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import io
 import os
+import signal
 import sys
 import threading
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import click
 
-from nnrun import __version__
+from nnrun import __version__, unfinished
 from nnrun.characters import escaped
 from nnrun.cli import COMMANDS, COMPLETE, overview
-from nnrun.cli.errors import exit_code_for
 from nnrun.cli.options import debug_option
-from nnrun.cli.output import Output, abandon_unwritable, name_stdout, open_missing_streams
-from nnrun.cli.signals import Interruption
+from nnrun.cli.output import Output, abandon_unwritable, name_stdout, open_missing_streams, silence
+from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, clipped
+from nnrun.runs.lifecycle import DeferredSignals
 from nnrun.systems import system
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+
+# Errors as a message on stderr and an exit code.
+
+_INTERRUPTED = 130
+
+
+def exit_code_for(error: BaseException, output: Output) -> int:
+    """Print an error and return the exit code."""
+    if output.debug and not isinstance(error, (click.exceptions.Exit, SystemExit)):
+        import traceback  # noqa: PLC0415  # slow to import
+
+        output.error("".join(traceback.format_exception(error)).rstrip())
+    match error:
+        case click.ClickException():
+            _print(_plain(error.format_message()), output, _usage(error))
+            return error.exit_code
+        case SystemExit() | BrokenPipeError() if _fault_of_plugin(error) is None:
+            # click and rich exit like this when the reader of a pipe has left, as `head` does.
+            silence(sys.stdout)
+            return 0
+        case KeyboardInterrupt() | click.Abort():
+            output.error("interrupted")
+            return _INTERRUPTED
+        case InterruptionError() | NnrunError():
+            if isinstance(error, InterruptionError):
+                output.error(str(error))
+            else:
+                report(error, output)
+            return error.exit_code
+        case OSError(errno=errno.EBADF, filename=None | "stdout"):
+            _print("stdout is closed; what was to be shown is lost", output)
+        case OSError():
+            file = f"{error.filename}: " if error.filename else ""
+            _print(f"{file}{error.strerror or error}", output)
+            # Not the disk's fault: no file could have such a name.
+            return 2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1
+        case MemoryError():
+            _print("there is not enough memory", output)
+        case _ if (fault := _fault_of_plugin(error)) is not None:
+            _print(fault if output.debug else f"{fault} (--debug shows the traceback)", output)
+        case _:
+            what = f"{type(error).__name__}: {error}".strip(": \n").partition("\n")[0]
+            hint = "" if output.debug else "; --debug shows the traceback"
+            _print(f"internal error: {what} (a bug in nnrun; please report it{hint})", output)
+    return 1
+
+
+def _plain(message: str) -> str:
+    """The message without click's names of types."""
+    for name, words in (("integer", "a whole number"), ("float", "a number")):
+        message = message.replace(f"is not a valid {name} range.", f"is not {words}.")
+    return message
+
+
+def _usage(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return ""
+    return f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n\n"
+
+
+def _fault_of_plugin(error: BaseException) -> str | None:
+    loading = sys.modules.get("nnrun.plugins.running")
+    if loading is None:
+        return None
+    from nnrun.plugins.running import describe_fault  # noqa: PLC0415  # slow without plugins
+
+    return describe_fault(error)
+
+
+def report(error: NnrunError, output: Output) -> None:
+    """Print an error's message; all problems of a config, each with its place."""
+    output.error(str(error) if isinstance(error, ConfigError) else f"error: {error}")
+    problems = problems_data(error) if isinstance(error, ConfigError) else {}
+    _data(error_data(str(error)) | problems, output)
+
+
+def error_data(message: str) -> dict[str, Any]:
+    """An error as JSON data."""
+    return {"error": message, "problems": [], "more_problems": 0}
+
+
+def problems_data(error: ConfigError) -> dict[str, Any]:
+    """The problems of a config as JSON data, and the number of others."""
+    return {"problems": [*map(_problem, error.shown)], "more_problems": error.unshown}
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    place = problem.place
+    return {
+        "message": clipped(problem.message),
+        "path": clipped(problem.path) or None,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "argument": None if problem.argument is None else clipped(problem.argument),
+    }
+
+
+def _print(message: str, output: Output, before: str = "") -> None:
+    message = clipped(message)
+    output.error(f"{before}error: {message}")
+    _data(error_data(message), output)
+
+
+def _data(content: dict[str, Any], output: Output) -> None:
+    """Print an error as JSON, which stderr has as text if stdout cannot be written."""
+    try:
+        output.data(content)
+    except OSError:
+        silence(sys.stdout)
+
+
+# Ctrl-C, SIGTERM and SIGHUP: the first ends the work where it can be saved, the second at once.
+
+
+class Interruption(DeferredSignals):
+    """While this context lasts, a first signal is raised as an error, or kept for `stop`.
+
+    Each command runs in one, and some in another one within it. Once `defer` was called, the work
+    asks `stop` itself; until then there is nothing to save, and the signal breaks in wherever the
+    work is. A second signal ends the process on the spot, also while the first one's error passes:
+    unfinished files are removed, and all others are whole.
+
+    Args:
+        announce: whether to say at once that a signal came, since saving takes a moment.
+        before: what had not happened yet when a signal breaks in, if that can be said.
+    """
+
+    signals = system.SIGNALS
+    _innermost: ClassVar[Interruption | None] = None
+
+    def __init__(self, *, announce: bool = False, before: str | None = "training began") -> None:
+        super().__init__()
+        self.announce = announce
+        self.before = before
+        self._outer: Interruption | None = None
+
+    def __enter__(self) -> Self:
+        self._outer, Interruption._innermost = Interruption._innermost, self
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        Interruption._innermost = self._outer
+        if self._outer is None:
+            unfinished.undo_all()
+        elif self._outer.received is None:
+            self._outer.received = self.received
+        super().__exit__(*error)
+
+    def error(self, message: str) -> InterruptionError:
+        """The error that ends the program with the code of the signal that came."""
+        return InterruptionError(message, self.received or signal.SIGINT)
+
+    def _handles(self, number: signal.Signals) -> bool:
+        # `nohup` ignores SIGHUP, so that work outlives the terminal.
+        return number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            self._print("quit at once; what was saved before stays")
+            _show_cursor()
+            unfinished.undo_all()
+            os._exit(128 + number)
+        self.received = number
+        if not self.deferred:
+            raise self.error(f"interrupted before {self.before}" if self.before else "interrupted")
+        self._print("stopping here and saving; a second signal quits at once")
+
+    def _print(self, text: str) -> None:
+        """Write without buffers, which the interrupted code may be using."""
+        if self.announce:
+            with suppress(OSError):
+                # A bar on a terminal is erased: it would stay above the text.
+                drawn = os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
+                os.write(2, (b"\r\x1b[2K" if drawn else b"\n") + f"{text}\n".encode())
+
+
+def _show_cursor() -> None:
+    """Restore the terminal after a live display, and leave its last line."""
+    if os.environ.get("TERM", "dumb") != "dumb":
+        with suppress(OSError):
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h\n")
+
+
+# The group of commands: loads only the one that is called, and turns errors into exit codes.
 
 # What these make of many runs stays until they end: to look for garbage takes a tenth of the time.
 _WITHOUT_GARBAGE = ("best", "ls", "report")
@@ -111,7 +303,7 @@ class LazyGroup(click.Group):
         words = sys.argv[1:] if args is None else args
         try:
             if os.environ.get(COMPLETE):
-                from nnrun.cli.arguments import answer  # noqa: PLC0415  # for shells only
+                from nnrun.cli.options import answer  # noqa: PLC0415  # for shells only
 
                 result = answer(self, os.environ)
             else:

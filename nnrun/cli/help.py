@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from nnrun import __version__
-from nnrun.cli import arguments as completion
 from nnrun.cli import options
-from nnrun.cli.arguments import check_parent
+from nnrun.cli import options as completion
+from nnrun.cli.options import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.reference.site import lessons, overview, pages, site, topic_pages

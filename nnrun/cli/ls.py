@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnrun.cli import arguments as completion
 from nnrun.cli import options
+from nnrun.cli import options as completion
 from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
 from nnrun.reports.numbers import count, first_of, plural
-from nnrun.reports.terminal.runs import (
+from nnrun.reports.terminal.lists import (
     NOT_SEARCHED,
     Searched,
     listed_data,
@@ -27,7 +27,7 @@ from nnrun.reports.terminal.runs import (
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import RESULT, named, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
-from nnrun.runs.sharing import refuse_packed
+from nnrun.runs.pack import refuse_packed
 from nnrun.runs.storage.sweep_progress import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 
@@ -199,7 +199,7 @@ def _show_leaderboard(
     from nnrun.reports import leaderboard_files as files  # noqa: PLC0415  # slow to import
     from nnrun.reports.board_verdict import board_data  # noqa: PLC0415  # likewise
     from nnrun.reports.commands import command_line  # noqa: PLC0415  # likewise
-    from nnrun.reports.terminal.boards import leaderboard_tables  # noqa: PLC0415  # likewise
+    from nnrun.reports.terminal.sweeps import leaderboard_tables  # noqa: PLC0415  # likewise
     from nnrun.runs.storage.sweep_progress import damaged_in, unfinished_in  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.rows import with_margin  # noqa: PLC0415  # likewise
 
@@ -245,7 +245,7 @@ def _made_again(board: Leaderboard, root: Path, output: Output, *, last: bool) -
     from nnrun.reports.commands import in_folder  # noqa: PLC0415  # likewise
     from nnrun.reports.leaderboard_files import leaderboard_files, own_file  # noqa: PLC0415
     from nnrun.runs.storage.store import Store  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.board.gathered import made_again  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.stored import made_again  # noqa: PLC0415  # likewise
 
     now = made_again(replace(board, command=in_folder(board.command, root)), root)
     if now != board:

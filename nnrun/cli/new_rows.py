@@ -1,22 +1,26 @@
-"""New rows as `nnrun predict` reads them, and the metrics of `--score` for them."""
+"""New rows of `nnrun predict`, the metrics of `--score`, and where predictions go."""
 
 from __future__ import annotations
 
+import codecs
 import shlex
-from collections.abc import Sequence
-from contextlib import ExitStack
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from nnrun.characters import clean
-from nnrun.cli.arguments import check_target
-from nnrun.cli.models import Selected, decided, load_selected
+from nnrun.characters import clean, escaped
+from nnrun.cli.group import Interruption
+from nnrun.cli.named_run import Selected, decided, load_selected
+from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
-from nnrun.cli.signals import Interruption
-from nnrun.cli.sinks import format_of, held_sink, opened_sink
 from nnrun.data.columns.kinds import Written
-from nnrun.data.inference.encoded_rows import (
+from nnrun.data.inference.new_rows import open_rows
+from nnrun.data.inference.put_aside import BadRows
+from nnrun.data.inference.sources import (
     FILE,
     ImageRows,
     Rows,
@@ -24,8 +28,6 @@ from nnrun.data.inference.encoded_rows import (
     about_unseen,
     are_images,
 )
-from nnrun.data.inference.new_rows import open_rows
-from nnrun.data.inference.put_aside import BadRows
 from nnrun.data.inference.table_rows import CsvRows
 from nnrun.errors import UsageError
 from nnrun.models import scores as measured
@@ -37,8 +39,56 @@ from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.run import scores_table
 from nnrun.reports.summary import metric_label, second_class_note
 from nnrun.reports.terminal.fitting import table_of
-from nnrun.runs.sharing import is_packed
-from nnrun.runs.storage.durable import written_whole
+from nnrun.runs.pack import is_packed
+from nnrun.runs.storage.durable import kept_back, written_whole
+
+# Where predictions go: a file or stdout, once all are made.
+
+
+def format_of(file: Path | None, kind: str) -> str:
+    """By the end of the output's name; `kind` if it has none.
+
+    Raises: UsageError for an end of another format.
+    """
+    end = "" if file is None else file.suffix.lower()
+    if end and end.removeprefix(".") not in WRITERS:
+        raise UsageError(f"-o {file}: predictions are written as .csv, .json or .npz, by the name")
+    return end.removeprefix(".") or kind
+
+
+@contextmanager
+def opened_sink(file: Path | None, kind: str) -> Iterator[BinaryIO]:
+    """The file, or stdout where there is none; nothing is written if the block fails."""
+    if file is not None:
+        with written_whole(file) as sink:
+            yield sink
+        return
+    if kind == "npz" and sys.stdout.isatty():
+        raise UsageError("an npz archive is nothing for a terminal; name a file with -o FILE")
+    sys.stdout.flush()
+    stdout: Any = _Terminal() if sys.stdout.isatty() else sys.stdout.buffer
+    with kept_back(stdout) as sink:
+        yield sink
+
+
+@contextmanager
+def held_sink() -> Iterator[BinaryIO]:
+    """A temporary file, in memory while it is small."""
+    with tempfile.SpooledTemporaryFile(max_size=2**24) as held:
+        yield cast(BinaryIO, held)
+
+
+class _Terminal:
+    """Shows UTF-8 text without what steers a terminal."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def write(self, content: bytes) -> None:
+        sys.stdout.write(escaped(self._decode(content)))
+
+
+# New rows as `nnrun predict` reads them, and the metrics of `--score` for them.
 
 
 def scorer(selected: Selected) -> measured.Measured:

@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target
+from nnrun.cli.named_run import picked
+from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
-from nnrun.cli.picking import picked
 from nnrun.errors import UsageError
-from nnrun.runs.pack import pack
+from nnrun.runs.pack import SUFFIX, pack
 from nnrun.runs.preparation.memory import human_bytes
-from nnrun.runs.sharing import SUFFIX
 from nnrun.runs.storage.data_place import path_of
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target
+from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.charts.chart import FORMATS, figure_files

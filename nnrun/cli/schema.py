@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target
+from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.config.schema.experiment import json_schema
 from nnrun.runs.storage.durable import write_atomically

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_again, refuse_split_overrides
+from nnrun.cli.group import Interruption
+from nnrun.cli.options import command_again, refuse_split_overrides
 from nnrun.cli.output import Output
-from nnrun.cli.signals import Interruption
 from nnrun.config.files import SUFFIXES
 from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import ExperimentConfig
@@ -31,7 +31,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import CONFIG
 from nnrun.runs.storage.store import Store
-from nnrun.systems.cores import threads_for
+from nnrun.systems.process import threads_for
 from nnrun.trackers.tracking import Trackers, Tracking
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def command(
                 )
             from nnrun.runs.catalog.select import name_in  # noqa: PLC0415  # slow to import
             from nnrun.runs.lifecycle import extend as extend_run  # noqa: PLC0415  # likewise
-            from nnrun.sweeps.picking import pick_run  # noqa: PLC0415  # likewise
+            from nnrun.sweeps.named_runs import pick_run  # noqa: PLC0415  # likewise
 
             folder = pick_run(str(config), results)
             extension = extend_run(folder, extend, name_in(folder, results))
@@ -186,7 +186,7 @@ def _refuse_second_config(overrides: tuple[str, ...]) -> None:
 def _refuse_run(config: Path, results: Path) -> None:
     if config.is_file():
         return
-    from nnrun.sweeps.picking import pick_run  # noqa: PLC0415  # slow to import
+    from nnrun.sweeps.named_runs import pick_run  # noqa: PLC0415  # slow to import
 
     try:
         folder = pick_run(str(config), results)

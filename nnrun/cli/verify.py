@@ -9,19 +9,18 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
+from nnrun.cli.group import Interruption
+from nnrun.cli.named_run import picked
 from nnrun.cli.output import Output
-from nnrun.cli.picking import picked
-from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.live.work import Steps
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
-from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
+from nnrun.reports.terminal.checks import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
 from nnrun.runs.storage.reading import damaged, list_runs
-from nnrun.runs.verify import Verification
-from nnrun.runs.verify_many import verify_all
-from nnrun.systems.cores import cores
+from nnrun.runs.verify import Verification, verify_all
+from nnrun.systems.process import cores
 
 
 @click.command("verify")

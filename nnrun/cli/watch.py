@@ -14,15 +14,15 @@ from typing import Any
 
 import click
 
-from nnrun.cli import arguments as completion
 from nnrun.cli import options
+from nnrun.cli import options as completion
 from nnrun.cli.output import Output, console_of
 from nnrun.errors import InterruptionError
 from nnrun.reports.live.following import HINT, FollowedRuns, state_line
 from nnrun.reports.live.runs import FormingRows
 from nnrun.reports.shown import draws
+from nnrun.reports.terminal.lists import listed_data
 from nnrun.reports.terminal.live import Screen
-from nnrun.reports.terminal.runs import listed_data
 from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, most_varied

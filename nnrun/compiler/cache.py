@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnrun.systems import system
-from nnrun.systems.caches import cache_folder
+from nnrun.systems.process import cache_folder
 from nnrun.unfinished import undone_on_failure
 
 if TYPE_CHECKING:
@@ -240,10 +240,9 @@ def _surroundings() -> str:
     from nnrun.nn import special  # noqa: PLC0415 - imports NumPy
 
     compiler = Path(__file__).parent
-    engine = compiler.parent / "engines" / "compiled"
-    rooms = (compiler, engine / "formulas", engine / "kernels" / "sampling")
-    paths = [path for room in rooms for path in room.rglob("*.py") if path != Path(__file__)]
-    paths += [Path(special.__file__)]
+    engines = compiler.parent / "engines"
+    paths = [path for path in compiler.glob("*.py") if path != Path(__file__)]
+    paths += [engines / "formulas.py", engines / "kernels" / "sampling.py", Path(special.__file__)]
     helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
     versions = [llvmlite.__version__, numpy.__version__]
     return "\n".join([*helpers, *versions, str(machine.processor())])

@@ -17,9 +17,9 @@ from nnrun.config.overrides import Override, apply_overrides, parse_overrides
 from nnrun.config.schema.block import Block, ConfigIssue, is_block, issues
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
+from nnrun.config.source_map import Source, in_order, plain
 from nnrun.config.varied import varied_issues
-from nnrun.config.yaml.parse import KeyPath, parse, read_text
-from nnrun.config.yaml.source_map import Source, in_order, plain
+from nnrun.config.yaml import KeyPath, parse, read_text
 from nnrun.data.readers.opening import GIVEN
 from nnrun.errors import ConfigError, Place, Problem
 from nnrun.plugins.loading import digests, find

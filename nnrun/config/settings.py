@@ -1,4 +1,4 @@
-"""Settings of configs by dotted keys: flattened, compared, and without defaults."""
+"""Settings of configs by dotted keys: flattened, compared, without defaults, hashed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import cache
 from inspect import Parameter, signature
 from itertools import chain
 from typing import Any
+
+# Settings of configs by dotted keys: flattened, compared, and without defaults.
 
 # Mappings whose keys are always settings of their own.
 _BLOCKS = ("dataset", "network", "training")
@@ -340,7 +342,7 @@ def value_words(key: str, value: Any) -> str:
 
 
 def _words(value: Any) -> str:
-    from nnrun.config.yaml.scalars import flow  # noqa: PLC0415  # slow to import
+    from nnrun.config.yaml import flow  # noqa: PLC0415  # slow to import
 
     if isinstance(value, list):
         return f"[{', '.join(map(_words, value))}]"
@@ -362,3 +364,11 @@ def _is_layer(kind: str) -> bool:
     from nnrun.nn import LAYERS  # noqa: PLC0415  # lists of runs do without NumPy where they can
 
     return kind in LAYERS
+
+
+# Plain data as text that is compared and hashed.
+
+
+def canonical_json(value: Any) -> str:
+    """Equal values give equal text: sorted keys, no spaces, floats in their shortest exact form."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -18,8 +18,8 @@ from nnrun.config.schema.search import (
     read_option,
     samples,
 )
-from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.source_map import Source
+from nnrun.config.source_map import Source
+from nnrun.config.yaml import KeyPath
 
 _MOST_TRIED = 200
 """Only this many values are checked here; a sweep checks all when it plans. As many again are the

@@ -20,10 +20,9 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.dataset import Dataset, DatasetProblem, hash_arrays, pixel_names
 from nnrun.data.labels import check_classes, ordered_classes
-from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.protocols import ImageSettings
 from nnrun.data.readers.opening import disk_errors, fault_of, open_data
-from nnrun.data.rows import equal_rows
-from nnrun.data.settings import ImageSettings
+from nnrun.data.rows import equal_rows, refuse_if_too_big
 from nnrun.errors import DataError, UsageError, first_of
 from nnrun.nn.signature import Array as AnyArray
 

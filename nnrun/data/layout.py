@@ -18,8 +18,7 @@ from nnrun.data.columns.kinds import from_json, to_json
 from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.columns.table import Cells
 from nnrun.data.labels import all_numbers, canonical
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.rows import kept
+from nnrun.data.rows import kept, refuse_if_too_big
 from nnrun.nn.signature import Array
 
 # The most rows and numbers that are joined at once.

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Layout
+from nnrun.data.protocols import DatasetSettings
 from nnrun.data.rows import RawRows
-from nnrun.data.settings import DatasetSettings
 from nnrun.data.steps import SCALERS, STEPS, FeatureError, Impute, Numbers, Scaler, Step
 from nnrun.data.steps import FloatArray as Array
 from nnrun.errors import DataError

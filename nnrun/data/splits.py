@@ -16,12 +16,11 @@ from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.columns.column import Fitted, Number, TrainingRows
 from nnrun.data.dataset import Dataset, DatasetProblem, Key, hash_arrays, unboxed
 from nnrun.data.layout import Columns
-from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.preprocessing import CLASS_TARGET
+from nnrun.data.protocols import DatasetSettings
 from nnrun.data.readers.npz import dataset_of, read_npz, read_split_values
 from nnrun.data.readers.opening import GIVEN, disk_errors, fault_of, format_of, why_no_file
-from nnrun.data.rows import Places, RawRows
-from nnrun.data.settings import DatasetSettings
+from nnrun.data.rows import Places, RawRows, refuse_if_too_big
 from nnrun.data.split_rows import (
     AtRandom,
     ByGroup,
@@ -401,7 +400,7 @@ class GivenData:
     """
 
     def __init__(self, data: Any) -> None:
-        from nnrun.data.readers.arrow import is_frame  # noqa: PLC0415  # slow to import
+        from nnrun.data.readers.parquet import is_frame  # noqa: PLC0415  # slow to import
 
         self._frame = data if is_frame(data) else None
         self._arrays = {} if self._frame is not None else _named(data)
@@ -415,7 +414,7 @@ class GivenData:
     def read(self, config: DatasetSettings) -> Dataset:
         """The same without checks; raises as `read_dataset` does."""
         if self._frame is not None:
-            from nnrun.data.readers.arrow import Frame  # noqa: PLC0415  # likewise
+            from nnrun.data.readers.parquet import Frame  # noqa: PLC0415  # likewise
             from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
 
             return read_table(Frame(self._frame), config)

@@ -7,10 +7,10 @@ from functools import partial
 from typing import NamedTuple
 
 from nnrun.engines.base import Engine
-from nnrun.engines.compiled.choice import choose, supports, way, why_not_compiled
-from nnrun.engines.compiled.generated import engine as generated
-from nnrun.engines.compiled.generated import generate
-from nnrun.engines.compiled.generated.engine import CompiledEngine, CompiledFunctions
+from nnrun.engines.choice import choose, supports, way, why_not_compiled
+from nnrun.engines.generated import engine as generated
+from nnrun.engines.generated import generate
+from nnrun.engines.generated.engine import CompiledEngine, CompiledFunctions
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -72,7 +72,7 @@ def build_engine(
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
     kind: Callable[..., Engine]
     if not compiled_functions and way(network, optimizer, batch_size) == "tape":
-        from nnrun.engines.compiled.tape.engine import TapeEngine  # noqa: PLC0415  # slow to import
+        from nnrun.engines.tape.engine import TapeEngine  # noqa: PLC0415  # slow to import
 
         kind = partial(TapeEngine, threads=threads)
     else:
@@ -94,7 +94,7 @@ def buffers(wish: str, network: Network, optimizer: Optimizer, *, batch_size: in
     """About how many numbers the engine needs for parameters, besides network and optimizer."""
     if wish == "numpy" or way(network, optimizer, batch_size) == "generated":
         return 0
-    from nnrun.engines.compiled.tape import engine as tape_memory  # noqa: PLC0415  # as above
+    from nnrun.engines.tape import engine as tape_memory  # noqa: PLC0415  # as above
 
     return tape_memory.buffers(network, batch_size)
 
@@ -111,7 +111,7 @@ def compile_ahead(
     if name != "compiled":
         return
     if way(network, optimizer, batch_size) == "tape":
-        from nnrun.engines.compiled.tape import engine as tape  # noqa: PLC0415  # as above
+        from nnrun.engines.tape import engine as tape  # noqa: PLC0415  # as above
 
         tape.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
     else:
@@ -130,7 +130,7 @@ def source_code(
         raise EngineError(reason)
     emit = generate.emit
     if way(network, optimizer, batch_size) == "tape":
-        from nnrun.engines.compiled.tape import network as tape_text  # noqa: PLC0415  # as above
+        from nnrun.engines.tape import network as tape_text  # noqa: PLC0415  # as above
 
         emit = tape_text.emit
     return emit(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)

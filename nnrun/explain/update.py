@@ -13,15 +13,21 @@ from nnrun.engines.base import Sampler
 from nnrun.errors import NnrunError, UsageError
 from nnrun.explain.surfaces import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
-from nnrun.models.files import MODEL
+from nnrun.models import MODEL
 from nnrun.models.load import load_weights, unpack, weights_of, weights_sha256
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepare import PreparedBeside, prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.reading import STATE, damaged, no_model, refuse_changed
-from nnrun.runs.stored_config import load_named, load_stored
+from nnrun.runs.storage.reading import (
+    STATE,
+    damaged,
+    load_named,
+    load_stored,
+    no_model,
+    refuse_changed,
+)
 from nnrun.training.state import live_arrays
 
 

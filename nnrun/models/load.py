@@ -22,10 +22,10 @@ from nnrun.config.schema.network import Loss, NetworkConfig
 from nnrun.config.schema.training import DTYPES
 from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
-from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.rows import refuse_if_too_big
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.models.files import MODEL
+from nnrun.models import MODEL
 from nnrun.models.model import Model, with_embeddings
 from nnrun.models.task import Classification, Decision
 from nnrun.nn.layer import Parameter

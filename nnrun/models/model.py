@@ -14,7 +14,7 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.columns.categories import Embedding as EmbeddedColumn
 from nnrun.data.dataset import unboxed
-from nnrun.data.inference.encoded_rows import completed, odd_code, without_missing
+from nnrun.data.inference.sources import completed, odd_code, without_missing
 from nnrun.data.inference.table_rows import table_rows
 from nnrun.data.labels import number
 from nnrun.data.layout import Columns, Layout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.data.inference.encoded_rows import Rows
+from nnrun.data.inference.sources import Rows
 from nnrun.models.model import Model
 from nnrun.models.scores import Measured
 from nnrun.models.task import Regression

@@ -8,13 +8,12 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
-from nnrun.characters import escaped, hidden_escaped
+from nnrun.characters import cell, escaped, hidden_escaped, quoted
 from nnrun.data.inference.put_aside import NpzArrays
 from nnrun.data.labels import number
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
-from nnrun.spreadsheet import cell, quoted
 
 
 def prediction_names(model: Model) -> list[str]:

@@ -29,10 +29,10 @@ from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.row_names import names_of, told_by
 from nnrun.reports.summary import metric_label, split_title
 from nnrun.runs.catalog.summary import RunSummary
-from nnrun.sweeps.board.comparison import Summary
+from nnrun.sweeps.active_runs import SweepProgress
+from nnrun.sweeps.board.means import Summary
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
-from nnrun.sweeps.progress import SweepProgress
 
 if TYPE_CHECKING:
     from nnrun.sweeps.board.stored import StoredBoard

@@ -12,6 +12,7 @@ from math import erfc, sqrt
 from pathlib import Path
 from typing import Any
 
+from nnrun.characters import cell, csv_line
 from nnrun.config.names import BOARD, BOARD_OF_KEY, BOARD_SUFFIXES, SPLITS
 from nnrun.errors import UsageError
 from nnrun.reports.board_verdict import board_data
@@ -22,7 +23,6 @@ from nnrun.reports.numbers import MISSING, count, first_of, number
 from nnrun.reports.summary import split_label
 from nnrun.runs.storage.sealed import sealed_json
 from nnrun.runs.storage.sweep_progress import names_in
-from nnrun.spreadsheet import cell, csv_line
 from nnrun.sweeps.board.published import LEVEL, Replication
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row, read_board
 

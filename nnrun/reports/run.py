@@ -206,7 +206,7 @@ def _inside(record: RunRecord, watched: Callable[[], Watched | None]) -> Iterato
         return
     if found is None or not found.iterations:
         return
-    from nnrun.reports.watched_words import inside_table, looks_line  # noqa: PLC0415  # slow
+    from nnrun.reports.watched import inside_table, looks_line  # noqa: PLC0415 - slow
 
     yield inside_table(found, record)
     looks = looks_line(found)

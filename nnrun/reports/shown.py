@@ -24,7 +24,7 @@ W = TypeVar("W", bound=Work)
 def shown(work: W, output: Output) -> Iterator[W]:
     """Show work while it goes on, in a notebook, on a terminal or in a log."""
     if not output.quiet and session() == "notebook":
-        from nnrun.reports.notebook import NotebookBar  # noqa: PLC0415  # notebooks only
+        from nnrun.reports.notebook_blocks import NotebookBar  # noqa: PLC0415  # notebooks only
 
         work.display = NotebookBar(output)
     elif not output.quiet and draws(sys.stderr):

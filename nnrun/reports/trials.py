@@ -9,7 +9,7 @@ from nnrun.characters import clean
 from nnrun.reports.live.work import LINES_EACH, Picture, Work
 from nnrun.reports.numbers import counted, number, plural, remaining
 from nnrun.reports.summary import metric_label
-from nnrun.reports.terminal.search import choice_line, ending_words
+from nnrun.reports.terminal.sweeps import choice_line, ending_words
 from nnrun.search.search import Search
 from nnrun.search.state import best_trials
 from nnrun.search.trials import Trial

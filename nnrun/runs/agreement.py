@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.metrics.table import METRICS
+from nnrun.metrics import METRICS
 from nnrun.nn.signature import Array
 from nnrun.runs.record import RunResult
-from nnrun.runs.storage.files import described_model, files_of
+from nnrun.runs.storage.contents import described_model, files_of
 from nnrun.runs.storage.reading import REPORT
 from nnrun.runs.storage.sealed import strict_json
 from nnrun.training.state import HistoryRow, TrainingState

@@ -1,27 +1,22 @@
-"""The life cycle of a run, the same for one run, for each run of a sweep, and in memory.
-
-    complete already ────────────────────────────────► its record
-    leased ─► its checkpoint ─► trained ─► worth keeping? ─► saved ─► released
-
-`train` goes all the way in one process. A sweep begins runs, has workers `execute` them, and lets
-each `RunLease` conclude with their results. Nothing else takes locks or writes run folders.
-"""
+"""The life cycle of a run, the same for one run, for each run of a sweep, and in memory."""
 
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, ClassVar, Self
 
 from nnrun.config.names import is_name
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import EngineFaultError, NnrunError, PluginFaultError, UsageError
-from nnrun.models.files import MODEL
+from nnrun.models import MODEL
 from nnrun.models.load import load_weights, unpack, weights_sha256
 from nnrun.runs.events import Listener, Listeners, now_and_then
 from nnrun.runs.execution.execute import execute
@@ -30,7 +25,7 @@ from nnrun.runs.lease import Outcome, RunLease, begin
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import Replicate, RunRecord, RunResult, compare_published, published_of
-from nnrun.runs.storage.files import read_watched
+from nnrun.runs.storage.contents import read_watched
 from nnrun.runs.storage.reading import (
     CONFIG,
     HISTORY,
@@ -38,17 +33,26 @@ from nnrun.runs.storage.reading import (
     STATE,
     damaged,
     load_history,
+    load_named,
+    load_stored,
     no_model,
     read_run,
     refuse_changed,
     refuse_damaged,
 )
 from nnrun.runs.storage.store import Store
-from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
 from nnrun.training.stopping import EarlyStopping
 from nnrun.training.trainer import Progress
 from nnrun.training.watched import add_record
+
+# The life cycle of a run, the same for one run, for each run of a sweep, and in memory.
+#
+#     complete already ────────────────────────────────► its record
+#     leased ─► its checkpoint ─► trained ─► worth keeping? ─► saved ─► released
+#
+# `train` goes all the way in one process. A sweep begins runs, has workers `execute` them, and lets
+# each `RunLease` conclude with their results. Nothing else takes locks or writes run folders.
 
 # Extending a completed run: the same training, continued for more iterations.
 
@@ -319,3 +323,40 @@ def _reworded(record: RunRecord, prepared: Prepared) -> RunRecord:
         description=prepared.config.description,
         published=compare_published(published_of(prepared.config), record.metrics),
     )
+
+
+# Signals while a run is trained: the run is saved before they end the work.
+
+
+class DeferredSignals:
+    """A context in which the first signal after `defer` makes `stop` return true."""
+
+    signals: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT,)
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.deferred = False
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in filter(self._handles, self.signals):
+            self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def defer(self, _: int = 0) -> None:
+        """Defer the first signal from now on."""
+        self.deferred = True
+
+    def stop(self) -> bool:
+        """Whether a signal was deferred."""
+        return self.received is not None
+
+    def _handles(self, number: signal.Signals) -> bool:
+        raise NotImplementedError
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        raise NotImplementedError

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nnrun import NUMERICS_VERSION
-from nnrun.config.canonical_json import canonical_json
+from nnrun.config.settings import canonical_json
 
 if TYPE_CHECKING:
     from nnrun.config.schema.experiment import ExperimentConfig
@@ -318,7 +318,7 @@ class RunResult:
     @cached_property
     def config_yaml(self) -> str:
         """The config as `config.yaml` and report.md have it."""
-        from nnrun.config.yaml.scalars import dump  # noqa: PLC0415  # slow to import
+        from nnrun.config.yaml import dump  # noqa: PLC0415  # slow to import
 
         return dump(self.record.config)
 

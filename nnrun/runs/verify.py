@@ -1,48 +1,52 @@
-"""Verifying that a run can be reproduced: first its files, then its values.
-
-A run is trained again from its stored config and data, in memory. Then every value in its files is
-compared with what training gives: history, metrics, weights, network and preprocessing, the state
-that a longer run starts from, what was seen on the way, and all else in its report but when, where
-and how fast it was trained. On the same machine with the same versions all must have the same bits.
-In another environment all numbers must be within a tolerance (`agreement.py`). Files whose values
-agree must be what nnrun makes of these values, to the last byte.
-"""
+"""Verifying that runs can be reproduced: first their files, then their values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from nnrun import __version__
+from nnrun import pool as process_main
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.settings import flatten
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.models.files import MODEL
+from nnrun.models import MODEL
 from nnrun.models.load import weights_sha256
-from nnrun.plugins.loading import changed
+from nnrun.plugins.loading import Shipment, changed, everything, receive
+from nnrun.pool import Channel, ProcessPool, WorkerLostError
 from nnrun.runs.agreement import Difference, Part, first, is_tolerable, parts
 from nnrun.runs.events import Listener
-from nnrun.runs.execution.environment import environment
+from nnrun.runs.execution.descriptions import environment
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.data_place import usable_config
+from nnrun.runs.storage.contents import files_of, read_result
+from nnrun.runs.storage.data_place import Given, give_again, given, usable_config
 from nnrun.runs.storage.durable import read_regular
-from nnrun.runs.storage.files import files_of, read_result
 from nnrun.runs.storage.reading import (
     MARKDOWN,
     REPORT,
     StoredRun,
     changed_file,
+    load_named,
+    load_stored,
     read_run,
     remedy,
     report_values,
     unnamed_file,
 )
-from nnrun.runs.stored_config import load_named, load_stored
+
+# Verifying that a run can be reproduced: first its files, then its values.
+#
+# A run is trained again from its stored config and data, in memory. Then every value in its files
+# is compared with what training gives: history, metrics, weights, network and preprocessing, the
+# state that a longer run starts from, what was seen on the way, and all else in its report but
+# when, where and how fast it was trained. On the same machine with the same versions all must have
+# the same bits. In another environment all numbers must be within a tolerance (`agreement.py`).
+# Files whose values agree must be what nnrun makes of these values, to the last byte.
 
 # What the bytes of files depend on, besides what they say.
 _WRITERS = ("nnrun", "packages.safetensors")
@@ -238,3 +242,74 @@ def _changes(stored: RunRecord, again: RunRecord) -> dict[str, tuple[Any, Any]]:
         if then != [now.get(key)]:
             changes[key] = (then if then[1:] else then[0], now.get(key))
     return changes
+
+
+# Verifying many runs in several processes.
+#
+# They are those of sweeps, since workers of `concurrent.futures` outlive a parent that is killed,
+# and at Ctrl-C they would first end the runs that they train.
+
+_WAIT_SECONDS = 0.1
+
+
+def verify_all(
+    folders: Sequence[Path], jobs: int, render: Callable[[RunResult], str] | None = None
+) -> Iterator[Verification]:
+    """Verdicts in the order of the folders, computed by `jobs` processes; `render` as in `verify`.
+
+    Raises: UsageError if there is no complete run in one of them; NnrunError if a process was
+    killed, or none can be started; OSError if likewise.
+    """
+    jobs = min(jobs, len(folders))
+    if jobs <= 1:
+        for folder in folders:
+            yield verify(folder, render=render)
+        return
+    pool = ProcessPool(jobs, __name__)
+    try:
+        tasks = [_Verifying(folder, render, given(), everything()) for folder in folders]
+        futures = [pool.submit(task, lambda: None) for task in tasks]
+        for folder, future in zip(folders, futures, strict=True):
+            while not future.done():
+                pool.wait([future], _WAIT_SECONDS)
+                pool.check()
+            try:
+                verdict: Verification | NnrunError = future.result()
+            except WorkerLostError as error:
+                message = f"{folder}: the process that verified it has ended"
+                raise NnrunError(message) from error
+            if isinstance(verdict, NnrunError):
+                raise verdict
+            yield verdict
+    finally:
+        pool.close()  # they save nothing
+
+
+@dataclass(frozen=True)
+class _Verifying:
+    """The verification of one run, as a task of the pool."""
+
+    folder: Path
+    render: Callable[[RunResult], str] | None
+    given: Given
+    plugins: Shipment
+    data: str = ""
+    is_short: bool = False
+
+    @property
+    def key(self) -> str:
+        return str(self.folder)
+
+    def run(self, channel: Channel, data: None) -> Verification | NnrunError:
+        """The verdict; or the error that `verify` raises on purpose, with its exit code."""
+        give_again(self.given)
+        receive(self.plugins)
+        try:
+            return verify(self.folder, render=self.render)
+        except NnrunError as error:
+            return error
+
+
+def main(word: str) -> None:
+    """In a process: verify one run after the other."""
+    process_main.main(word)

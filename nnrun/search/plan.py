@@ -8,16 +8,16 @@ from hashlib import sha256
 from itertools import chain, takewhile
 from typing import Any
 
-from nnrun.config.canonical_json import canonical_json
 from nnrun.config.load import Experiment, Origin, config_to_dict, load_content, read_config
 from nnrun.config.overrides import parse_overrides
 from nnrun.config.schema.search import DEPTH, Choice, Depth, Distribution, Range, SearchConfig
-from nnrun.config.yaml.parse import KeyPath
+from nnrun.config.settings import canonical_json
+from nnrun.config.yaml import KeyPath
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.search.choices import Draw, Judging, Setting, Settings, Space, parameters_of
 from nnrun.search.proposer import drawn_with, optuna
+from nnrun.search.settings import Draw, Judging, Setting, Settings, Space, parameters_of
 from nnrun.search.trials import Goal, Pruning, make_pruning
 from nnrun.sweeps.planning.variants import Datasets
 

@@ -25,7 +25,7 @@ from nnrun.runs.storage.reading import (
     refuse_changed,
     refuse_damaged,
 )
-from nnrun.search.choices import Draw, Label, Space, parameters_of
+from nnrun.search.settings import Draw, Label, Space, parameters_of
 from nnrun.unfinished import undone_on_failure
 
 # Proposals that no result changes: the settings of a grid, and points of a Sobol sequence.

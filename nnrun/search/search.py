@@ -16,10 +16,10 @@ from nnrun.errors import NnrunError
 from nnrun.runs.events import Listener
 from nnrun.runs.record import now
 from nnrun.runs.storage.store import Store
-from nnrun.search.choices import Draw, Setting, present
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import importance_of, make_proposer, seed_of
-from nnrun.search.source import FinalRuns, Results, SearchRuns
+from nnrun.search.runs import FinalRuns, Results, SearchRuns, Track
+from nnrun.search.settings import Draw, Setting, present
 from nnrun.search.state import (
     Before,
     Budget,
@@ -31,11 +31,10 @@ from nnrun.search.state import (
     winner_of,
     write_search,
 )
-from nnrun.search.track import Track
 from nnrun.search.trials import Clock, Pace, Trial
+from nnrun.sweeps.active_runs import SweepProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.planning.plan import Plan, RunSource, Variant
-from nnrun.sweeps.progress import SweepProgress
 
 _WRITE_SECONDS = 0.5
 # Writing search.json takes at most one in this many seconds.

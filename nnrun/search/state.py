@@ -10,11 +10,11 @@ from nnrun import __version__
 from nnrun.config.schema.search import Range
 from nnrun.runs.storage.sealed import sealed_json
 from nnrun.runs.storage.store import Store
-from nnrun.search.choices import Label, Setting, labels_of, parameters_of
 from nnrun.search.plan import SearchPlan
+from nnrun.search.settings import Label, Setting, labels_of, parameters_of
 from nnrun.search.trials import Clock, Goal, Pace, Trial
 from nnrun.sweeps.board.best import DAMAGE, FILE, SCHEMA_VERSION
-from nnrun.sweeps.board.comparison import Summary
+from nnrun.sweeps.board.means import Summary
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
 Origin = Literal["search", "default", "random"]

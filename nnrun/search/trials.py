@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Literal
 
 from nnrun.runs.record import RunRecord
-from nnrun.search.choices import Label
+from nnrun.search.settings import Label
 from nnrun.sweeps.planning.plan import PlannedRun, Variant
 
 TrialStatus = Literal["running", "completed", "pruned", "diverged", "failed", "stopped"]

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 
 from nnrun.data.dataset import Dataset
 from nnrun.data.layout import Layout
-from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.rows import refuse_if_too_big
 from nnrun.errors import ConfigError, DataError
 from nnrun.models.load import load_model, restore, weights_of, weights_shapes
 from nnrun.models.model import Model
@@ -28,7 +28,7 @@ from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.events import Listener
-from nnrun.runs.execution.described import describe_model
+from nnrun.runs.execution.descriptions import describe_model
 from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sklearn.parameters import (
@@ -40,7 +40,7 @@ from nnrun.sklearn.parameters import (
     parameters_of,
     stopping_of,
 )
-from nnrun.sweeps.picking import pick_run
+from nnrun.sweeps.named_runs import pick_run
 from nnrun.training.state import TrainingState
 
 # Rows for an estimator: zeros of sparse ones are written out, where memory allows it.

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.schema.training import TrainingConfig
-from nnrun.config.yaml.source_map import plain
+from nnrun.config.source_map import plain
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, UsageError
-from nnrun.models.files import MODEL
+from nnrun.models import MODEL
 from nnrun.models.model import Model
 from nnrun.models.task import Regression
 from nnrun.nn.network import Network

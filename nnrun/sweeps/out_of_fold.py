@@ -10,12 +10,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.characters import escaped
+from nnrun.characters import escaped, quoted
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.inference.encoded_rows import read_carried
 from nnrun.data.inference.put_aside import NpzArrays
+from nnrun.data.inference.sources import read_carried
 from nnrun.data.splits import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.frames import to_frame
@@ -28,10 +28,8 @@ from nnrun.nn.signature import Array
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import Replicate, RunRecord
-from nnrun.runs.storage.reading import read_run, refuse_damaged, refuse_unusable_model
+from nnrun.runs.storage.reading import read_run, refuse_damaged, refuse_unusable_model, require_data
 from nnrun.runs.storage.sweep_progress import ids_in
-from nnrun.runs.stored_config import require_data
-from nnrun.spreadsheet import quoted
 
 Drawn = tuple[int | None, int]
 """The seed of the split, if it has its own, and that of the run."""

@@ -13,20 +13,19 @@ from typing import Any
 
 from nnrun.config.load import config_from_dict, resolved_config
 from nnrun.data.dataset import Dataset
-from nnrun.data.memory import available_memory
+from nnrun.data.rows import available_memory
 from nnrun.engines.selection import compile_ahead
 from nnrun.errors import DataError, NnrunError, NothingSavedError, UsageError
-from nnrun.pool.task import LostTogetherError, Message, NoWorkersError, serialize_error
+from nnrun.pool import LostTogetherError, Message, NoWorkersError, serialize_error
 from nnrun.runs.events import Listener
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult, compare_published
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import SweepCounts, SweepNotes
-from nnrun.sweeps.ends import ActiveRun, RunEnds, checked
+from nnrun.sweeps.active_runs import ActiveRun, RunEnds, SweepProgress, checked
 from nnrun.sweeps.planning.plan import Plan, PlannedRun, PlannedRuns, RunSource
 from nnrun.sweeps.planning.variants import Datasets
-from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import (
     InlineWorkers,
     ProcessWorkers,
@@ -36,7 +35,7 @@ from nnrun.sweeps.workers.base import (
     most_runs,
 )
 from nnrun.sweeps.workers.job import Evaluations
-from nnrun.systems.cores import cores
+from nnrun.systems.process import cores
 from nnrun.training.state import TrainingState
 
 MOST_ATTEMPTS = 3

@@ -1,13 +1,487 @@
-"""Checks before training that the compiled engine trains a network as NumPy does.
-
-`first_update` lets both engines make the first update of a run and compares the results,
-`rounding` estimates which differences come from rounding. The check uses the very
-engine that will train, with its machine code, memory and threads, and restores everything
-afterwards: it changes no bit of the run.
-"""
+"""The first update of a run by two engines, compared, and how far rounding may set them apart."""
 
 from __future__ import annotations
 
-from nnrun.training.first_update import Disagreement, compare_engines
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from itertools import cycle, islice
+from math import log2, prod
+from typing import Any, Literal
+
+import numpy as np
+
+from nnrun.engines.base import Batches, Engine
+from nnrun.engines.numpy_engine import NumpyEngine, evaluate
+from nnrun.nn.activations import Activation
+from nnrun.nn.layer import Layer
+from nnrun.nn.layers import BatchNorm
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array, Rng
+from nnrun.training.state import copies, copy_into, live_arrays
+
+# A first update by two engines, and how far rounding may set them apart.
+
+Key = tuple[str, str]
+"""The kind of numbers and their parameter: ("gradient", "0.weight"), ("loss", "")."""
+
+Numbers = dict[Key, Array]
+
+# The share of the range of exponents by which a step is longer than the weights, so that the
+# gradient can be computed from their change.
+_LONGER = 1 / 3
+
+
+@dataclass(frozen=True)
+class FirstUpdate:
+    """The inputs of a run's first update.
+
+    Args:
+        rows: of the batch, in the training split.
+        others: rows of another batch, which the engine trains on before, so that its memory is no
+            longer fresh.
+        x: the batch.
+        target: its targets.
+        dropout: the state of the stream of dropout masks.
+        clip_norm: as for the engines.
+        losses: whether the engine was built to return the loss of a batch in training mode.
+    """
+
+    rows: Array
+    others: Array
+    x: Array
+    target: Array
+    dropout: Mapping[str, Any]
+    clip_norm: float | None
+    losses: bool
+
+    @property
+    def stream(self) -> Rng:
+        """A generator for the dropout masks of the update."""
+        bits: np.random.BitGenerator = np.random.PCG64()
+        bits.state = self.dropout
+        return np.random.Generator(bits)
+
+    def by_numpy(
+        self, network: Network, optimizer: Optimizer, x: Array, target: Array
+    ) -> tuple[Numbers, Array]:
+        """The NumPy engine's numbers, and the gradient; the weights do not change.
+
+        Args:
+            network: initialized; its buffers change.
+            optimizer: its settings are used; its arrays do not change.
+            x: the batch, in the network's dtype.
+            target: its targets, in the same dtype.
+        """
+        own, batch_loss = copy(optimizer), np.empty(1)
+        own.allocate(network.theta)
+        loss, outputs = evaluate(network, x, target)
+        engine = NumpyEngine(network, own, x, target, rng=self.stream, clip_norm=self.clip_norm)
+        engine.run(_batch(np.arange(len(x)), 0.0), batch_loss)
+        found = _evaluated(loss, outputs, batch_loss if self.losses else None)
+        return found | _trained(network, own, network.gradient), network.gradient
+
+    def by_engine(
+        self, engine: Engine, network: Network, optimizer: Optimizer, dropout: Rng, gradient: Array
+    ) -> Numbers:
+        """The numbers of a run's engine, before training begins.
+
+        Args:
+            engine: built for the network, the optimizer and the training split.
+            network: initialized; restored afterwards.
+            optimizer: allocated; restored afterwards.
+            dropout: the stream that the engine draws from; restored afterwards.
+            gradient: NumPy's; the learning rate is chosen so large that the engine's gradient can
+                be computed from the change of the weights.
+        """
+        batch_loss = np.empty(1) if self.losses else None
+        loss, outputs = engine.evaluate(self.x, self.target)
+        rate = 0.0 if optimizer.state else _readable_rate(network.theta, gradient)
+        with _put_back(network, optimizer, dropout):
+            engine.run(_batch(self.others, rate), batch_loss)
+        with _put_back(network, optimizer, dropout) as theta:
+            engine.run(_batch(self.rows, rate), batch_loss)
+            found = _evaluated(loss, outputs, batch_loss)
+            change = (
+                theta if optimizer.state else (theta - network.theta) / network.dtype.type(rate)
+            )
+            return found | _trained(network, optimizer, change)
+
+
+def _batch(rows: Array, rate: float) -> Batches:
+    return Batches(rows, np.array([0, len(rows)]), np.array([rate]))
+
+
+def lost(theta: Array, gradient: Array) -> float:
+    """The rounding error of a gradient that is computed from the change of weights."""
+    size = float(np.abs(theta).max(initial=0))
+    return float(np.finfo(theta.dtype).eps) * size / _readable_rate(theta, gradient)
+
+
+def _readable_rate(theta: Array, gradient: Array) -> float:
+    """A learning rate so large that the gradient can be computed from the change of weights.
+
+    It is a power of two, so that products are exact.
+    """
+    size, largest = (float(np.abs(array).max(initial=0)) for array in (theta, gradient))
+    if not largest:
+        return 1.0
+    most = np.finfo(theta.dtype).maxexp
+    exponent = round(log2(size or 1.0) - log2(largest) + most * _LONGER)
+    return 2.0 ** min(max(exponent, -most // 2), most // 2)
+
+
+def _evaluated(loss: float, outputs: Array, batch_loss: Array | None) -> Numbers:
+    found = {("loss", ""): np.array([loss]), ("outputs", ""): outputs}
+    return found if batch_loss is None else {**found, ("training loss", ""): batch_loss}
+
+
+def _trained(network: Network, optimizer: Optimizer, gradient: Array) -> Numbers:
+    """The results of an update: the optimizer's arrays, or the gradient if it has none; buffers."""
+    vectors = optimizer.state or {"gradient": gradient}
+    found: Numbers = {}
+    for kind, vector in vectors.items():
+        start = 0
+        for name, parameter in network.parameters.items():
+            found[kind, name] = vector[start : start + parameter.size].copy()
+            start += parameter.size
+    for name, array in network.buffers.items():
+        found[name, ""] = array.copy()
+    return found
+
+
+@contextmanager
+def _put_back(network: Network, optimizer: Optimizer, dropout: Rng) -> Iterator[Array]:
+    """Restore everything that an update changes; yields the weights from before."""
+    live, steps, state = (
+        live_arrays(network, optimizer),
+        optimizer.steps,
+        dropout.bit_generator.state,
+    )
+    saved = copies(live)
+    try:
+        yield saved["theta"]
+    finally:
+        copy_into(live, saved)
+        optimizer.steps = steps
+        dropout.bit_generator.state = state
+
+
+# How far rounding may change the numbers of an update, estimated with random rounding errors.
+#
+# Two correct engines differ by rounding: in the order of their sums, and in the last digits of
+# their functions. In a sum of n terms each term is off by a factor 1 + δ with |δ| ≤ λ √n ε, except
+# with a probability below 2 n exp(-λ²/2), for independent errors: Higham and Mary, SIAM J. Sci.
+# Comput. 41 (2019). With λ = 16 the exception never happens in practice. So the update is repeated
+# in float64, where float32's roundings are exact, and every output of a layer, forward and
+# backward, is multiplied by such a random factor. The spread of the results shows how far rounding
+# can move them, whatever the network does to errors: saturation, cancellation, depth. This is Monte
+# Carlo arithmetic: Parker, UCLA CSD-970002 (1997).
+#
+# Kinks need no special treatment. A ReLU whose input is zero up to rounding, or two equal numbers
+# in a max-pooling window, fall to either side at random, and so does everything computed from them.
+
+Rounding = Literal["none", "full", "many", "few"]
+
+_LAMBDA = 16
+# Roundings of random size are at least this power of two times the full size; only these shares of
+# the numbers are rounded at all.
+_SMALLEST = -12
+_SHARES = {"many": 1 / 2, "few": 1 / 8}
+
+
+def roundings(network: Network, rows: int) -> tuple[float, float]:
+    """λ √n ε for the longest sums of a batch with this many rows, forward and backward."""
+    forward = backward = 1.0
+    for layer in network.steps:
+        pixels = max(prod(layer.input_shape[1:]), prod(layer.output_shape[1:]))
+        forward = max(forward, layer.flops / (2 * prod(layer.output_shape)))
+        backward = max(backward, layer.flops / (2 * prod(layer.input_shape)), rows * pixels)
+        if layer.batch_dependent:
+            forward = max(forward, rows * pixels)
+    unit = _LAMBDA * float(np.finfo(network.dtype).eps)
+    return unit * forward**0.5, unit * backward**0.5
+
+
+class Rounded:
+    """An update in float64, exact or with random roundings.
+
+    Args:
+        update: the update.
+        network: initialized; it is copied.
+        optimizer: its settings are used.
+    """
+
+    def __init__(self, update: FirstUpdate, network: Network, optimizer: Optimizer) -> None:
+        self._update = update
+        self._optimizer = optimizer
+        self._network = network.copy(np.float64)
+        self._theta = self._network.theta.copy()
+        self._buffers = {name: a.copy() for name, a in self._network.buffers.items()}
+        self._forward, self._backward = roundings(network, len(update.x))
+        self._rng = np.random.default_rng(0)
+        self._rounding: Rounding = "none"
+        self.largest = 0.0  # of all outputs of layers
+        for _, layer in self._network.named_layers():
+            self._watch(layer)
+        plain = self._network.loss.gradient
+
+        def gradient(y: Array, target: Array) -> Array:
+            dy: Array = plain(y, target)
+            if self._rounding != "none":
+                self._blur(dy, self._backward)
+            return dy
+
+        vars(self._network.loss)["gradient"] = gradient
+
+    def exact(self) -> Numbers:
+        """The numbers of the update."""
+        return self._numbers("none")
+
+    def samples(self) -> Iterator[Numbers]:
+        """The numbers of the update with random roundings, without end.
+
+        In two of three samples the roundings have random sizes, and many or most are zero: a large
+        one may hide the effect of another, as when a variance is pure rounding and divides.
+        """
+        kinds: tuple[Rounding, ...] = ("full", "many", "few")
+        for rounding in cycle(kinds):
+            yield self._numbers(rounding)
+
+    def _numbers(self, rounding: Rounding) -> Numbers:
+        """The numbers of an update, with roundings of this kind."""
+        self._rounding = rounding
+        network = self._network
+        network.theta[...] = self._theta
+        for name, array in network.buffers.items():
+            array[...] = self._buffers[name]
+        x, target = (np.array(a, np.float64) for a in (self._update.x, self._update.target))
+        if rounding != "none":
+            self._blur(x, self._forward)
+            self._blur(target, self._forward)
+            for parameter in network.parameters.values():
+                # Kernels that transform weights mix those of one array.
+                size = np.abs(parameter.value).max(initial=0)
+                parameter.value += self._forward * size * self._noise(parameter.shape)
+        return self._update.by_numpy(network, self._optimizer, x, target)[0]
+
+    def _watch(self, layer: Layer) -> None:
+        """Round the layer's outputs, in place: the layer may keep them for its backward pass."""
+        plain_forward, plain_backward = layer.forward, layer.backward
+
+        def forward(x: Array, rng: Rng | None = None) -> Array:
+            y = plain_forward(x, rng)
+            if self._rounding == "none":
+                self._track_largest(y)
+                return y
+            if isinstance(layer, BatchNorm):
+                # Subtracting the mean loses digits first.
+                self._blur(layer.x_hat, self._forward, layer.inverse * _largest(layer, x))
+            self._blur(y, self._forward, _before_centring(layer, x))
+            return y
+
+        def backward(dy: Array, needs_dx: bool = True) -> Array:
+            if self._rounding == "none":
+                self._track_largest(dy)
+                return plain_backward(dy, needs_dx)
+            # A small derivative may be 1 - y with y near 1, so its error is relative to 1.
+            beside = np.abs(dy) if isinstance(layer, Activation) and needs_dx else None
+            beside = _before_centring(layer, dy) if beside is None else beside
+            dx = plain_backward(dy, needs_dx)
+            if needs_dx:
+                self._blur(dx, self._backward, beside)
+            return dx
+
+        vars(layer).update(forward=forward, backward=backward)
+
+    def _track_largest(self, y: Array) -> None:
+        self.largest = max(self.largest, float(np.abs(y).max(initial=0)))
+
+    def _blur(self, y: Array, rounding: float, beside: Array | None = None) -> None:
+        """Add random errors to a batch: for each number, for each row, and for each feature.
+
+        The error of a pixel is relative to the image's largest, since kernels mix neighbours;
+        zeros stay zeros.
+        """
+        size = np.abs(y)
+        if y.ndim == 4:
+            size = np.where(size > 0, size.max(axis=(1, 2, 3), keepdims=True), 0)
+        if beside is not None:
+            size += beside
+        some = [1] * (y.ndim - 2)
+        noise = self._noise(y.shape)
+        noise += self._noise((len(y), 1, *some))
+        noise += self._noise((1, y.shape[1], *some))
+        y += rounding * size * noise
+
+    def _noise(self, shape: tuple[int, ...]) -> Array:
+        """Random numbers between -1 and 1."""
+        noise = self._rng.uniform(-1, 1, shape)
+        if self._rounding != "full":
+            share = _SHARES[self._rounding]
+            noise *= 2.0 ** self._rng.integers(_SMALLEST, 1) * (self._rng.random() < share)
+        return noise
+
+
+def _before_centring(layer: Layer, y: Array) -> Array | None:
+    """The size of the numbers from which batch normalisation subtracts the mean; None elsewhere."""
+    if not isinstance(layer, BatchNorm):
+        return None
+    scale = np.abs(layer.inverse * layer.gamma.value.reshape(layer.view))
+    return np.asarray(scale * _largest(layer, y))
+
+
+def _largest(layer: BatchNorm, y: Array) -> Array:
+    """The largest absolute value of each feature or channel, shaped to broadcast over a batch."""
+    return np.asarray(np.abs(y).max(axis=layer.axes).reshape(layer.view))
+
+
+# The first update of a run by two engines, compared.
+
+# Larger batches are cut to this many rows, or to an eighth and one: enough for several tasks of
+# the compiled engine, which has 16 for a batch, and for one that is not full.
+_ROWS, _PART = 17, 8
+# The number of random roundings tried to explain a difference. A number at a kink falls to either
+# side with about even chances in each. They sample the effect of rounding and do not bound it, so
+# a multiple of the largest effect seen is allowed.
+_SAMPLES, _ALLOWED = 96, 10
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A number of the first update on which two engines disagree.
+
+    Args:
+        what: its name, such as `gradient of 2.weight` or `loss`.
+        found: the engine's value.
+        expected: NumPy's value.
+        rounding: the difference that rounding allows.
+    """
+
+    what: str
+    found: float
+    expected: float
+    rounding: float
+
+
+def compare_engines(
+    engine: Engine,
+    network: Network,
+    optimizer: Optimizer,
+    x: Array,
+    target: Array,
+    *,
+    batches: Batches,
+    dropout: Rng,
+    clip_norm: float | None,
+    losses: bool,
+) -> Disagreement | None:
+    """Make the first update of a run by an engine and by NumPy, compare, and restore everything.
+
+    The loss and the outputs of the batch, the gradient of every parameter and the buffers of layers
+    are compared. If NumPy's numbers are not finite, nothing is compared: where training overflows
+    depends on the order of operations, and is reported as divergence.
+
+    Args:
+        engine: built for the network, the optimizer and the training split.
+        network: initialized.
+        optimizer: allocated for it.
+        x: rows of the training split.
+        target: their targets.
+        batches: the first two.
+        dropout: the stream of dropout masks that the engine draws from.
+        clip_norm: as for the engine.
+        losses: whether the engine was built to return the losses of batches.
+
+    Returns:
+        The first number that differs beyond rounding, if any.
+    """
+    rows, others = (_few(batches, number) for number in (0, 1))
+    state = dropout.bit_generator.state
+    update = FirstUpdate(rows, others, x[rows], target[rows], state, clip_norm, losses)
+    with np.errstate(all="ignore"):
+        plain = network.copy()
+        expected, gradient = update.by_numpy(plain, optimizer, update.x, update.target)
+        if not _finite(expected):
+            return None
+        found = update.by_engine(engine, network, optimizer, dropout, gradient)
+        near = _near(expected, sum(roundings(network, len(rows))))
+        if _agree(found, expected, near):
+            return None
+        unread = lost(network.theta, gradient)
+        near = {key: size + unread * (key[0] == "gradient") for key, size in near.items()}
+        del plain, gradient
+        return _unexplained(found, expected, near, Rounded(update, network, optimizer))
+
+
+def _few(batches: Batches, number: int) -> Array:
+    start, end = batches.bounds[number : number + 2]
+    rows: Array = batches.rows[start:end]
+    return rows[: max(_ROWS, len(rows) // _PART + 1)]
+
+
+def _finite(numbers: Numbers) -> bool:
+    return all(np.isfinite(array).all() for array in numbers.values())
+
+
+def _near(expected: Numbers, rounding: float) -> dict[Key, float]:
+    """The rounding error of sums, relative to the largest numbers of the same kind.
+
+    Smaller differences are always accepted. The weights and biases of a layer are of one kind: if
+    a bias has no effect, as before batch normalisation, its gradient is pure rounding. So is that
+    of a weight whose inputs are all zero, in kernels that transform it together with others.
+    """
+    largest: dict[Key, float] = {}
+    for key, array in expected.items():
+        kind = _kind(key)
+        largest[kind] = max(largest.get(kind, 0.0), float(np.abs(array).max(initial=0)))
+    return {key: rounding * largest[_kind(key)] for key in expected}
+
+
+def _agree(found: Numbers, expected: Numbers, near: dict[Key, float]) -> bool:
+    return all((np.abs(found[key] - expected[key]) <= near[key]).all() for key in expected)
+
+
+def _kind(key: Key) -> Key:
+    what, name = key
+    return what, name.rpartition(".")[0]
+
+
+def _unexplained(
+    found: Numbers, expected: Numbers, near: dict[Key, float], rounded: Rounded
+) -> Disagreement | None:
+    """A number farther from the exact one than NumPy's rounding and random roundings explain."""
+    exact = rounded.exact()
+    precision = np.finfo(found["outputs", ""].dtype)
+    if not _finite(exact) or rounded.largest > float(precision.max) ** 0.5:
+        return None  # so large that intermediate results may overflow
+    apart = {key: np.abs(found[key].astype(np.float64) - exact[key]) for key in exact}
+    spread = {key: np.abs(expected[key] - exact[key]) for key in exact}
+    allowed: Numbers = {}
+    for sample in islice(rounded.samples(), _SAMPLES):
+        for key, array in sample.items():
+            np.fmax(spread[key], np.abs(array - exact[key]), out=spread[key])
+            allowed[key] = near[key] + _ALLOWED * spread[key] + float(precision.tiny) ** 0.5
+        if all((apart[key] <= allowed[key]).all() for key in exact):
+            return None
+    key = next(key for key in exact if not (apart[key] <= allowed[key]).all())
+    beyond = np.where(apart[key] <= allowed[key], -1, np.nan_to_num(apart[key], nan=np.inf))
+    place, (what, name) = int(beyond.argmax()), key
+    return Disagreement(
+        f"{what} of {name}" if name else what,
+        float(found[key].flat[place]),
+        float(exact[key].flat[place]),
+        float(allowed[key].flat[place]),
+    )
+
+
+# Checks before training that the compiled engine trains a network as NumPy does.
+#
+# `first_update` lets both engines make the first update of a run and compares the results,
+# `rounding` estimates which differences come from rounding. The check uses the very
+# engine that will train, with its machine code, memory and threads, and restores everything
+# afterwards: it changes no bit of the run.
 
 __all__ = ["Disagreement", "compare_engines"]

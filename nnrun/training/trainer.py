@@ -12,7 +12,7 @@ import numpy as np
 
 from nnrun.engines.base import MOST_ITERATIONS
 from nnrun.nn.signature import Array
-from nnrun.training.core import TrainingCore, find_divergence
+from nnrun.training.moment import TrainingCore, find_divergence
 from nnrun.training.state import (
     HistoryRow,
     TrainingState,

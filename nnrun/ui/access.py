@@ -23,10 +23,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from nnrun.errors import NnrunError
 from nnrun.sweeps.planning.variants import Datasets
+from nnrun.ui.form import Answers
 from nnrun.ui.pages import ROUTES
 from nnrun.ui.pages.pages import State, message
 from nnrun.ui.playing.session import IDLE_SECONDS, Sessions
-from nnrun.ui.trying import Answers
 from nnrun.ui.watcher import Listeners, Watcher, draw, draw_now, rendered, whole_number
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

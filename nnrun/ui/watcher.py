@@ -21,14 +21,13 @@ from markupsafe import Markup
 from nnrun import __version__
 from nnrun.characters import shortened
 from nnrun.config.settings import choice_of, choice_words
-from nnrun.garbage import not_collected
 from nnrun.reports.charts.chart import element
 from nnrun.reports.document import NOW, RUNS, Cell, Grid, Note, Section, StatusMark
-from nnrun.reports.examine import LoadData
 from nnrun.reports.html.overview import Found, Limits, kinds_of, with_endings
 from nnrun.reports.html.report import Report, parts_of
 from nnrun.reports.html.runs import in_progress
 from nnrun.reports.numbers import MISSING, count, duration, number, plural
+from nnrun.reports.predictions import LoadData
 from nnrun.reports.progress_words import share_words, sweep_line
 from nnrun.reports.summary import metric_label
 from nnrun.reports.templates import environment
@@ -36,6 +35,7 @@ from nnrun.runs.catalog.live import Key, LiveRuns
 from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.best import searches_of
+from nnrun.systems.process import not_collected
 
 # Parts of a page: pieces of HTML that the server sends again when they have changed.
 

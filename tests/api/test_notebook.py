@@ -47,8 +47,8 @@ def ipython(monkeypatch):
     module.get_ipython = lambda: shell
     module.display = SimpleNamespace(HTML=str, display=display)
     monkeypatch.setitem(sys.modules, "IPython", module)
-    monkeypatch.setattr("nnrun.reports.notebook._START_SECONDS", 0.0)
-    monkeypatch.setattr("nnrun.reports.notebook._REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr("nnrun.reports.notebook_blocks._START_SECONDS", 0.0)
+    monkeypatch.setattr("nnrun.reports.notebook_blocks._REFRESH_SECONDS", 0.0)
     return SimpleNamespace(shown=shown, shell=shell)
 
 

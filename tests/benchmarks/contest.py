@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 
-from nnrun.engines.compiled.generated.engine import UnsupportedError
+from nnrun.engines.generated.engine import UnsupportedError
 from tests.benchmarks.peers import PEERS, THREADED, LeftOutError, nnrun
 from tests.benchmarks.timing import TimedRun, rates
 from tests.benchmarks.works import Work

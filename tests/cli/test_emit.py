@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from nnrun.engines.compiled.tape.layers import EMITTERS
+from nnrun.engines.tape.layers import EMITTERS
 from tests.lab import write
 
 RESIDUAL = """\

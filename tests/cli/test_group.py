@@ -25,7 +25,7 @@ NEVER = ("asyncio", "multiprocessing", "psutil", "scipy", "sklearn", "jinja2", "
 # What training on numbers, with a network that has a function of its own, does not need.
 TRAINING = (
     "nnrun.config.hints",
-    "nnrun.engines.compiled.tape",
+    "nnrun.engines.tape",
     "nnrun.reports.html",
     "nnrun.runs.catalog.index",
     "nnrun.sweeps.board",

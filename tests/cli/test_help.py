@@ -12,7 +12,7 @@ import pytest
 from nnrun.cli import COMMANDS
 from nnrun.config.hints import place_of
 from nnrun.config.load import config_from_dict
-from nnrun.config.yaml.parse import Text, parse
+from nnrun.config.yaml import Text, parse
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.steps import STEPS
 from nnrun.errors import EXIT_CODES

@@ -10,8 +10,8 @@ import pytest
 from nnrun.config.schema.dataset import BuiltInConfig, DatasetConfig
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.dataset import DatasetProblem, hash_arrays
-from nnrun.data.memory import available_memory
 from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.rows import available_memory
 from nnrun.data.splits import load_dataset, make_split
 
 

@@ -45,7 +45,7 @@ from nnrun.runs.storage.reading import (
 )
 from nnrun.runs.storage.sealed import sealed
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.comparison import summarize
+from nnrun.sweeps.board.means import summarize
 from nnrun.sweeps.board.published import read_references, welch_p
 from nnrun.sweeps.workers.job import pack_result, unpack_message, unpack_result
 from tests.data.tables import CategorySettings, read_csv

@@ -17,10 +17,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from nnrun.characters import escaped
+from nnrun.characters import cell, csv_line, escaped
 from nnrun.cli.group import run
 from nnrun.reports.markup import escape
-from nnrun.spreadsheet import cell, csv_line
 from tests.hostile.conftest import Answer
 
 CONTROLS = [chr(point) for point in (*range(0x20), *range(0x7F, 0xA0)) if chr(point) not in "\n\t"]

@@ -13,7 +13,7 @@ import nnrun
 from nnrun.errors import DataError
 from nnrun.models.code.layers import NUMPY
 from nnrun.models.code.script import script
-from nnrun.reports.importance.columns import can_be_set, places_of
+from nnrun.reports.importance import can_be_set, places_of
 from tests.lab import invoke
 
 CONFIG = {

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 import nnrun
-from nnrun.data.inference.encoded_rows import UnknownCategoryWarning
+from nnrun.data.inference.sources import UnknownCategoryWarning
 from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import input_names
-from nnrun.models.onnx.export import onnx_bytes
+from nnrun.models.onnx import onnx_bytes
 
 SHOPS = [f"shop {i}" for i in range(8)]
 NEW = ["shop 3", "shop 7", "new one", "once"]

@@ -238,7 +238,7 @@ def test_values_nested_without_end_are_refused(model):
 def test_a_file_larger_than_the_memory_is_not_read(model, monkeypatch):
     """It is refused with both figures."""
     path, _ = model
-    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 1000)
+    monkeypatch.setattr("nnrun.data.rows.available_memory", lambda: 1000)
     with pytest.raises(NnrunError, match=r"model\.safetensors needs .* of memory; .* are free"):
         load(path.parent)
 

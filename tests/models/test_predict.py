@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nnrun.data import rows as mapped
-from nnrun.data.inference.encoded_rows import NpzRows
+from nnrun.data.inference.sources import NpzRows
 from nnrun.data.inference.table_rows import CsvRows
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.readers import npz as npz_arrays

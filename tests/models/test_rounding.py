@@ -9,7 +9,7 @@ import pytest
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.models.model import Model
-from nnrun.models.onnx.export import onnx_bytes
+from nnrun.models.onnx import onnx_bytes
 from nnrun.models.rounding import rounding_of
 from nnrun.nn import MeanSquared, Network, dense
 from tests.models.random_models import option_step

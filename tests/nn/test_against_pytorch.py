@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled.kernels.sizes import sparse
-from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.engines.kernels import sizes
 from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
 from nnrun.nn import LAYERS, SGD, Adam, MeanSquared, Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import CosineRestarts, OneCycle, ReduceOnPlateau
@@ -108,7 +108,7 @@ def test_weights_after_twenty_steps_of_kernels_that_skip_zeros(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ):
     """As closely where zeros are looked for in every product."""
-    monkeypatch.setattr(sparse, "suits", lambda *sizes: True)
+    monkeypatch.setattr(sizes, "may_skip_zeros", lambda *sizes: True)
     plan = draw(at_random(2000 + seed), images=seed % 2 != 0, batch_norm=True, dropout=True)
     by_kernels = partial(TapeEngine, batch_size=BATCH, threads=2)
     compare(plan, STABLE[seed % len(STABLE)], None, np.float64, 1e-10, by_kernels)

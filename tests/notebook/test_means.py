@@ -17,7 +17,7 @@ import pytest
 
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.runs.events import Listener
-from nnrun.sweeps.board.comparison import summarize
+from nnrun.sweeps.board.means import summarize
 from nnrun.sweeps.board.published import LEVEL, holm, read_references, welch_p
 from tests.notebook.conftest import CONFIGS
 from tests.notebook.false_alarms import false_alarms

@@ -13,7 +13,7 @@ import nnrun
 from nnrun.errors import UsageError
 from nnrun.models.code.layers import NUMPY, TORCH
 from nnrun.models.code.script import script
-from nnrun.models.onnx.export import onnx_bytes
+from nnrun.models.onnx import onnx_bytes
 from nnrun.nn.formulas import Expression, FormulaError
 from nnrun.plugins import load
 

@@ -26,7 +26,7 @@ from nnrun.reports.document import (
 )
 from nnrun.reports.html.runs import drawn
 from nnrun.reports.markup import document_markdown
-from nnrun.reports.notebook import document_html
+from nnrun.reports.notebook_blocks import document_html
 from nnrun.reports.templates import environment
 from nnrun.reports.terminal.fitting import document
 

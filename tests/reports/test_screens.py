@@ -21,11 +21,10 @@ from nnrun.reports.checks import gradients_table
 from nnrun.reports.comparison import letter
 from nnrun.reports.row_names import Names
 from nnrun.reports.terminal import fitting
-from nnrun.reports.terminal.boards import comparison_tables, leaderboard_tables
 from nnrun.reports.terminal.fitting import Column, FittedTable, table_of
-from nnrun.reports.terminal.plan import Outlook, plan_table
-from nnrun.reports.terminal.runs import runs_table
+from nnrun.reports.terminal.lists import runs_table
 from nnrun.reports.terminal.show import run_in_full
+from nnrun.reports.terminal.sweeps import Outlook, comparison_tables, leaderboard_tables, plan_table
 from nnrun.runs.catalog.compare import compare
 from nnrun.runs.catalog.summary import RunSummary, by_time, varied
 from nnrun.sweeps.board.leaderboard import make_leaderboard
@@ -171,7 +170,7 @@ def year(monkeypatch):
     """Sets the year of now; the screens were recorded in that of their runs."""
 
     def make(number: int) -> None:
-        monkeypatch.setattr("nnrun.reports.terminal.runs.now", lambda: f"{number}-06-07T08:09:10")
+        monkeypatch.setattr("nnrun.reports.terminal.lists.now", lambda: f"{number}-06-07T08:09:10")
 
     make(2026)
     return make

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.tape.layers import EMITTERS
+from nnrun.engines.tape.layers import EMITTERS
 from nnrun.errors import ConfigError
 from nnrun.models.load import weights_views
 from nnrun.nn.initializers import Initializer
 from nnrun.runs.diagnosis import describe_divergence
-from nnrun.runs.execution.described import describe_network
+from nnrun.runs.execution.descriptions import describe_network
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.training.stopping import Divergence
 

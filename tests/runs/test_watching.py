@@ -13,7 +13,7 @@ from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import extend, train
-from nnrun.runs.storage.files import frames, read_watched
+from nnrun.runs.storage.contents import frames, read_watched
 from nnrun.runs.storage.reading import REPORT, WATCHED
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verify import verify

@@ -9,8 +9,8 @@ import pytest
 from nnrun.config.schema.network import stack_layers
 from nnrun.config.schema.search import Choice, read_distribution
 from nnrun.errors import UsageError
-from nnrun.search.choices import Space, parameters_of, present, with_hidden
 from nnrun.search.proposer import all_draws, drawn_with, make_proposer
+from nnrun.search.settings import Space, parameters_of, present, with_hidden
 from nnrun.search.trials import stops_of
 
 LAYERS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnrun.cli.search_results import _left_out
+from nnrun.cli.search import _left_out
 from nnrun.reports.progress_words import sweep_line
 from nnrun.runs.events import Listener
 from nnrun.runs.storage.sweep_progress import SweepNotes

@@ -108,7 +108,7 @@ def report(tables: int) -> Iterator[str]:
         "95% of leaderboards are to keep the row that is truly best. This page measures it on "
         "tables whose truth is known, beside the rule that leaderboards had before, which asked "
         "another question: that of equal rows none is called worse. The rule and its sources are "
-        "in `nnrun/sweeps/board/comparison.py`. All shares are in percent, of "
+        "in `nnrun/sweeps/board/means.py`. All shares are in percent, of "
         f"{tables:,} tables a cell, and of {tables // _FEWER:,} for the rule before, which takes "
         f"them one by one; random numbers from seed {SEED}, fixed before looking. n seeds, and 20% "
         "of the rows tested where splits are drawn."

@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import nnrun.sklearn
 from nnrun.config.load import load_config
-from nnrun.data.inference.encoded_rows import UnknownCategoryWarning
+from nnrun.data.inference.sources import UnknownCategoryWarning
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load_model as load
 from nnrun.runs.lifecycle import train
@@ -476,7 +476,7 @@ def test_sparse_rows_are_the_same_rows(form):
 
 def test_sparse_rows_that_memory_does_not_hold_are_refused(monkeypatch):
     """With what their zeros would take, before any is written."""
-    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 1_000_000)
+    monkeypatch.setattr("nnrun.data.rows.available_memory", lambda: 1_000_000)
     rows = scipy.sparse.csr_array((1000, 1000))
     with pytest.raises(ValueError, match=r"with its zeros, needs 8\.0 MB of memory; 1\.0 MB are"):
         NetworkRegressor().fit(rows, np.arange(1000.0))

@@ -17,13 +17,13 @@ from threading import Event, Thread
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.engines.compiled.generated.cost import compiling_seconds
+from nnrun.engines.generated.cost import compiling_seconds
 from nnrun.errors import NnrunError
 from nnrun.reports.live.work import Work
-from nnrun.reports.terminal.boards import MOST_ROWS
+from nnrun.reports.terminal.sweeps import MOST_ROWS
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.ends import RunEnds
+from nnrun.sweeps.active_runs import RunEnds
 from nnrun.sweeps.planning import validate
 from nnrun.sweeps.sweep import Sweep
 from tests.forked import nnrun

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.engines.compiled.tape.plan import ExecutionPlan
+from nnrun.engines.tape.plan import ExecutionPlan
 from nnrun.runs.execution import execute as selfcheck
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -27,7 +27,7 @@ FUNCTIONS = IRIS.replace("batch_size: 8", "batch_size: 8, engine: compiled")
 # Every row of a batch is the first row of the data.
 WRONG = """
 from nnrun.config.load import load_config
-from nnrun.engines.compiled.tape.plan import ExecutionPlan
+from nnrun.engines.tape.plan import ExecutionPlan
 from nnrun.sweeps.workers.base import main
 
 right = ExecutionPlan.by_rows

@@ -16,7 +16,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
-from nnrun.pool.task import WorkerLostError
+from nnrun.pool import WorkerLostError
 from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.runs.events import Listener
 from nnrun.runs.lifecycle import train
@@ -282,7 +282,7 @@ def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
 # A worker whose runs wait, once they have said how far they are, until they are stopped.
 WAITING = """
 import time
-from nnrun.pool.processes import _SocketChannel
+from nnrun.pool import _SocketChannel
 from nnrun.sweeps.workers import job
 from nnrun.sweeps.workers.base import main
 

@@ -8,8 +8,8 @@ import llvmlite.binding as llvm
 import pytest
 
 from nnrun.compiler import machine
-from nnrun.engines.compiled.kernels import KERNELS, LOOPS, unit_of
-from nnrun.engines.compiled.kernels.build import build
+from nnrun.engines.kernels import KERNELS, LOOPS, unit_of
+from nnrun.engines.kernels.build import build
 
 # Of Windows' C library, and of `symbols` in `nnrun/systems/windows.py`.
 KNOWN = {"memset"} | {"_fltused", "clock_gettime", "sched_yield"}

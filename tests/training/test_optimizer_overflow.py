@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.generated.engine import CompiledEngine
-from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.engines.generated.engine import CompiledEngine
 from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
 from nnrun.nn import SGD, Adam
 
 ENGINES = {

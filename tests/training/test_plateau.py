@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
 from nnrun.nn.schedules import ReduceOnPlateau
 
 

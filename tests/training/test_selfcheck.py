@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.engines.selection import build_engine
+from nnrun.engines.tape.engine import TapeEngine
 from nnrun.nn import (
     SGD,
     Adam,
@@ -24,7 +24,7 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-from nnrun.training import first_update as check
+from nnrun.training import selfcheck as check
 from nnrun.training.selfcheck import compare_engines
 from nnrun.training.state import copies, live_arrays
 

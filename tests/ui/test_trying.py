@@ -13,7 +13,7 @@ import nnrun
 from nnrun.characters import escaped
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.models.load import load_model as load
-from nnrun.reports.examine import last_split, prepared_again
+from nnrun.reports.predictions import last_split, prepared_again
 from nnrun.sweeps.planning.variants import Datasets
 from tests.ui.conftest import run_of
 

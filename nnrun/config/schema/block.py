@@ -23,9 +23,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.scalars import write_scalar
-from nnrun.config.yaml.source_map import Part
+from nnrun.config.source_map import Part
+from nnrun.config.yaml import KeyPath, write_scalar
 from nnrun.suggestions import is_slip, nearest, suggestion
 
 if TYPE_CHECKING:

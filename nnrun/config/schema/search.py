@@ -20,8 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 from nnrun.config.names import changes_nothing
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue, show
 from nnrun.config.schema.fields import Flag, Integer, Kind, OneOf
-from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.scalars import flow
+from nnrun.config.yaml import KeyPath, flow
 from nnrun.suggestions import nearest, suggestion
 
 FORMS = ("uniform", "log_uniform", "int", "choice")

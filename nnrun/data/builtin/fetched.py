@@ -27,9 +27,9 @@ import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem, hash_arrays, pixel_names
 from nnrun.data.layout import Columns
-from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.opening import disk_errors, fault_of, file_sha256, open_data
+from nnrun.data.rows import refuse_if_too_big
 from nnrun.errors import DataError, NnrunError
 from nnrun.unfinished import undone_on_failure
 

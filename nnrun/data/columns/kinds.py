@@ -17,7 +17,7 @@ from nnrun.data.columns.cells import DateCells, NumberCells
 from nnrun.data.columns.column import Column, Number, text_of
 from nnrun.data.columns.date_formats import ISO_DATES, DateFormat
 from nnrun.data.columns.number_formats import NumberFormat
-from nnrun.data.settings import ColumnSettings, DatasetSettings, LagSettings
+from nnrun.data.protocols import ColumnSettings, DatasetSettings, LagSettings
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.characters import csv_line
 from nnrun.data.columns.cell_errors import MISSING_NUMBERS, Problems, UnseenCategories
-from nnrun.spreadsheet import csv_line
 
 Lines = Sequence[int] | npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]

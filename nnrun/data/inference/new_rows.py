@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nnrun.data.columns.kinds import Lag
-from nnrun.data.inference.encoded_rows import NpzRows, Rows, WeightColumn
+from nnrun.data.inference.sources import NpzRows, Rows, WeightColumn
 from nnrun.data.inference.table_rows import CsvRows, LagRows
 from nnrun.data.layout import Layout
 from nnrun.data.readers.excel import table_in

@@ -18,7 +18,8 @@ from nnrun.data.columns.cells import LabelCells, NumberCells, WeightCells
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.kinds import Lag
 from nnrun.data.columns.table import Cells, Table
-from nnrun.data.inference.encoded_rows import (
+from nnrun.data.inference.put_aside import BadRows, CsvAside
+from nnrun.data.inference.sources import (
     RowBatch,
     Rows,
     UnknownCategoryWarning,
@@ -28,10 +29,9 @@ from nnrun.data.inference.encoded_rows import (
     texts,
     with_time,
 )
-from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.layout import Layout, joined
-from nnrun.data.readers.history import History, fill, rows_before
 from nnrun.data.readers.opening import disk_errors
+from nnrun.data.readers.table import History, fill, rows_before
 from nnrun.errors import DataError, UsageError
 from nnrun.nn.signature import Array
 from nnrun.suggestions import MAX_LISTED, nearest

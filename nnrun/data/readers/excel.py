@@ -20,8 +20,6 @@ from typing import Any, BinaryIO
 from nnrun.characters import escaped
 from nnrun.data.columns.cell_errors import Mistake, Problems, about_width
 from nnrun.data.columns.table import Part, Table
-from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.arrow import ParquetTable, cells_of, checked_header, has_times
 from nnrun.data.readers.opening import (
     Format,
     damage_errors,
@@ -31,6 +29,7 @@ from nnrun.data.readers.opening import (
     refuse_bytes_before,
     why_no_file,
 )
+from nnrun.data.readers.parquet import ParquetTable, cells_of, checked_header, has_times
 from nnrun.data.readers.text_lines import (
     LONGEST_LINE,
     NUMBERS_AS_HEADER,
@@ -39,6 +38,7 @@ from nnrun.data.readers.text_lines import (
     check_blank,
     unnamed,
 )
+from nnrun.data.rows import refuse_if_too_big
 from nnrun.errors import DataError, UsageError, clipped
 
 _ROWS = 1024

@@ -25,10 +25,9 @@ from numpy.lib import format as npy
 
 from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
 from nnrun.data.labels import check_classes, ordered_classes
-from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.protocols import SplitSettings
 from nnrun.data.readers.opening import damage_errors, file_sha256, open_data, refuse_bytes_before
-from nnrun.data.rows import LARGE, all_finite, block_rows, kept, map_array
-from nnrun.data.settings import SplitSettings
+from nnrun.data.rows import LARGE, all_finite, block_rows, kept, map_array, refuse_if_too_big
 from nnrun.errors import DataError, first_of
 from nnrun.nn.signature import Array
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnrun import __version__
-from nnrun.characters import escaped
+from nnrun.characters import escaped, quoted
 from nnrun.data.columns import date_formats as dates
 from nnrun.data.columns import number_formats as numbers
 from nnrun.data.columns.categories import Categorical, Embedding, OneHot, TargetMean
@@ -42,7 +42,6 @@ from nnrun.models.task import Classification
 from nnrun.models.writing import label_cells, prediction_names, spelled
 from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
-from nnrun.spreadsheet import quoted
 
 # What columns of a CSV file become in x, as lines of a script.
 

@@ -15,7 +15,7 @@ from nnrun.plugins.checker import subject as behaviour
 from nnrun.plugins.checker import subject as samples
 from nnrun.plugins.checker.findings import Failed, Finding, PartReport, differing, first_difference
 from nnrun.plugins.checker.mistakes import ZERO, Gradient, Jacobian, Mistake, jacobian, name_mistake
-from nnrun.plugins.checker.others import OTHERS, check_loss, compare_layer
+from nnrun.plugins.checker.reference_checks import OTHERS, check_loss, compare_layer
 from nnrun.plugins.checker.subject import Subject, Trial, accepts, backward, calling
 from nnrun.plugins.kinds import check_name
 from nnrun.plugins.part import Part

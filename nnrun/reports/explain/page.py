@@ -16,9 +16,9 @@ from nnrun.nn.signature import shape_text
 from nnrun.reports.charts.chart import DARK, LIGHT, ON_DARK, PAGE, variables
 from nnrun.reports.document import Figures, Note
 from nnrun.reports.explain.document import Numbers, phases
-from nnrun.reports.film_charts import film_charts
 from nnrun.reports.markup import sentence
 from nnrun.reports.templates import content_policy, environment, resource
+from nnrun.reports.watched import film_charts
 
 _PACKAGE, _CHARTS = "nnrun.reports.explain", "nnrun.reports.html"
 # Of larger arrays the ends of every axis are shown.

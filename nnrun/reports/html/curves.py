@@ -9,9 +9,9 @@ from math import inf, isfinite, log10
 from typing import Any, NamedTuple
 
 from nnrun.characters import shortened
-from nnrun.config.canonical_json import canonical_json
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import (
+    canonical_json,
     choice_of,
     choice_words,
     differing,
@@ -19,7 +19,7 @@ from nnrun.config.settings import (
     told_apart,
     value_words,
 )
-from nnrun.metrics.table import LOSS, bounds_of
+from nnrun.metrics import LOSS, bounds_of
 from nnrun.reports.boards import values_of
 from nnrun.reports.charts.chart import CIVIDIS, Chart
 from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
@@ -28,7 +28,7 @@ from nnrun.reports.document import Block, Curve, Curves, Figures, Note
 from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.row_names import names_of
 from nnrun.reports.summary import History, curve_names, metric_label
-from nnrun.sweeps.board.comparison import mean_of, summarize
+from nnrun.sweeps.board.means import mean_of, summarize
 from nnrun.sweeps.board.stored import Standing, StoredBoard, StoredVariant
 
 _MOST_POINTS = 60

@@ -17,9 +17,9 @@ from nnrun.reports.charts.pictures import block_means, mosaic, signed_picture
 from nnrun.reports.charts.scatter import histogram
 from nnrun.reports.charts.surface import Point, decision_surface
 from nnrun.reports.document import Block, Cell, Figures, Folded, Gallery, Grid, Note
-from nnrun.reports.examine import Histogram, Predictions, layer_outputs
-from nnrun.reports.html.rows import are_images, image_of, place_of
+from nnrun.reports.html.predictions import are_images, image_of, place_of
 from nnrun.reports.numbers import count, last_digit, number, plural, rounded, shape
+from nnrun.reports.predictions import Histogram, Predictions, layer_outputs
 from nnrun.reports.summary import layer_kind, layers_by_name, split_title
 from nnrun.runs.record import RunRecord
 

@@ -26,7 +26,7 @@ from nnrun.runs.record import Replicate, RunRecord, by_seed
 from nnrun.runs.storage.reading import REPORT, damaged, read_run
 from nnrun.sweeps.board.best import Searches, is_searched
 from nnrun.sweeps.board.stored import Standing, StoredBoard, ordered_by
-from nnrun.sweeps.picking import pick_run
+from nnrun.sweeps.named_runs import pick_run
 
 ENDED = ("completed", "diverged", "stopped", "failed")
 _WHY = {RUNNING: "it is in progress", QUEUED: "it waits in a sweep"}

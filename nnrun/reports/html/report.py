@@ -28,7 +28,6 @@ from nnrun.reports.document import (
     Verdict,
     charts_of,
 )
-from nnrun.reports.examine import LoadData
 from nnrun.reports.html.curves import board_curves, grid_blocks
 from nnrun.reports.html.overview import (
     ENDED,
@@ -45,6 +44,7 @@ from nnrun.reports.html.overview import (
 from nnrun.reports.html.runs import RunSections, in_progress, run_sections
 from nnrun.reports.html.searches import search_sections
 from nnrun.reports.numbers import count, plural
+from nnrun.reports.predictions import LoadData
 from nnrun.reports.run_verdict import run_verdict, summary_verdict
 from nnrun.reports.summary import History
 from nnrun.reports.templates import content_policy, environment, resource

@@ -12,9 +12,9 @@ from nnrun.characters import shortened
 from nnrun.config.load import canonical, config_from_dict
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import choice_of, choice_words, flatten
-from nnrun.config.yaml.scalars import flow
+from nnrun.config.yaml import flow
 from nnrun.errors import NnrunError
-from nnrun.models.files import MODEL
+from nnrun.models import MODEL
 from nnrun.models.load import load_model as load
 from nnrun.models.model import Model
 from nnrun.reports.charts.chart import Chart
@@ -33,16 +33,20 @@ from nnrun.reports.document import (
     Settings,
     StatusMark,
 )
-from nnrun.reports.examine import LoadData, Predictions, predictions_of
 from nnrun.reports.html.curves import by_split, figures_of
 from nnrun.reports.html.layers import activity_blocks, layer_blocks, surface_blocks, weight_blocks
-from nnrun.reports.html.predictions import agree, class_blocks, curve_blocks, regression_blocks
-from nnrun.reports.html.rows import boundary_blocks
+from nnrun.reports.html.predictions import (
+    agree,
+    boundary_blocks,
+    class_blocks,
+    curve_blocks,
+    regression_blocks,
+)
 from nnrun.reports.html.training import film_blocks, training_blocks
-from nnrun.reports.importance.document import importance_blocks
-from nnrun.reports.importance.measure import importance_of
+from nnrun.reports.importance import importance_blocks, importance_of
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
+from nnrun.reports.predictions import LoadData, Predictions, predictions_of
 from nnrun.reports.progress_words import share_words, sweep_line, telling
 from nnrun.reports.run import Part, curves_of, run_parts
 from nnrun.runs.catalog.summarize import PLACES

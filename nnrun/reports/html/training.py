@@ -17,11 +17,11 @@ from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.document import Block, Figures, Folded, Note
-from nnrun.reports.examine import Predictions
-from nnrun.reports.film_charts import film_charts
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, number
-from nnrun.reports.watched_words import (
+from nnrun.reports.predictions import Predictions
+from nnrun.reports.watched import (
+    film_charts,
     inside_table,
     layer_kind_of,
     layer_places,
@@ -29,7 +29,7 @@ from nnrun.reports.watched_words import (
     main_parameter,
 )
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.files import frames, read_watched
+from nnrun.runs.storage.contents import frames, read_watched
 from nnrun.training.watched import Watched
 
 _MOST_POINTS = 30

@@ -28,12 +28,12 @@ from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summarize import score_of
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.board.comparison import half_interval
+from nnrun.sweeps.board.means import half_interval
 from nnrun.sweeps.planning.plan import Comparable
 
 if TYPE_CHECKING:
+    from nnrun.sweeps.active_runs import SweepProgress
     from nnrun.sweeps.planning.plan import PlannedRun
-    from nnrun.sweeps.progress import SweepProgress
     from nnrun.training.trainer import Progress
 
 _TRUST = 3.0

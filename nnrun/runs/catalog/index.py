@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from nnrun.garbage import not_collected
 from nnrun.runs.catalog.index_file import IndexFile, Line
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.sweep_progress import folders, names_in
+from nnrun.systems.process import not_collected
 
 FILE = ".index.sqlite"
 # With fewer runs, reading them all is fast enough.

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.nn.sequential import dotted
-from nnrun.runs.diagnosis.data import (
+from nnrun.runs.diagnosis.inputs import (
     FACTOR,
     DiagnosisInput,
     Diagnostic,

@@ -7,7 +7,7 @@ from math import log10
 
 import numpy as np
 
-from nnrun.runs.diagnosis.data import (
+from nnrun.runs.diagnosis.inputs import (
     ERRORS,
     FACTOR,
     DiagnosisInput,

@@ -7,8 +7,7 @@ from math import floor, log10
 
 import numpy as np
 
-from nnrun.metrics.compute import roc_auc
-from nnrun.metrics.table import are_unequal
+from nnrun.metrics import are_unequal, roc_auc
 from nnrun.models.task import Classification
 from nnrun.nn import ACTIVATIONS
 from nnrun.nn.activations.base import Activation
@@ -17,7 +16,7 @@ from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis.data import (
+from nnrun.runs.diagnosis.inputs import (
     ERRORS,
     DiagnosisInput,
     Diagnostic,

@@ -14,14 +14,14 @@ from nnrun import __version__
 from nnrun.engines.base import Batches, Engine, Sampler
 from nnrun.engines.selection import build_engine
 from nnrun.errors import EngineFaultError, NnrunError, PluginFaultError
-from nnrun.metrics.table import larger_is_better
+from nnrun.metrics import larger_is_better
 from nnrun.models.task import Task
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.nn.optimizers import Optimizer
 from nnrun.plugins.loading import checks_gradients
 from nnrun.plugins.running import describe_fault
 from nnrun.runs.events import Listener
-from nnrun.runs.execution.environment import environment, run_arithmetic
+from nnrun.runs.execution.descriptions import environment, run_arithmetic
 from nnrun.runs.execution.reference_models import train_beside
 from nnrun.runs.execution.result import trained_result
 from nnrun.runs.preparation.gradients import check_run_gradients

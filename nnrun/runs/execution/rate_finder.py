@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.config.load import Experiment
 from nnrun.config.schema.training import ScheduleConfig
-from nnrun.runs.execution.environment import run_arithmetic
+from nnrun.runs.execution.descriptions import run_arithmetic
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared

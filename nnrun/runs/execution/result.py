@@ -34,13 +34,13 @@ from nnrun.runs.diagnosis import (
     diagnose,
     diagnose_divergence,
 )
-from nnrun.runs.execution.described import (
+from nnrun.runs.execution.descriptions import (
     Description,
     describe_dataset,
     describe_model,
     described_network,
+    environment,
 )
-from nnrun.runs.execution.environment import environment
 from nnrun.runs.metrics import metrics_of_splits
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import (

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.schema.network import NetworkConfig
 from nnrun.config.schema.training import TrainingConfig
-from nnrun.config.yaml.parse import KeyPath
-from nnrun.data.dataset import Dataset, Task
-from nnrun.metrics.table import LOSS, Metric, are_unequal, find, names_of
+from nnrun.config.yaml import KeyPath
+from nnrun.data.dataset import Dataset, DatasetProblem, Task
+from nnrun.data.split_rows import Split, SplitData
+from nnrun.metrics import LOSS, Metric, are_unequal, find, names_of
 from nnrun.models.model import Blocks, with_embeddings
 from nnrun.models.task import gives_probabilities
 from nnrun.nn.activations import Activation
@@ -21,7 +25,7 @@ from nnrun.nn.losses import LOSSES
 from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
-from nnrun.nn.signature import shape_text
+from nnrun.nn.signature import Array, shape_text
 from nnrun.training.augment import Augmentation
 
 # The task of a data file, inferred from the loss and the network.
@@ -351,3 +355,73 @@ def _better(size: int, rows: int) -> int:
     """The nearest batch size that leaves no single row, the larger of two; `rows` always works."""
     near = (size + sign * step for step in count(1) for sign in (1, -1))
     return next(found for found in near if 1 < found <= rows and rows % found != 1)
+
+
+# The weight of each row in the loss, from the column of weights and the weights of classes.
+
+_COLUMN = ("dataset", "columns", "weight")
+_CLASSES = ("training", "class_weight")
+
+
+def class_factors(
+    rule: str | Mapping[str, float] | None, classes: Sequence[str], train: SplitData
+) -> Array | None:
+    """The factor of each class, (classes,); None if classes have no weights.
+
+    `balanced` gives all classes the same sum of weights in the training split, as scikit-learn's
+    `compute_class_weight` does: the sum of all weights, divided by the number of classes there and
+    by the sum of the class. A label without a weight has 1.
+    """
+    if rule is None:
+        return None
+    if not isinstance(rule, str):
+        return np.array([rule.get(name, 1.0) for name in classes])
+    sums = np.bincount(train.y, train.weight, len(classes)).astype(np.float64)
+    there = sums > 0
+    factors = np.ones(len(classes))
+    factors[there] = sums.sum() / (there.sum() * sums[there])
+    return factors
+
+
+def row_weights(part: SplitData, factors: Array | None) -> Array | None:
+    """The weight of each row, the class's included; None if rows have no weights."""
+    if factors is None:
+        return part.weight
+    by_class: Array = factors[part.y]
+    return by_class if part.weight is None else by_class * part.weight
+
+
+def relative(weights: Array | None) -> Array | None:
+    """The weights divided by their mean, so that a loss over all rows is a weighted mean."""
+    if weights is None:
+        return None
+    largest = float(weights.max(initial=0))
+    if not largest:
+        return weights
+    scaled = weights / largest  # the sum of large weights may overflow
+    found: Array = scaled / scaled.mean()
+    return found
+
+
+def check_weights(
+    split: Split, classes: Sequence[str], rule: str | Mapping[str, float] | None
+) -> None:
+    """Raise a DatasetProblem if weights leave a split without rows, or name unknown classes."""
+    problems: list[tuple[Any, str]] = []
+    if isinstance(rule, Mapping):
+        known = ", ".join(classes[:10]) + ", …" * (len(classes) > 10)
+        problems += [
+            ((*_CLASSES, name), f"'{name}' is no class; the classes are {known}")
+            for name in rule
+            if name not in classes
+        ]
+    if rule is not None and not classes:
+        problems = [(_CLASSES, "there are no classes: this is regression")]
+    factors = None if problems else class_factors(rule, classes, split.train)
+    for name, part in {"train": split.train, **split.held_out}.items():
+        if part.weight is not None and not part.weight.any():
+            problems.append((_COLUMN, f"every row of the {name} split has a weight of 0"))
+        elif factors is not None and not np.any(row_weights(part, factors)):
+            problems.append((_CLASSES, f"every row of the {name} split has a weight of 0"))
+    if problems:
+        raise DatasetProblem(problems)

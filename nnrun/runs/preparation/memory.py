@@ -7,8 +7,7 @@ from math import prod
 
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.memory import available_memory
-from nnrun.data.rows import is_mapped
+from nnrun.data.rows import available_memory, is_mapped
 from nnrun.engines.selection import buffers
 from nnrun.nn.network import Network, chunk_rows, once_for_each
 from nnrun.runs.preparation.build import Mismatch

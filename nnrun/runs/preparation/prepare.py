@@ -14,14 +14,14 @@ from nnrun.config.load import Experiment, canonical, config_from_dict
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.schema.training import SweepConfig
-from nnrun.config.yaml.parse import KeyPath
-from nnrun.config.yaml.source_map import Source
+from nnrun.config.source_map import Source
+from nnrun.config.yaml import KeyPath
 from nnrun.data.columns.categories import target_means
 from nnrun.data.columns.column import TrainingRows
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.protocols import DatasetSettings
 from nnrun.data.rows import all_finite, array_blocks
-from nnrun.data.settings import DatasetSettings
 from nnrun.data.split_rows import Split, SplitData
 from nnrun.data.splits import check_categories, load_dataset, make_split, with_training_categories
 from nnrun.data.steps import L2, Binarize, MinMax, PerChannel, Standard
@@ -38,6 +38,7 @@ from nnrun.runs.preparation.build import (
     InferredTask,
     Mismatch,
     check_batches,
+    check_weights,
     infer_task,
     metric_mismatches,
     network_mismatches,
@@ -46,9 +47,8 @@ from nnrun.runs.preparation.build import (
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.preparation.row_weights import check_weights
 from nnrun.runs.record import Identity
-from nnrun.runs.stored_config import with_data
+from nnrun.runs.storage.reading import with_data
 from nnrun.training.state import PreparedSplit, Streams
 
 # A model of scikit-learn that is ready to be trained.

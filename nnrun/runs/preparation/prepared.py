@@ -27,10 +27,16 @@ from nnrun.nn.schedules import Constant, Schedule
 from nnrun.nn.signature import Array
 from nnrun.plugins.part import Part
 from nnrun.runs.metrics import baselines_of
-from nnrun.runs.preparation.build import augmentation_of, build_network, reason_of_task
+from nnrun.runs.preparation.build import (
+    augmentation_of,
+    build_network,
+    class_factors,
+    reason_of_task,
+    relative,
+    row_weights,
+)
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
-from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.runs.record import Identity
 from nnrun.training.augment import Augmentation
 from nnrun.training.state import PreparedSplit, Streams, drawn_parts, most_rows, rows_taken

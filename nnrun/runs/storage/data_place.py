@@ -141,7 +141,7 @@ def _is_shared(project: Path, folder: Path) -> bool:
 
 
 def _list() -> Path:
-    from nnrun.systems.caches import cache_folder  # noqa: PLC0415  # needed for data elsewhere only
+    from nnrun.systems.process import cache_folder  # noqa: PLC0415  # needed for data elsewhere only
 
     return cache_folder() / "data"
 

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from nnrun.config.names import is_written
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.storage.contents import files_of, pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.data_place import stored_config, without_folders
 from nnrun.runs.storage.durable import (
     acquire,
@@ -25,7 +26,6 @@ from nnrun.runs.storage.durable import (
     remove_leftovers,
     write_together,
 )
-from nnrun.runs.storage.files import files_of, pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.group_commit import GroupCommit
 from nnrun.runs.storage.progress import PROGRESS, write_unforced
 from nnrun.runs.storage.reading import CHECKPOINT, OPTIONAL, StoredRun, read_run

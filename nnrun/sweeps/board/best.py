@@ -16,9 +16,8 @@ from typing import Any
 
 from nnrun.config.names import SPLITS, is_name
 from nnrun.config.settings import BESIDE
-from nnrun.config.yaml.scalars import dump
+from nnrun.config.yaml import dump
 from nnrun.errors import DamageError, UsageError
-from nnrun.garbage import not_collected
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import COMPLETED, IN_PROGRESS, RunSummary
 from nnrun.runs.record import RunRecord
@@ -28,6 +27,7 @@ from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Row, read_board
 from nnrun.sweeps.board.stored import StoredVariant, ordered_by, stored_variants
 from nnrun.sweeps.board.verdicts import completed_runs, known_values
+from nnrun.systems.process import not_collected
 
 FILE = "search.json"
 AGAIN = "the same nnrun search again writes it anew, and trains no run that is stored"

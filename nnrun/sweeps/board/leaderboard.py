@@ -10,10 +10,11 @@ from hashlib import sha256
 from math import inf
 
 from nnrun.config.names import CHOOSING, SPLITS
-from nnrun.metrics.table import bounds_of
+from nnrun.metrics import bounds_of
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import Replicate, among_equals
-from nnrun.sweeps.board.comparison import mean_of, outlined, summarize
+from nnrun.sweeps.active_runs import Member, SweepProgress
+from nnrun.sweeps.board.means import mean_of, outlined, summarize
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.verdicts import (
     Verdict,
@@ -24,9 +25,8 @@ from nnrun.sweeps.board.verdicts import (
     values_of,
     verdicts,
 )
-from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
 from nnrun.sweeps.planning.plan import Comparable, Variant
-from nnrun.sweeps.progress import Member, SweepProgress
+from nnrun.sweeps.planning.variants import mean_rows, overlap_of
 
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:

@@ -16,9 +16,9 @@ from nnrun.config.names import SPLITS
 from nnrun.data.readers.opening import open_named
 from nnrun.errors import UsageError
 from nnrun.runs.record import Replicate
-from nnrun.sweeps.board.comparison import AS_WRITTEN, CONFIDENCE, Standings, Summary, summarize
+from nnrun.sweeps.active_runs import SweepProgress
+from nnrun.sweeps.board.means import AS_WRITTEN, CONFIDENCE, Standings, Summary, summarize
 from nnrun.sweeps.board.variance import Components, Layout, error_of, numbers
-from nnrun.sweeps.progress import SweepProgress
 
 # What a sweep of this design could show, and what more seeds or splits would.
 

@@ -14,11 +14,11 @@ from nnrun.config.settings import BESIDE
 from nnrun.errors import DamageError, UsageError
 from nnrun.runs.record import is_run_id
 from nnrun.runs.storage.sealed import read_sealed
-from nnrun.sweeps.board.comparison import AS_WRITTEN, CONFIDENCE, Summary
+from nnrun.sweeps.active_runs import SweepProgress
+from nnrun.sweeps.board.means import AS_WRITTEN, CONFIDENCE, Summary
 from nnrun.sweeps.board.published import Shown
 from nnrun.sweeps.board.verdicts import Beside
 from nnrun.sweeps.planning.plan import Shard
-from nnrun.sweeps.progress import SweepProgress
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -12,10 +12,11 @@ import numpy as np
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE, choice_words
-from nnrun.metrics.table import is_share, span_of
+from nnrun.metrics import is_share, span_of
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import Replicate
-from nnrun.sweeps.board.comparison import (
+from nnrun.sweeps.active_runs import Member
+from nnrun.sweeps.board.means import (
     AS_WRITTEN,
     CONFIDENCE,
     Standings,
@@ -28,7 +29,6 @@ from nnrun.sweeps.board.comparison import (
 from nnrun.sweeps.board.published import Shown, shown_by, size_of
 from nnrun.sweeps.board.variance import Array, Degrees, Design, Estimate, estimate, numbers
 from nnrun.sweeps.planning.plan import Comparable
-from nnrun.sweeps.progress import Member
 
 Runs = Mapping[Replicate, RunSummary]
 PAIRED, UNPAIRED, NOT_COMPARED = "paired", "unpaired", "not compared"

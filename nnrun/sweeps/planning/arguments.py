@@ -13,7 +13,7 @@ from nnrun.config.names import changes_nothing
 from nnrun.config.overrides import MAX_RANGE, parse_grid, steps_of
 from nnrun.config.schema.block import show
 from nnrun.config.schema.training import CrossedSeeds
-from nnrun.config.yaml.parse import KeyPath
+from nnrun.config.yaml import KeyPath
 from nnrun.errors import ConfigError, Problem, UsageError
 
 _SEEDS = ("sweep", "seeds")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from nnrun.engines.compiled.choice import compiling
-from nnrun.engines.compiled.choice import estimate as seconds_per_update
+from nnrun.engines.choice import compiling
+from nnrun.engines.choice import estimate as seconds_per_update
 from nnrun.nn.network import Network, once_for_each
 from nnrun.runs.preparation.prepare import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared

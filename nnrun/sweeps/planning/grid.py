@@ -15,9 +15,9 @@ from nnrun.config.names import BESIDE
 from nnrun.config.overrides import Override, format_override, outermost_first, steps_of
 from nnrun.config.schema.experiment import NO_LOSS, BesideConfig
 from nnrun.config.settings import BESIDE as BESIDE_KEY
-from nnrun.config.yaml.source_map import copied
+from nnrun.config.source_map import copied
 from nnrun.errors import ConfigError, Problem, UsageError
-from nnrun.metrics.table import LOSS
+from nnrun.metrics import LOSS
 from nnrun.runs.preparation.build import infer_task
 from nnrun.runs.record import FOLD, KEYS, SPLIT_SEED
 from nnrun.suggestions import suggestion

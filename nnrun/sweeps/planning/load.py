@@ -18,7 +18,7 @@ from nnrun.config.overrides import (
 )
 from nnrun.config.schema.training import ScheduleConfig
 from nnrun.config.settings import choice_words
-from nnrun.config.yaml.source_map import Source
+from nnrun.config.source_map import Source
 from nnrun.errors import MOST_SHOWN, ConfigError, Problem
 from nnrun.runs.record import KEYS, SPLIT_SEED
 from nnrun.sweeps.planning.arguments import Arguments, seeds_of

@@ -10,11 +10,10 @@ from math import inf
 from typing import Any
 from weakref import WeakSet
 
+from nnrun import pool as process_main
 from nnrun.compiler.cache import CacheWarning, has_compiled_much
 from nnrun.data.dataset import Dataset
-from nnrun.pool import processes as process_main
-from nnrun.pool.processes import ProcessPool
-from nnrun.pool.task import Channel, Message, NoWorkersError, WorkerLostError
+from nnrun.pool import Channel, Message, NoWorkersError, ProcessPool, WorkerLostError
 from nnrun.runs.record import RunResult
 from nnrun.runs.storage.group_commit import MOST
 from nnrun.sweeps.workers import job

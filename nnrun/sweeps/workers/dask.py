@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.pool.task import LostTogetherError, LruCache, Message, NoWorkersError, WorkerLostError
+from nnrun.pool import LostTogetherError, LruCache, Message, NoWorkersError, WorkerLostError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import Workers, most_runs

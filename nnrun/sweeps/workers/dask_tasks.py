@@ -14,7 +14,7 @@ from typing import Any
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
-from nnrun.pool.task import Channel, WorkerLostError
+from nnrun.pool import Channel, WorkerLostError
 from nnrun.sweeps.workers.job import (
     Evaluations,
     Job,

@@ -22,14 +22,14 @@ from nnrun.models.load import pack, unpack, weights_sha256
 from nnrun.nn.signature import Array
 from nnrun.plugins.loading import NO_PLUGINS, Shipment, receive
 from nnrun.plugins.part import Source
-from nnrun.pool.task import Channel, WorkerLostError, deserialize_error, serialize_error
+from nnrun.pool import Channel, WorkerLostError, deserialize_error, serialize_error
 from nnrun.runs.events import Listener, now_and_then
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import check_rows, prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import Replicate, RunRecord, RunResult
-from nnrun.runs.storage.files import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.contents import pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.progress import is_history
 from nnrun.runs.storage.validation import invalid_part
 from nnrun.training.state import HistoryRow, TrainingState

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from nnrun.ui.pages.overview import overview, overview_events, run_events, runs_page
-from nnrun.ui.pages.pages import file, playground, playing
+from nnrun.ui.pages.pages import (
+    file,
+    overview,
+    overview_events,
+    playground,
+    playing,
+    run_events,
+    runs_page,
+)
 from nnrun.ui.pages.run import answer, compare_page, form, row, run_page
 
 _RUN = "/runs/{name}/{run_id}"

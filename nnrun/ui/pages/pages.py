@@ -1,27 +1,33 @@
-"""What pages have in common: the server's state, the frame with its links, messages."""
+"""What pages have in common, and the first page with the events that change it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from nnrun.characters import shortened
 from nnrun.config.names import is_name
+from nnrun.config.overrides import parse_grid
 from nnrun.errors import ConfigError, NnrunError, UsageError, first_of
 from nnrun.nn.activations import ACTIVATIONS
+from nnrun.reports.html.overview import Found
 from nnrun.reports.html.report import page_script, page_style
 from nnrun.reports.markup import sentence
 from nnrun.reports.templates import resource
+from nnrun.runs.catalog.select import RESULT, ordered, where
 from nnrun.runs.record import RunRecord, is_run_id
 from nnrun.sweeps.planning.variants import Datasets
+from nnrun.ui.form import Answers
 from nnrun.ui.playing.session import (
     Content,
     LostError,
@@ -41,8 +47,20 @@ from nnrun.ui.playing.start import (
     start_drawn,
     start_stored,
 )
-from nnrun.ui.trying import Answers
-from nnrun.ui.watcher import Listeners, Snapshot, Watcher, rendered
+from nnrun.ui.watcher import (
+    Listeners,
+    Part,
+    Snapshot,
+    View,
+    Watcher,
+    overview_parts,
+    rendered,
+    run_parts,
+    table_of,
+    whole_number,
+)
+
+# What pages have in common: the server's state, the frame with its links, messages.
 
 LINKS = [("/", "Report"), ("/runs", "Runs"), ("/playground", "Playground")]
 """The pages that every page links to; one that is added to `ROUTES` may have a line here."""
@@ -272,3 +290,104 @@ _ACTIONS: dict[str, Callable[[Request, Given], Content]] = {
     "start": _start, "advance": _advance, "change": _change, "reset": _reset, "config": _config,
     "close": _close,
 }  # fmt: skip
+
+
+# The first page, and the events by which open pages change (server-sent events).
+
+# How long the page waits for leaderboards that are drawn for the first time; later they follow.
+_PATIENCE_SECONDS = 0.4
+_EVENTS = "text/event-stream"
+
+
+def overview(request: Request) -> Response:
+    """The page as it is now; the events continue it."""
+    parts = overview_parts(fresh(request, _PATIENCE_SECONDS))
+    return page(
+        request, "overview.html", title="Results", parts=parts, events=f"{root_of(request)}/events"
+    )
+
+
+class _EventStream(StreamingResponse):
+    """Closes its events with the connection, wherever they are."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.body_iterator.aclose()  # type: ignore[attr-defined]  # a generator
+
+
+async def overview_events(request: Request) -> Response:
+    """Those of the first page."""
+    return _events(request, overview_parts)
+
+
+async def run_events(request: Request) -> Response:
+    """Those of the page of one run."""
+    key = run_key(request)
+
+    def view(snapshot: Snapshot) -> Sequence[Part]:
+        return run_parts(snapshot.find(key))
+
+    return _events(request, view)
+
+
+def _events(request: Request, view: View) -> Response:
+    state = state_of(request)
+    if request.method == "HEAD":
+        return Response(media_type=_EVENTS)
+    stream = state.listeners.stream(state.watcher, view)
+    return _EventStream(stream, media_type=_EVENTS)
+
+
+# The list of all runs, filtered and ordered, a page at a time.
+
+_AT_A_TIME = 100
+_ORDERS = [("newest", "newest first"), (RESULT, "best result first"), ("name", "by name and seed")]
+
+
+def runs_page(request: Request) -> Response:
+    """A page of the list; with words, of the runs whose name, id and status have them all."""
+    query = request.query_params
+    words, order = query.get("words", ""), query.get("order", "newest")
+    every, error = fresh(request).runs, ""
+    try:
+        found = _ordered(_with_words(every, words.split()), order)
+    except UsageError as wrong:
+        found, error = [], str(wrong)
+    last = max(1, -(-len(found) // _AT_A_TIME))
+    number = min(max(1, whole_number(query.get("page", "")) or 1), last)
+    shown = found[(number - 1) * _AT_A_TIME : number * _AT_A_TIME]
+    return page(
+        request, "runs.html", title="Runs", runs=table_of(shown, every, "Runs"), total=len(every),
+        found=len(found), words=words, order=order, orders=_ORDERS, error=error, page=number,
+        last=last,
+        link=lambda to: "?" + urlencode({"words": words, "order": order, "page": to}),
+    )  # fmt: skip
+
+
+def _with_words(runs: Sequence[Found], words: Sequence[str]) -> list[Found]:
+    """The runs that have all words in name, id and status, and all settings like `key=value`.
+
+    Raises: UsageError if no run has such a setting, or a value cannot be read.
+    """
+    conditions = parse_grid([word for word in words if "=" in word])
+    plain = [word.lower() for word in words if "=" not in word]
+    found = [
+        run
+        for run in runs
+        if all(word in f"{run.overview.label} {run.overview.status}".lower() for word in plain)
+    ]
+    if not conditions:
+        return found
+    kept = {run.label for run in where([run.overview for run in found], conditions)}
+    return [run for run in found if run.overview.label in kept]
+
+
+def _ordered(runs: Sequence[Found], order: str) -> list[Found]:
+    if order == "newest":
+        return sorted(runs, key=lambda run: run.overview.started or "", reverse=True)
+    if order != RESULT:
+        return [*runs]
+    places = {run.label: n for n, run in enumerate(ordered([run.overview for run in runs], RESULT))}
+    return sorted(runs, key=lambda run: places[run.overview.label])

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.yaml.scalars import dump
+from nnrun.config.yaml import dump
 from nnrun.data.split_rows import SplitData
 from nnrun.errors import UsageError
 from nnrun.explain.surfaces import Extent, Surfaces, extent_of, surfaces
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import describe_divergence
-from nnrun.runs.execution.environment import run_arithmetic
+from nnrun.runs.execution.descriptions import run_arithmetic
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepare import PreparedBeside, prepare
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.training.core import find_divergence
+from nnrun.training.moment import find_divergence
 from nnrun.training.state import HistoryRow
 from nnrun.training.stopping import LOSS_FACTOR
 from nnrun.training.trainer import Trainer

@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.config.load import Experiment, config_from_dict, config_to_dict
 from nnrun.config.schema.dataset import DatasetConfig
-from nnrun.config.yaml.source_map import Source
+from nnrun.config.source_map import Source
 from nnrun.data.dataset import Dataset
 from nnrun.data.splits import load_dataset
 from nnrun.errors import NnrunError, UsageError
@@ -19,7 +19,7 @@ from nnrun.nn.schedules import Exponential, InverseTime, Step
 from nnrun.nn.signature import Array
 from nnrun.reports.summary import planned_iterations
 from nnrun.runs.record import RunRecord
-from nnrun.runs.stored_config import load_stored
+from nnrun.runs.storage.reading import load_stored
 from nnrun.training.trainer import Trainer
 
 Plain = dict[str, Any]

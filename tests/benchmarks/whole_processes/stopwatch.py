@@ -21,7 +21,7 @@ PARTS = {
         "check_engine": "it is compared with NumPy",
         "execute": "updates, evaluations and metrics",
     },
-    "nnrun.runs.execution.environment": {"environment": "versions, processor and BLAS are noted"},
+    "nnrun.runs.execution.descriptions": {"environment": "versions, processor and BLAS are noted"},
     "nnrun.runs.storage.durable": {"write_together": "files are written"},
     "nnrun.runs.storage.staged": {"commit": "files are written"},
     "nnrun.reports.run": {"report_markdown": "the report as Markdown"},

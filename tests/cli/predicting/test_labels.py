@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.models.load import load_model as load
-from nnrun.ui.trying import _answer
+from nnrun.ui.form import _answer
 from tests.lab import write
 
 CONFIG = """

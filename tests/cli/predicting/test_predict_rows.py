@@ -16,8 +16,8 @@ import pytest
 from pyarrow import parquet
 
 from nnrun.api import load as load_run
-from nnrun.cli.sinks import _Terminal
-from nnrun.data.inference.encoded_rows import read_carried
+from nnrun.cli.new_rows import _Terminal
+from nnrun.data.inference.sources import read_carried
 from nnrun.errors import DataError, UsageError
 from tests.lab import write
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.cli import signals
-from nnrun.cli.signals import Interruption
+from nnrun.cli import group as signals
+from nnrun.cli.group import Interruption
 from nnrun.errors import InterruptionError
 from nnrun.runs.events import Listener
 from nnrun.runs.storage.durable import acquire

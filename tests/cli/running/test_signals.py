@@ -14,7 +14,7 @@ import click
 import pytest
 
 from nnrun.cli import COMMANDS
-from nnrun.cli.signals import Interruption
+from nnrun.cli.group import Interruption
 from nnrun.errors import InterruptionError
 from nnrun.runs.storage import durable as files
 from nnrun.systems import system

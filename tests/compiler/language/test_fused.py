@@ -16,8 +16,8 @@ import pytest
 from nnrun.compiler.code import LanguageError
 from nnrun.compiler.expressions import fuse
 from nnrun.compiler.machine import processor
-from nnrun.engines.compiled.formulas.functions import functions
-from nnrun.engines.compiled.generated.generate import generate, logarithm
+from nnrun.engines.formulas import functions
+from nnrun.engines.generated.generate import generate, logarithm
 from nnrun.nn import (
     ACTIVATIONS,
     LOSSES,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from nnrun.compiler import cache
-from nnrun.engines.compiled.generated.engine import compile_ahead
-from nnrun.engines.compiled.generated.generate import generate
+from nnrun.engines.generated.engine import compile_ahead
+from nnrun.engines.generated.generate import generate
 from nnrun.nn import SGD, Adam, Dropout, MeanSquared, Network, dense
 from tests.forked import Forked
 
@@ -23,7 +23,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled.generated.engine import CompiledEngine
+from nnrun.engines.generated.engine import CompiledEngine
 from nnrun.nn import Adam, Dropout, MeanSquared, Network, dense
 
 network = Network([dense(4, "gelu"), Dropout(0.2), dense(1)], MeanSquared(), (3,))
@@ -38,7 +38,7 @@ engine.run(Batches(np.arange(1000) % 10, np.arange(0, 1001, 2), np.full(500, 0.1
 print(network.theta.tobytes().hex(), "nnrun.compiler.compile" in sys.modules)
 """
 
-LOADED = ("nnrun.engines.compiled.generated.engine", "nnrun.nn")  # but no compiler
+LOADED = ("nnrun.engines.generated.engine", "nnrun.nn")  # but no compiler
 
 
 def train(folder: Path, **settings: str) -> tuple[str, bool]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nnrun.config import yaml as yaml12
 from nnrun.config.load import load_config
-from nnrun.config.yaml import parse as yaml12
-from nnrun.config.yaml.parse import Text, parse
+from nnrun.config.yaml import Text, parse
 from nnrun.errors import ConfigError
 
 ProblemsOf = Callable[..., list[str]]

@@ -10,8 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.config.yaml.parse import Text, parse
-from nnrun.config.yaml.scalars import flow, read_scalar
+from nnrun.config.yaml import Text, flow, parse, read_scalar
 
 NUMBERS = {
     "0": 0,

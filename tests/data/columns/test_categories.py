@@ -7,7 +7,7 @@ import pytest
 
 import nnrun
 from nnrun.data.dataset import DatasetProblem
-from nnrun.data.inference.encoded_rows import UnknownCategoryWarning
+from nnrun.data.inference.sources import UnknownCategoryWarning
 from nnrun.data.inference.table_rows import table_rows
 from nnrun.data.rows import RawRows
 from nnrun.data.split_rows import Split, SplitData

@@ -13,7 +13,7 @@ from nnrun.data.columns.date_formats import DateFormat
 from nnrun.data.columns.kinds import KINDS, Date, Lag, from_json, to_json
 from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.models.code.layers import EMITTERS as SCRIPT_EMITTERS
-from nnrun.models.onnx.operators import COLUMNS as ONNX_EMITTERS
+from nnrun.models.onnx import COLUMNS as ONNX_EMITTERS
 
 EUROS = NumberFormat.from_example("1.234,50 €")
 GERMAN = DateFormat.from_example("31.12.2024")

@@ -223,7 +223,7 @@ def test_an_archive_without_x_and_y_lists_what_it_has(npz):
 
 def test_memory_is_that_of_the_arrays(npz, monkeypatch):
     """A bool takes a byte in the file, and in memory."""
-    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 500_000)
+    monkeypatch.setattr("nnrun.data.rows.available_memory", lambda: 500_000)
     path = npz(x=np.zeros((1000, 1000), dtype=bool), y=np.arange(1000) % 2)
     with pytest.raises(DataError, match=r"needs 1.0 MB of memory; 0.5 MB are free"):
         read_npz(path)
@@ -231,7 +231,7 @@ def test_memory_is_that_of_the_arrays(npz, monkeypatch):
 
 def test_a_size_that_memory_does_not_hold_is_refused(npz, monkeypatch):
     """An honest header is refused too when the machine has no room, with both figures."""
-    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 1_000_000)
+    monkeypatch.setattr("nnrun.data.rows.available_memory", lambda: 1_000_000)
     with pytest.raises(DataError, match=r"needs 8.0 MB of memory; 1.0 MB are free"):
         read_npz(npz(x=np.zeros((1000, 1000)), y=np.arange(1000) % 2))
 

@@ -16,7 +16,7 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model
-from nnrun.models.onnx.export import onnx_bytes
+from nnrun.models.onnx import onnx_bytes
 from nnrun.nn import MeanSquared, Network, dense
 from tests.models.exports.test_code import run
 from tests.models.exports.test_onnx import session

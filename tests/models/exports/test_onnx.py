@@ -10,10 +10,10 @@ import pytest
 from nnrun.config.schema.columns import FEATURE_STEPS
 from nnrun.data.steps import SCALERS, STEPS
 from nnrun.errors import UsageError
+from nnrun.models import onnx as layers
+from nnrun.models import onnx as steps
 from nnrun.models.model import Model
-from nnrun.models.onnx import operators as layers
-from nnrun.models.onnx import operators as steps
-from nnrun.models.onnx.export import onnx_bytes
+from nnrun.models.onnx import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
 from tests.models.random_models import (
     SHAPE,
@@ -193,6 +193,6 @@ def test_the_same_model_is_the_same_file():
 
 def test_what_no_file_can_hold_is_refused(monkeypatch):
     """The format ends at 2 GB."""
-    monkeypatch.setattr("nnrun.models.onnx.export._LARGEST", 1000)
+    monkeypatch.setattr("nnrun.models.onnx._LARGEST", 1000)
     with pytest.raises(UsageError, match="an ONNX file holds 2 GB, and the weights need"):
         onnx_bytes(table_model("dense", 0, "float64"))

@@ -11,8 +11,8 @@ from rich.console import Console
 from nnrun.config.load import load_config
 from nnrun.explain.surfaces import Film, Surfaces, filmed_training
 from nnrun.reports.explain.terminal import FilmLines
-from nnrun.reports.film_charts import film_charts
 from nnrun.reports.numbers import number
+from nnrun.reports.watched import film_charts
 from nnrun.runs.preparation.prepare import prepare
 
 

@@ -8,9 +8,9 @@ import pytest
 from nnrun.models.load import load_model as load
 from nnrun.reports.charts.pictures import block_means
 from nnrun.reports.document import Figures, Gallery, Grid, charts_of
-from nnrun.reports.examine import layer_outputs, predictions_of
 from nnrun.reports.html.layers import _panels, chosen_rows, layer_blocks
-from nnrun.reports.html.rows import boundary_blocks, nearest_boundary
+from nnrun.reports.html.predictions import boundary_blocks, nearest_boundary
+from nnrun.reports.predictions import layer_outputs, predictions_of
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.planning.variants import Datasets
 from tests.forging import revise, said

@@ -8,7 +8,7 @@ import pytest
 import nnrun
 from nnrun.config.load import config_from_dict
 from nnrun.data.splits import load_dataset
-from nnrun.reports.importance import columns
+from nnrun.reports import importance as columns
 from nnrun.runs.preparation.prepare import prepare_again
 
 # A shop for each number of rows, in training and among those that are shown.

@@ -12,8 +12,7 @@ from sklearn.metrics import f1_score, mean_squared_error
 import nnrun
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
-from nnrun.reports.importance.columns import partial_dependence, pixel_maps, places_of
-from nnrun.reports.importance.measure import ColumnImportance
+from nnrun.reports.importance import ColumnImportance, partial_dependence, pixel_maps, places_of
 from nnrun.runs.preparation.prepare import prepare
 from tests.lab import invoke, invoke_well
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.generated.engine import CompiledEngine
+from nnrun.engines.generated.engine import CompiledEngine
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 

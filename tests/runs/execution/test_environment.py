@@ -11,12 +11,12 @@ import sys
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nnrun.runs.execution.environment import environment, libraries, run_arithmetic
+from nnrun.runs.execution.descriptions import environment, libraries, run_arithmetic
 
 # Kernels that every processor of the kind can run, and that few would choose by themselves.
 KERNELS = {"x86_64": ["Nehalem"], "aarch64": ["ARMV8"]}.get(platform.machine(), [])
 SCRIPT = (
-    "import json; from nnrun.runs.execution.environment import environment as e; "
+    "import json; from nnrun.runs.execution.descriptions import environment as e; "
     "print(json.dumps(e()))"
 )
 

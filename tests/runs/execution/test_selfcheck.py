@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nnrun
-from nnrun.engines.compiled.tape.plan import ExecutionPlan
+from nnrun.engines.tape.plan import ExecutionPlan
 from nnrun.errors import EngineFaultError
 from nnrun.runs.events import Listener
 from nnrun.runs.execution import execute

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nnrun.engines.compiled.tape.network import training
+from nnrun.engines.tape.network import training
 from nnrun.nn import SGD
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute

@@ -7,7 +7,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
-from nnrun.runs.execution.described import describe_dataset
+from nnrun.runs.execution.descriptions import describe_dataset
 from nnrun.runs.preparation.prepare import prepare
 
 CONFIG = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.data import memory as data_memory
+from nnrun.data import rows as data_memory
 from nnrun.errors import ConfigError
 from nnrun.runs.preparation import memory
 from nnrun.runs.preparation.prepare import prepare

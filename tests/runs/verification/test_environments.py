@@ -12,7 +12,7 @@ from nnrun.runs import verify as module
 from nnrun.runs.catalog.summarize import line_of, summary_of
 from nnrun.runs.events import Listener
 from nnrun.runs.execution import execute, result
-from nnrun.runs.execution.environment import environment
+from nnrun.runs.execution.descriptions import environment
 from nnrun.runs.lifecycle import extend, train
 from nnrun.runs.verify import verify
 from tests.forging import revise, said

@@ -17,7 +17,7 @@ from nnrun.reports.run import report_markdown
 from nnrun.runs import verify as module
 from nnrun.runs.events import Listener
 from nnrun.runs.lifecycle import extend, train
-from nnrun.runs.storage.files import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.contents import pack_checkpoint, parse_checkpoint
 from nnrun.runs.verify import verify
 from nnrun.training.state import TrainingState
 from tests.forging import altered, forge, forged, leaves, redo, revise, said

@@ -18,7 +18,7 @@ import pytest
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import pack, unpack, weights_sha256
 from nnrun.runs import verify as module
-from nnrun.runs import verify_many as parallel
+from nnrun.runs import verify as parallel
 from nnrun.runs.events import Listener
 from nnrun.runs.lifecycle import extend, train
 from nnrun.runs.verify import Difference, verify
@@ -314,7 +314,7 @@ def test_ctrl_c_ends_it_and_its_processes(results):
 
 DYING = """
 import os
-from nnrun.pool.processes import main
+from nnrun.pool import main
 from nnrun.runs import verify_many as parallel
 
 parallel.verify = lambda folder, **_: os._exit(3)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.sweeps.board.comparison import CONFIDENCE
+from nnrun.sweeps.board.means import CONFIDENCE
 
 Array = npt.NDArray[np.float64]
 

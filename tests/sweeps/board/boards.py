@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import Identity
+from nnrun.sweeps.active_runs import SweepProgress
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.plan import Plan, Variant
-from nnrun.sweeps.progress import SweepProgress
 
 VARIANT = Variant(
     number=0,

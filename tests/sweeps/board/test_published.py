@@ -8,7 +8,7 @@ from scipy.stats import ttest_ind_from_stats
 
 from nnrun.errors import UsageError
 from nnrun.reports.leaderboard_files import replication_markdown
-from nnrun.sweeps.board.comparison import summarize
+from nnrun.sweeps.board.means import summarize
 from nnrun.sweeps.board.published import Reference, holm, read_references, replications, welch_p
 from tests.sweeps.board.boards import named, progress, score
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnrun.engines.compiled.generated import engine
+from nnrun.engines.generated import engine
 from nnrun.sweeps import sweep as choose
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan

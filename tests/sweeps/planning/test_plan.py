@@ -333,7 +333,7 @@ def test_a_dry_run_reads_the_runs_that_there_are(wide, write, monkeypatch):
     def shown(work, output):
         yield told.append
 
-    monkeypatch.setattr("nnrun.cli.dry_run.shown", shown)
+    monkeypatch.setattr("nnrun.cli.sweep.shown", shown)
     code, out, _ = wide(*grid, "training.iterations=20,60,40", "--dry-run", "--json")
     points = json.loads(out)["points"]
     assert (0, 2, [3] * 3) == (code, len(read), told)

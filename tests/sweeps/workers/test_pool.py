@@ -15,7 +15,7 @@ import nnrun
 from nnrun.cli.output import Output
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
-from nnrun.pool.task import LostTogetherError, Message, WorkerLostError
+from nnrun.pool import LostTogetherError, Message, WorkerLostError
 from nnrun.reports.live.runs import Runs
 from nnrun.reports.live.work import Log
 from nnrun.runs.events import Listener

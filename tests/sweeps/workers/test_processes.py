@@ -17,9 +17,8 @@ from threading import Thread
 
 import pytest
 
-from nnrun import child
+from nnrun import pool as process_main
 from nnrun.errors import NnrunError
-from nnrun.pool import processes as process_main
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage import group_commit, staged
 from nnrun.sweeps import sweep as choose
@@ -27,6 +26,7 @@ from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
 from nnrun.sweeps.workers import job as jobs
 from nnrun.sweeps.workers.base import ExecutorWorkers, InlineWorkers, ProcessWorkers
 from nnrun.sweeps.workers.job import Job
+from nnrun.systems import process as child
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
@@ -73,7 +73,7 @@ def test_runs_behind_that_of_a_killed_worker_are_not_blamed(plan, sweep, write, 
 # Worker processes that end, in their own words: `main` is what is called there.
 ENDS_AFTER_RESULT = """
 import os
-from nnrun.pool.processes import _SocketChannel
+from nnrun.pool import _SocketChannel
 from nnrun.sweeps.workers.base import main
 
 real, taken = _SocketChannel.next_task, []

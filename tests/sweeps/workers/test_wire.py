@@ -13,7 +13,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, NnrunError, Problem
 from nnrun.models.load import pack, unpack
-from nnrun.pool.task import CrashError, WorkerLostError
+from nnrun.pool import CrashError, WorkerLostError
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare

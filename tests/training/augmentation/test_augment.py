@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from nnrun.engines.base import Batches, Sampler, Steps
-from nnrun.engines.compiled.generated.engine import CompiledEngine
-from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.engines.generated.engine import CompiledEngine
 from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
 from nnrun.nn import SGD, CrossEntropy, Dropout, Flatten, Network, conv2d, dense
 from nnrun.nn.schedules import Constant
 from nnrun.training.augment import Augmentation, Augmenter, AugmentingEngine

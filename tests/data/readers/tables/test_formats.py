@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import nnrun
-from nnrun.data.readers import arrow, excel, text_lines
+from nnrun.data.readers import excel, text_lines
 from nnrun.data.readers import excel as opening
+from nnrun.data.readers import parquet as arrow
 from nnrun.errors import ConfigError, DataError, UsageError
 from tests.data.readers.tables.made import columns
 from tests.data.tables import CategorySettings, read_csv
@@ -132,8 +133,8 @@ def made_bomb(path: Path, name: str, zeros: int) -> Path:
 
 def test_what_unpacks_to_more_than_there_is_memory_is_refused(tmp_path, monkeypatch):
     """While it is unpacked, or before; nothing is filled up."""
-    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 3_000_000)
-    monkeypatch.setattr("nnrun.data.memory.STEP", 1 << 20)
+    monkeypatch.setattr("nnrun.data.rows.available_memory", lambda: 3_000_000)
+    monkeypatch.setattr("nnrun.data.rows.STEP", 1 << 20)
     packed = tmp_path / "x.csv.gz"
     packed.write_bytes(gzip.compress(b"a,y\n" + b"1,2\n" * (1 << 19)))
     rows = tmp_path / "r.parquet"
@@ -156,8 +157,8 @@ def test_rows_are_refused_once_they_fill_the_memory(tmp_path, monkeypatch, name)
         kind = "gzip" if name.endswith("gz") else "zstd"
         with pa.CompressedOutputStream(tmp_path / name, kind) as file:
             file.write(content)
-    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 100_000)
-    monkeypatch.setattr("nnrun.data.memory.STEP", 1 << 16)
+    monkeypatch.setattr("nnrun.data.rows.available_memory", lambda: 100_000)
+    monkeypatch.setattr("nnrun.data.rows.STEP", 1 << 16)
     with pytest.raises(DataError, match=r"needs .* of memory; 0\.1 MB are free"):
         read_csv(tmp_path / name, "y", task="regression")
     with opening.open_table(tmp_path / name) as table:
@@ -190,7 +191,7 @@ def test_copies_of_texts_count(tmp_path, monkeypatch):
     """A column of text takes more memory than its bytes unpacked twice, if it is read."""
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"a": ["x" * 100_000], "y": [1.0]}), path)
-    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 400_000)
+    monkeypatch.setattr("nnrun.data.rows.available_memory", lambda: 400_000)
     with opening.open_table(path) as read:
         assert 1 == sum(map(len, read.parts({"y": True}, read.problems())))
     with (

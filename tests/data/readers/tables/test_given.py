@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import nnrun
-from nnrun.data.readers.arrow import Frame, is_frame
+from nnrun.data.readers.parquet import Frame, is_frame
 from nnrun.errors import ConfigError, NnrunError, UsageError
 from tests.data.readers.tables.made import columns, frames
 

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from nnrun.data.readers import text_lines
-from nnrun.data.readers.common_rows import CommonRows
-from nnrun.data.readers.text_lines import CsvTable
+from nnrun.data.readers.text_lines import CommonRows, CsvTable
 from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
 

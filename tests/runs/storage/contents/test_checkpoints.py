@@ -12,8 +12,8 @@ from nnrun.errors import NnrunError
 from nnrun.models.load import pack, unpack
 from nnrun.runs.events import Listener
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage import files as checkpoints
-from nnrun.runs.storage.files import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage import contents as checkpoints
+from nnrun.runs.storage.contents import pack_checkpoint, parse_checkpoint
 from nnrun.training.state import TrainingState
 
 

@@ -14,7 +14,7 @@ from nnrun.errors import NnrunError
 from nnrun.models.load import pack
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.storage.files import read_watched
+from nnrun.runs.storage.contents import read_watched
 from nnrun.runs.storage.reading import WATCHED
 
 CONFIG = {

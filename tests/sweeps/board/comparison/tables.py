@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.sweeps.board.comparison import Table
+from nnrun.sweeps.board.means import Table
 from nnrun.sweeps.board.variance import Design
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nnrun.reports.board_notes import beside_words, choice_notes
-from nnrun.sweeps.board.comparison import beside_best
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.means import beside_best
 from nnrun.sweeps.board.rows import Leaderboard, with_margin
 from nnrun.sweeps.board.verdicts import Beside, pair_test
 from tests.sweeps.board.boards import named, progress, score

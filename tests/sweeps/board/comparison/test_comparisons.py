@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import t as student
 from scipy.stats import ttest_ind, ttest_rel
 
-from nnrun.sweeps.board import comparison as comparisons
-from nnrun.sweeps.board.comparison import beside_best, standings
+from nnrun.sweeps.board import means as comparisons
+from nnrun.sweeps.board.means import beside_best, standings
 from tests.simulations.best_of_table import best_dropped, most_by_chance, worse_dropped
 from tests.simulations.comparisons.rules import intervals, ours
 from tests.simulations.comparisons.tables import COMMON_SPLITS

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from nnrun.config.yaml.parse import Text, parse
+from nnrun.config.yaml import Text, parse
 from nnrun.reports.best import chosen_words
 from nnrun.reports.leaderboard_files import leaderboard_csv, leaderboard_markdown
 from nnrun.runs.catalog.summarize import summary_of

@@ -6,7 +6,7 @@ from math import sqrt
 
 import pytest
 
-from nnrun.sweeps.board.comparison import mean_of, summarize, t_quantile
+from nnrun.sweeps.board.means import mean_of, summarize, t_quantile
 
 
 def test_summary_of_four_values():

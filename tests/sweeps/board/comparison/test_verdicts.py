@@ -9,8 +9,8 @@ import pytest
 
 from nnrun.reports.boards import to_the_best
 from nnrun.reports.leaderboard_files import leaderboard_csv, leaderboard_markdown
-from nnrun.sweeps.board.comparison import summarize
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.means import summarize
 from tests.sweeps.board.boards import named, progress, score
 
 ERROR = {"metric": "mse", "larger_is_better": False}

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t as student
 
 from nnrun.runs.record import Replicate
-from nnrun.sweeps.board.comparison import half_interval, summarize
+from nnrun.sweeps.board.means import half_interval, summarize
 from nnrun.sweeps.board.variance import Design, estimate
 from nnrun.sweeps.board.verdicts import design_of
 from tests.sweeps.board.comparison.tables import plain

@@ -1,1 +1,0 @@
-"""Kernels of single numbers and rows: activations, losses, dropout, optimizers."""

@@ -1,1 +1,0 @@
-"""Functions of sizes alone: layouts of arrays, tasks, scratch memory, the choice of kernels."""

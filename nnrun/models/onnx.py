@@ -1,0 +1,458 @@
+"""Models in the exchange format ONNX; needs the package `onnx`, the extra `nnrun[onnx]`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from nnrun import __version__
+from nnrun.data.columns.categories import Categorical, OneHot
+from nnrun.data.layout import Columns
+from nnrun.errors import UsageError
+from nnrun.models.emitters import EXPORTED, emitter_of, is_scaler, own_form, own_form_of_step
+from nnrun.models.load import Names
+from nnrun.models.model import Model
+from nnrun.models.task import Classification, Decision
+from nnrun.nn.layer import Layer
+from nnrun.nn.sequential import Sequential
+from nnrun.nn.signature import Array
+
+# ONNX's operators for layers, steps and columns, put into a graph.
+
+# The oldest versions with all operators, so that most runtimes can read the file.
+OPSET, IR_VERSION = 13, 8
+# The format's version that a newer operator set needs.
+_IR_VERSIONS = {20: 9}
+
+
+class Graph:
+    """Collects operators (nodes) and constants, under unique names."""
+
+    def __init__(self, opset: int = OPSET) -> None:
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    @property
+    def ir_version(self) -> int:
+        """The version of the file format for these operators."""
+        return _IR_VERSIONS.get(self.opset, IR_VERSION)
+
+    def constant(self, name: str, value: Any) -> str:
+        """Store a constant array under this name, and return the name."""
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+    def add(
+        self,
+        operator: str,
+        *inputs: str,
+        output: str | None = None,
+        title: str | None = None,
+        **attributes: Any,
+    ) -> str:
+        """Append an operator and return the name of its output.
+
+        `title` is its own name, which runtimes show in errors; by default that of its output.
+        """
+        name = output or f"{operator.lower()}_{len(self.nodes)}"
+        node = helper.make_node(operator, inputs, [name], name=title or name, **attributes)
+        self.nodes.append(node)
+        return name
+
+    def reduce(self, operator: str, x: str, axes: list[int]) -> str:
+        """Append a reduction that keeps its axes; newer operator sets take the axes as an input."""
+        if operator == "ReduceSum" or self.opset >= 18:
+            named = self.constant(f"axes_{'_'.join(map(str, axes))}", np.array(axes, np.int64))
+            return self.add(operator, x, named, keepdims=1)
+        return self.add(operator, x, axes=axes, keepdims=1)
+
+    def weight(self, name: str, value: Array) -> str:
+        """Store a weight of the network, in float32, and return its name."""
+        return self.constant(name, value.astype(np.float32))
+
+
+# The steps of preprocessing as ONNX operators, in float64 as in training.
+#
+# A threshold or a mean rounded to float32 would put some rows on its other side.
+
+StepEmitter = Callable[[Graph, str, Any, str], str]
+
+
+def emit_step(graph: Graph, name: str, step: Any, x: str) -> str:
+    """Append a step, whose arrays have this prefix; raises a UsageError if it has no emitter."""
+    own = own_form_of_step(step, "onnx")
+    if own is not None:
+        written: str = own(graph, name, x)
+        return written
+    kind = "standard" if is_scaler(step) else step.name
+    return emitter_of(STEPS, kind, "ONNX")(graph, name, step, x)
+
+
+def _affine(graph: Graph, name: str, step: Any, x: str) -> str:
+    shift = graph.constant(f"{name}.shift", step.shift)
+    scale = graph.constant(f"{name}.scale", step.scale)
+    return graph.add("Div", graph.add("Sub", x, shift), scale)
+
+
+def _binarize(graph: Graph, name: str, step: Any, x: str) -> str:
+    threshold = graph.constant(f"{name}.threshold", np.float64(step.threshold))
+    return graph.add("Cast", graph.add("GreaterOrEqual", x, threshold), to=DOUBLE)
+
+
+def _impute(graph: Graph, name: str, step: Any, x: str) -> str:
+    return graph.add("Where", graph.add("IsNaN", x), graph.constant(f"{name}.fill", step.fill), x)
+
+
+def _l2(graph: Graph, name: str, step: Any, x: str) -> str:
+    """Rows are divided by their largest entry first, as in `nnrun.data.preprocessing.steps.L2`."""
+    flat = graph.add("Flatten", x, axis=1)
+    scaled = _divided(graph, flat, graph.reduce("ReduceMax", graph.add("Abs", flat), [1]))
+    squares = graph.reduce("ReduceSum", graph.add("Mul", scaled, scaled), [1])
+    divided = _divided(graph, scaled, graph.add("Sqrt", squares))
+    return graph.add("Reshape", divided, graph.add("Shape", x))
+
+
+def _divided(graph: Graph, x: str, by: str) -> str:
+    """x / by, and x where by is 0."""
+    zero, one = graph.constant("zero", np.float64(0)), graph.constant("one", np.float64(1))
+    return graph.add("Div", x, graph.add("Where", graph.add("Greater", by, zero), by, one))
+
+
+def invert(graph: Graph, name: str, scaling: Any, y: str) -> str:
+    """Convert y back to the units before scaling."""
+    shift = graph.constant(f"{name}.shift", scaling.shift)
+    scale = graph.constant(f"{name}.scale", scaling.scale)
+    return graph.add("Add", graph.add("Mul", y, scale), shift)
+
+
+FLOAT, DOUBLE, INT64 = 1, 11, 7  # of TensorProto.DataType
+
+STEPS: dict[str, StepEmitter] = {
+    "l2": _l2,
+    "binarize": _binarize,
+    "standard": _affine,
+    "per_channel": _affine,
+    "minmax": _affine,
+    "impute": _impute,
+}
+
+
+# The layers as ONNX operators: one emitter for each type.
+#
+# An emitter appends the operators that compute y from x in evaluation mode, and returns y's name.
+# ONNX too has rows first, and images as (channels, height, width).
+
+LayerEmitter = Callable[[Graph, Names, Any, str], str]
+
+
+def emit_layer(graph: Graph, names: Names, layer: Layer, x: str) -> str:
+    """Append a layer of any type; raises a UsageError if the type has no emitter."""
+    own = own_form(layer, "onnx")
+    if own is not None:
+        written: str = own(graph, names, x)
+        return written
+    return emitter_of(LAYERS, layer.type, "ONNX")(graph, names, layer, x)
+
+
+def _stack(graph: Graph, names: Names, stack: Sequential, x: str) -> str:
+    """Append the layers of a sequence within a layer."""
+    for layer in stack.layers:
+        x = emit_layer(graph, names, layer, x)
+    return x
+
+
+def _matmul(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    return graph.add("MatMul", x, graph.weight(names[layer.w], layer.w.value))
+
+
+def _bias(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    return graph.add("Add", x, graph.weight(names[layer.b], layer.b.value.reshape(layer.view)))
+
+
+def _convolution(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    _, rows, columns = layer.inside
+    _, height, width = layer.padded
+    return graph.add(
+        "Conv",
+        x,
+        graph.weight(names[layer.w], layer.w.value),
+        kernel_shape=layer.kernel,
+        strides=layer.stride,
+        pads=[rows.start, columns.start, height - rows.stop, width - columns.stop],
+    )
+
+
+def _pooling(operator: str) -> LayerEmitter:
+    def emitter(graph: Graph, names: Names, layer: Any, x: str) -> str:
+        return graph.add(operator, x, kernel_shape=layer.size, strides=layer.stride)
+
+    return emitter
+
+
+def _batch_norm(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    values = (layer.gamma.value, layer.beta.value, *layer.buffers.values())
+    parts = (layer.gamma, layer.beta, *layer.buffers.values())
+    weights = [graph.weight(names[part], value) for part, value in zip(parts, values, strict=True)]
+    return graph.add("BatchNormalization", x, *weights, epsilon=layer.epsilon)
+
+
+def _residual(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    return graph.add("Add", x, _stack(graph, names, layer.inner, x))
+
+
+def _embedding(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    parts = {}
+    for source, target in layer.copies:
+        places = np.arange(source.start, source.stop)
+        name = f"features.{source.start}_{source.stop}"
+        parts[target.start] = graph.add("Gather", x, graph.constant(name, places), axis=1)
+    for w, table, target in zip(layer.w, layer.tables, layer.vectors, strict=True):
+        place = graph.constant(f"place.{table.place}", np.array(table.place))
+        numbers = graph.add("Cast", graph.add("Gather", x, place, axis=1), to=INT64)
+        vectors = graph.weight(names[w], w.value)
+        parts[target.start] = graph.add("Gather", vectors, numbers, axis=0)
+    return graph.add("Concat", *(parts[start] for start in sorted(parts)), axis=1)
+
+
+LAYERS: dict[str, LayerEmitter] = {
+    "matmul": _matmul,
+    "bias": _bias,
+    "convolution": _convolution,
+    "max_pool2d": _pooling("MaxPool"),
+    "avg_pool2d": _pooling("AveragePool"),
+    "flatten": lambda graph, names, layer, x: graph.add("Flatten", x, axis=1),
+    "embedding": _embedding,
+    "dropout": lambda graph, names, layer, x: x,
+    "batch_norm": _batch_norm,
+    "residual": _residual,
+    **dict.fromkeys(EXPORTED, lambda graph, names, layer, x: EXPORTED[layer.type].onnx(graph, x)),
+}
+
+
+# What a model does with encoded features of columns before its preprocessing, in ONNX.
+
+ColumnEmitter = Callable[[Graph, str, Any, range, int, str], str]
+"""From a prefix of names, a column, its places in x, the features of x, and x, to the new x."""
+
+
+def emit_columns(graph: Graph, columns: Columns, x: str) -> str:
+    """The features of a table after the checks and changes of each column."""
+    if columns.plain:
+        return x
+    places = columns.places
+    width = places[columns.every[-1].name].stop
+    for index, column in enumerate(columns):
+        emitter = emitter_of(COLUMNS, column.kind, "ONNX")
+        x = emitter(graph, f"{column.kind}.{index}", column, places[column.name], width, x)
+    return x
+
+
+def _nothing(graph: Graph, name: str, column: Any, places: range, width: int, x: str) -> str:
+    return x
+
+
+def _one_hot(graph: Graph, name: str, column: OneHot, places: range, width: int, x: str) -> str:
+    """Rows with 0 everywhere get the feature that stands for that, are refused, or stay."""
+    if column.absent is None and not column.refuses:
+        return x
+    empty = _empty(graph, name, places, x)
+    if column.absent is None:
+        return _refuse(graph, column, empty, x)
+    place = np.zeros((1, width))
+    place[0, places[column.absent]] = 1
+    filled = graph.add("Mul", empty, graph.constant(f"{name}.missing", place))
+    return graph.add("Add", x, filled)
+
+
+def _empty(graph: Graph, name: str, places: range, x: str) -> str:
+    """1 for rows with 0 in all these places, else 0: (rows, 1), double."""
+    constant = graph.constant(f"{name}.places", np.array(places, np.int64))
+    found = graph.add("Abs", graph.add("Gather", x, constant, axis=1))
+    zero = graph.constant("zero", np.float64(0))
+    empty = graph.add("Equal", graph.reduce("ReduceSum", found, [1]), zero)
+    return graph.add("Cast", empty, to=DOUBLE)
+
+
+def _refuse(graph: Graph, column: OneHot, empty: str, x: str) -> str:
+    """x, by an operator that fails if a row is empty.
+
+    ONNX has no operator for errors, but an index out of bounds is an error: to each row the number
+    at index 0 of [0] is added, to an empty row that at index 1. The operator's name is the message.
+    """
+    nothing = graph.constant("nothing", np.zeros(1))
+    index = graph.add("Cast", empty, to=INT64)
+    name = f"a row has 0 in all one-hot columns of '{column.name}'"
+    return graph.add("Add", x, graph.add("Gather", nothing, index, title=name))
+
+
+# An embedding's numbers are indices, which runtimes check themselves.
+COLUMNS: dict[str, ColumnEmitter] = {
+    "number": _nothing,
+    "date": _nothing,
+    "lag": _nothing,
+    "one_hot": _one_hot,
+    "embedding": _nothing,
+    "target_mean": _nothing,
+}
+
+
+# A model as an ONNX file: preprocessing, network and decoding of its outputs.
+
+INPUT, PREDICTION, PROBABILITY = "x", "prediction", "probability"
+_ROWS = "rows"
+_LARGEST = 2_000_000_000  # bytes of weights; the format's own limit is a little more
+# The types of raw rows and predicted numbers; the network computes in float32.
+DTYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
+_LABELS = {
+    "b": TensorProto.BOOL,
+    "i": TensorProto.INT64,
+    "f": TensorProto.DOUBLE,
+    "U": TensorProto.STRING,
+}
+
+
+def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
+    """The content of the file. Its input is `x`, raw rows; its outputs are `prediction` and, if the
+    model has probabilities, `probability`.
+
+    Predictions are labels (bool, int64, double or string), or values in the target's own units. The
+    network computes in float32, also if it was trained in float64.
+
+    Args:
+        model: the model.
+        dtype: of `x`, predicted values and probabilities; one of `DTYPES`. Preprocessing is in
+            float64 either way.
+
+    Raises:
+        UsageError: the network is too large for the format, or a layer or step cannot be exported.
+        onnx.checker.ValidationError: the file does not conform to the standard.
+    """
+    needed = 4 * model.network.size
+    if needed > _LARGEST:
+        raise UsageError(f"an ONNX file holds 2 GB, and the weights need {needed / 1e9:.1f} GB")
+    graph = Graph(_opset(model))
+    y = _network(graph, model, _prepared(graph, model, dtype))
+    outputs = _predict(graph, model, y, DTYPES[dtype])
+    row = list(model.layout.shape)
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "nnrun",
+            [helper.make_tensor_value_info(INPUT, DTYPES[dtype], [_ROWS, *row])],
+            outputs,
+            list(graph.constants.values()),
+        ),
+        producer_name="nnrun",
+        producer_version=__version__,
+        ir_version=graph.ir_version,
+        opset_imports=[helper.make_opsetid("", graph.opset)],
+    )
+    helper.set_model_props(proto, _properties(model))
+    onnx.checker.check_model(proto, full_check=True)
+    content: bytes = proto.SerializeToString(deterministic=True)
+    return content
+
+
+def _properties(model: Model) -> dict[str, str]:
+    """Metadata for programs that use the file; for tables, the columns of `x` in order."""
+    layout = model.layout
+    properties = {"run_id": model.run_id, "task": layout.task}
+    if len(layout.shape) == 1 and layout.columns.features:
+        properties["features"] = json.dumps(layout.columns.feature_names)
+    known = {one.name: one.known for one in layout.columns if isinstance(one, Categorical)}
+    if known:
+        properties["categories"] = json.dumps(known)
+    return properties
+
+
+def _opset(model: Model) -> int:
+    """The oldest operator set with all operators of the model."""
+    types = {layer.type for _, layer in model.network.named_layers()} & set(EXPORTED)
+    return max([OPSET, *(EXPORTED[name].opset for name in types)])
+
+
+def _prepared(graph: Graph, model: Model, dtype: str) -> str:
+    """Append the preprocessing; returns the name of the network's input."""
+    x = graph.add("Cast", INPUT, to=DOUBLE)
+    x = emit_columns(graph, model.layout.columns, x)
+    for index, step in enumerate(model.preprocessing.steps):
+        x = emit_step(graph, f"features.{index}", step, x)
+    x = graph.add("Cast", x, to=FLOAT)
+    if model.network.input_shape != model.layout.shape:
+        shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows
+        x = graph.add("Reshape", x, graph.constant("input_shape", shape))
+    return x
+
+
+def _network(graph: Graph, model: Model, x: str) -> str:
+    names = Names(model.network)
+    for layer in model.network.layers:
+        x = emit_layer(graph, names, layer, x)
+    return x
+
+
+def _predict(graph: Graph, model: Model, y: str, kind: int) -> list[onnx.ValueInfoProto]:
+    if isinstance(model.task, Classification):
+        return _classes(graph, model, model.task, y, kind)
+    if model.preprocessing.target is not None:
+        y = graph.add("Cast", y, to=DOUBLE)
+        y = invert(graph, "target", model.preprocessing.target, y)
+    y = graph.add("Cast", y, to=kind)
+    count = model.network.output_shape[0]
+    if count == 1:
+        _squeezed(graph, y, PREDICTION)
+        return [helper.make_tensor_value_info(PREDICTION, kind, [_ROWS])]
+    graph.add("Identity", y, output=PREDICTION)
+    return [helper.make_tensor_value_info(PREDICTION, kind, [_ROWS, count])]
+
+
+def _classes(
+    graph: Graph, model: Model, task: Classification, y: str, kind: int
+) -> list[onnx.ValueInfoProto]:
+    if task.decision is not None:
+        number = _decided(graph, task, task.decision, y)
+    elif task.outputs == 1:
+        half = graph.constant("half", np.float32(0.5))
+        above = graph.add("Cast", graph.add("Greater", y, half), to=INT64)
+        number = _squeezed(graph, above)
+    else:
+        number = graph.add("ArgMax", y, axis=1, keepdims=0)
+    labels = model.classes.astype(object) if model.classes.dtype.kind == "U" else model.classes
+    graph.add("Gather", graph.constant("classes", labels), number, output=PREDICTION)
+    labelled = _LABELS[model.classes.dtype.kind]
+    outputs = [helper.make_tensor_value_info(PREDICTION, labelled, [_ROWS])]
+    if task.probabilistic:
+        if task.outputs == 1:
+            no = graph.add("Sub", graph.constant("one_float", np.float32(1)), y)
+            y = graph.add("Concat", no, y, axis=1)
+        graph.add("Cast", y, output=PROBABILITY, to=kind)
+        shape: list[str | int | None] = [_ROWS, task.classes]
+        outputs.append(helper.make_tensor_value_info(PROBABILITY, kind, shape))
+    return outputs
+
+
+def _decided(graph: Graph, task: Classification, decision: Decision, y: str) -> str:
+    """Class numbers by the threshold, in float64, as it is stored."""
+    positive = decision.positive
+    if task.outputs > 1:
+        y = graph.add("Gather", y, graph.constant("positive", np.array([positive])), axis=1)
+    elif positive == 0:
+        y = graph.add("Sub", graph.constant("one_float", np.float32(1)), y)
+    threshold = graph.constant("threshold", np.float64(decision.threshold))
+    chosen = graph.add("GreaterOrEqual", graph.add("Cast", y, to=DOUBLE), threshold)
+    number = graph.add("Cast", chosen, to=INT64)
+    if positive == 0:
+        number = graph.add("Sub", graph.constant("one_integer", np.int64(1)), number)
+    return _squeezed(graph, number)
+
+
+def _squeezed(graph: Graph, x: str, output: str | None = None) -> str:
+    axis = graph.constant("axes_1", np.array([1], np.int64))
+    return graph.add("Squeeze", x, axis, output=output)

@@ -1,1 +1,0 @@
-"""Models in the exchange format ONNX; needs the package `onnx`, the extra `nnrun[onnx]`."""

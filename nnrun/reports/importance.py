@@ -1,0 +1,564 @@
+"""The columns or pixels that a stored run's predictions depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.characters import shortened
+from nnrun.data.split_rows import SplitData
+from nnrun.errors import NnrunError
+from nnrun.metrics import LOSS, larger_is_better
+from nnrun.models.load import load_model as load
+from nnrun.models.model import Model
+from nnrun.models.scores import measured
+from nnrun.models.task import Classification
+from nnrun.nn.network import chunk_rows
+from nnrun.nn.signature import Array
+from nnrun.reports.charts.axes import Linear
+from nnrun.reports.charts.chart import BLUES, Chart
+from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
+from nnrun.reports.charts.pictures import signed_picture
+from nnrun.reports.charts.scatter import strip, strip_scale
+from nnrun.reports.document import AT_ONCE, WHOLE, Block, Cell, Figures, Gallery, Grid, Note
+from nnrun.reports.numbers import count, difference, number, plural
+from nnrun.reports.predictions import LoadData, last_split, prepared_again
+from nnrun.reports.summary import metric_label
+from nnrun.runs.catalog.summarize import settings_of, summary_of
+from nnrun.runs.record import Replicate, RunRecord
+from nnrun.runs.storage.reading import read_run, refuse_unusable_model
+from nnrun.runs.storage.sweep_progress import ids_in
+from nnrun.sweeps.board.means import summarize
+from nnrun.sweeps.board.stored import stored_variants
+from nnrun.sweeps.board.verdicts import design_of
+
+# Permutation importance and partial dependence of the columns of a table, and pixels that count.
+#
+# A column is shuffled, or set to a value, as it stands in the file: its one-hot columns together.
+# Of pixels there are the mean gradient of the input, and occlusion.
+
+_MOST_SEEDS = 2**32
+_MOST_ROWS = 500
+_POINTS = 20
+_MOST_CHOICES = 50
+# The range of a partial dependence is that of scikit-learn.
+_RANGE = (0.05, 0.95)
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """The mean predictions for rows whose column is set to one value after the other.
+
+    `outputs` are what is predicted: classes, by their probability or share, or targets.
+    """
+
+    column: str
+    values: list[float] | list[str]
+    outputs: list[str]
+    means: list[list[float]]
+
+
+def places_of(model: Model) -> Mapping[str, range]:
+    """The places in x of each column that the network takes."""
+    columns = model.layout.columns
+    if columns.features:
+        return columns.places
+    return {f"column {i + 1}": range(i, i + 1) for i in range(model.layout.shape[0])}
+
+
+def permutation_importance(
+    model: Model, part: SplitData, metric: str, repeats: int, seed: int
+) -> Array:
+    """What a metric loses, or an error gains, when one column is shuffled: (columns, repeats).
+
+    Breiman, Machine Learning 45 (2001). Rows have their weights in the metric, as in the report.
+    """
+    from sklearn import inspection  # noqa: PLC0415  # slow to import
+
+    places = [*places_of(model).values()]
+    # Each column has the number of the row that its value comes from.
+    origin = np.repeat(np.arange(len(part))[:, None], len(places), axis=1)
+    found = inspection.permutation_importance(
+        _Shuffled(model, part, places),
+        origin,
+        part.y,
+        scoring=partial(_score, metric),
+        n_repeats=repeats,
+        random_state=seed % _MOST_SEEDS,
+    )
+    importances: Array = found.importances
+    return importances
+
+
+class _Shuffled:
+    """A network as an estimator whose input says, for each column, from which row it is."""
+
+    def __init__(self, model: Model, part: SplitData, places: list[range]) -> None:
+        self.model, self.part, self.places = model, part, places
+        self.x = part.x
+
+    def fit(self, x: Array, y: Array) -> _Shuffled:
+        """Nothing is left to fit; scikit-learn looks for the method."""
+        return self
+
+    def outputs(self, origin: npt.NDArray[np.intp]) -> Array:
+        """The network's outputs for rows that are put together so."""
+        rows, own = self.x.copy(), np.arange(len(self.part))
+        for place, rows_of in zip(self.places, origin.T, strict=True):
+            if (rows_of != own).any():
+                rows[:, place.start : place.stop] = self.x[rows_of, place.start : place.stop]
+        return self.model.evaluate(rows)
+
+
+def _score(metric: str, estimator: _Shuffled, origin: npt.NDArray[np.intp], y: Array) -> float:
+    """The metric, larger is better; NaN where it is undefined."""
+    task, outputs = estimator.model.task, estimator.outputs(origin)
+    weight = estimator.part.weight
+    quick = task.quick_metrics(outputs, y, weight)
+    if metric in quick:
+        value = quick[metric]
+    else:
+        value = measured(task, outputs, y, [metric], weight)[metric]
+    if value is None:
+        return nan
+    return float(value) if larger_is_better(metric) else -float(value)
+
+
+def can_be_set(model: Model, column: str) -> bool:
+    """Whether a column can have one value in all rows; dates and earlier values cannot."""
+    kinds = {kind.name: kind for kind in model.layout.columns}
+    return column not in kinds or kinds[column].choices() != []
+
+
+def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence:
+    """The partial dependence on a column, over the first rows of a split.
+
+    Of many categories it has those that most of these rows have. Friedman, Annals of Statistics 29
+    (2001).
+    """
+    place = places_of(model)[column]
+    rows = part.raw.between(0, _MOST_ROWS)
+    kinds = {kind.name: kind for kind in model.layout.columns}
+    choices = kinds[column].choices() if kinds else None
+    if choices is None:
+        known = rows[:, place.start].astype(np.float64)
+        numbers = _grid(known[np.isfinite(known)])
+        settings = [np.array([value]) for value in numbers]
+        values: Any = numbers
+    else:
+        choices = _most_frequent(choices, rows[:, place.start : place.stop])
+        settings, values = [one for _, one in choices], [label for label, _ in choices]
+    means = []
+    for setting in settings:
+        changed = rows.astype(np.float64)
+        changed[:, place.start : place.stop] = setting
+        means.append([float(mean) for mean in _predicted(model, changed).mean(axis=0)])
+    return Dependence(column, values, _names(model, len(means[0])), means)
+
+
+def _most_frequent(choices: list[tuple[str, Array]], x: Array) -> list[tuple[str, Array]]:
+    """Those that most rows have, if there are many; in their own order."""
+    counts = np.array([(x == features).all(axis=1).sum() for _, features in choices])
+    kept = np.argsort(-counts, kind="stable")[:_MOST_CHOICES]
+    return [choices[index] for index in sorted(kept)]
+
+
+def _grid(values: Array) -> list[float]:
+    """All values if they are few, else values at equal steps between two quantiles."""
+    different = np.unique(values)
+    if len(different) <= _POINTS:
+        return [float(value) for value in different]
+    low, high = np.quantile(values, _RANGE)
+    return [float(value) for value in np.linspace(low, high, _POINTS)]
+
+
+def _predicted(model: Model, rows: Array) -> Array:
+    """Probabilities (rows, classes), shares of classes, or values (rows, targets)."""
+    outputs = model.evaluate(rows)
+    if not isinstance(model.task, Classification):
+        return model.task.decode(outputs)
+    found = model.task.probabilities(outputs)
+    return np.eye(model.task.classes)[model.task.decode(outputs)] if found is None else found
+
+
+def _names(model: Model, outputs: int) -> list[str]:
+    names = model.layout.classes or model.layout.target_names
+    return [*names] if len(names) == outputs else [f"output {i}" for i in range(outputs)]
+
+
+MOST_ROWS = 500
+_MOST_CLASSES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class PixelMap:
+    """Two pictures of the pixels that count for one class, or for the value of a regression.
+
+    Args:
+        name: of the class; "value" for a regression.
+        rows: how many images of the class they are the mean of.
+        gradient: (height, width), of the output for the class with respect to the prepared pixels,
+            summed over channels.
+        occlusion: (height, width), what the probability of the class loses where a patch has the
+            mean pixels of these images; for a regression, how far the value moves.
+    """
+
+    name: str
+    rows: int
+    gradient: Array
+    occlusion: Array
+
+
+def pixel_maps(model: Model, part: SplitData) -> list[PixelMap]:
+    """The maps of the first classes, from the first images of a split."""
+    x, y = part.raw.between(0, MOST_ROWS), part.y[:MOST_ROWS]
+    if isinstance(model.task, Classification):
+        names = model.layout.classes[:_MOST_CLASSES]
+        groups = [(name, label, y == label) for label, name in enumerate(names)]
+    else:
+        groups = [("value", 0, np.ones(len(y), np.bool_))]
+    lost = _occluded(model, x, y)
+    return [
+        PixelMap(name, int(own.sum()), _gradient(model, x[own], output), lost[own].mean(axis=0))
+        for name, output, own in groups
+        if own.any()
+    ]
+
+
+def _gradient(model: Model, x: Array, output: int) -> Array:
+    """The mean gradient of one output; of two classes with one output, that of the second."""
+    network, total = model.network, np.zeros(model.layout.shape)
+    sign = 1.0
+    if network.output_shape[0] == 1 and isinstance(model.task, Classification):
+        sign, output = (1.0 if output else -1.0), 0
+    for start in range(0, len(x), step := chunk_rows(network)):
+        ready = model.preprocessing.transform_x(x[start : start + step])
+        rows = np.ascontiguousarray(ready.reshape(-1, *network.input_shape), network.dtype)
+        dy = np.zeros_like(network.forward(rows))
+        dy[:, output] = sign
+        total += network.backward(dy).sum(axis=0, dtype=np.float64).reshape(total.shape)
+    mean: Array = total.sum(axis=0) / len(x)
+    return mean
+
+
+def _occluded(model: Model, x: Array, y: Array) -> Array:
+    """What each image loses where a patch is covered: (rows, height, width)."""
+    height, width = x.shape[2:]
+    side = max(1, min(height, width) // 4)
+    step = max(1, side // 2)
+    mean, own = x.mean(axis=0, dtype=np.float64), _of_target(model, x, y)
+    lost, covered = np.zeros((len(x), height, width)), np.zeros((height, width))
+    for top in range(0, height - side + 1, step):
+        for left in range(0, width - side + 1, step):
+            place = (slice(top, top + side), slice(left, left + side))
+            changed = x.astype(np.float64)
+            changed[:, :, *place] = mean[:, *place]
+            lost[:, *place] += (own - _of_target(model, changed, y))[:, None, None]
+            covered[place] += 1
+    return np.asarray(lost / np.maximum(covered, 1))
+
+
+def _of_target(model: Model, x: Array, y: Array) -> Array:
+    """The probability of the true class, or the output for it; the value of a regression."""
+    outputs, task = model.evaluate(x), model.task
+    if not isinstance(task, Classification):
+        return task.decode(outputs)[:, 0]
+    found = task.probabilities(outputs)
+    found = outputs if found is None else found
+    if found.shape[1] == 1:
+        return np.where(y == 1, found[:, 0], -found[:, 0])
+    return np.asarray(found[np.arange(len(y)), y])
+
+
+# The importance of columns or pixels for a stored run, and for its other seeds.
+
+REPEATS = 10
+_MOST_DEPENDENCES = 4
+
+
+@dataclass(frozen=True)
+class ColumnImportance:
+    """What the metric loses without the information of one column.
+
+    The 95% interval of the mean is from `low` to `high`, None for a single value. There is a value
+    for each seed, the mean over repeats; of a single seed one for each repeat.
+    """
+
+    column: str
+    mean: float
+    low: float | None
+    high: float | None
+    values: list[float]
+
+    @property
+    def counts(self) -> bool:
+        """Whether it can be told from 0."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """The importance of the columns of a table for a run, the largest first; or maps of pixels.
+
+    Args:
+        split: whose rows, this many, are predicted.
+        metric: that the run is shown by; of errors the importance is what they gain.
+        repeats: how often each column is shuffled.
+        seeds: of the runs of its setting; without others, that of the run.
+        columns: with their importance; empty for images.
+        dependence: the partial dependence on the first columns, of this run.
+    """
+
+    name: str
+    run_id: str
+    split: str
+    rows: int
+    metric: str
+    repeats: int
+    seeds: list[int]
+    columns: list[ColumnImportance]
+    dependence: list[Dependence]
+    pixels: list[PixelMap]
+
+    @property
+    def several(self) -> bool:
+        """Whether intervals are over runs, not over repeats."""
+        return len(self.seeds) > 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        columns = [{**asdict(column), "counts": column.counts} for column in self.columns]
+        pixels = [
+            {
+                "name": one.name,
+                "rows": one.rows,
+                "gradient": one.gradient.tolist(),
+                "occlusion": one.occlusion.tolist(),
+            }
+            for one in self.pixels
+        ]
+        found = {**vars(self), "columns": columns, "pixels": pixels}
+        return {**found, "dependence": [asdict(one) for one in self.dependence]}
+
+
+def importance_of(
+    folder: Path, record: RunRecord, load_data: LoadData, repeats: int = REPEATS
+) -> Importance:
+    """The importance for a stored run; shuffles are drawn from the seeds of the runs.
+
+    Raises:
+        UsageError: no model is kept of it.
+        NnrunError: its data are missing or have changed, or its predictions are not finite.
+    """
+    refuse_unusable_model(folder, record)
+    model = load(folder)
+    split, part = last_split(prepared_again(record, load_data).split)
+    found: list[ColumnImportance] = []
+    records = [record]
+    dependence: list[Dependence] = []
+    pixels: list[PixelMap] = []
+    with np.errstate(all="ignore"):
+        if len(model.layout.shape) > 1:
+            pixels = pixel_maps(model, part)
+        else:
+            records = [record, *_siblings(folder, record)]
+            records.sort(key=lambda one: Replicate.of(one.config, one.seed).order)
+            tables = [
+                _measured_table(folder.parent / one.run_id, one, load_data, repeats)
+                for one in records
+            ]
+            found = _summed(records, tables, [*places_of(model)], split)
+            varied = [one.column for one in found if can_be_set(model, one.column)]
+            first = varied[:_MOST_DEPENDENCES]
+            dependence = [partial_dependence(model, part, column) for column in first]
+    return Importance(
+        record.name, record.run_id, split, len(part), _metric_of(record, model), repeats,
+        [one.seed for one in records], found, dependence, pixels,
+    )  # fmt: skip
+
+
+def _siblings(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
+    """The other completed runs of the same setting."""
+    own, parent = settings_of(record), folder.absolute().parent
+    for run_id in ids_in(parent.parent, parent.name) if record.status == "completed" else ():
+        run = read_run(parent / run_id, placed=True) if run_id != folder.name else None
+        other = None if run is None or run.problem else run.record
+        if other is not None and other.status == "completed" and settings_of(other) == own:
+            yield other
+
+
+def _metric_of(record: RunRecord, model: Model) -> str:
+    """The metric that the run is shown by; that of its task where it is shown by the loss."""
+    return model.task.main_metric if record.main_metric == LOSS else record.main_metric
+
+
+def _measured_table(folder: Path, record: RunRecord, load_data: LoadData, repeats: int) -> Array:
+    refuse_unusable_model(folder, record)
+    model: Model = load(folder)
+    split, part = last_split(prepared_again(record, load_data).split)
+    metric = _metric_of(record, model)
+    found = permutation_importance(model, part, metric, repeats, record.seed)
+    if not np.isfinite(found).all():
+        reasons = (record.metrics[split] or {}).get("undefined", {})
+        why = f": {reasons[metric]}" if metric in reasons else ""
+        of = f"{record.name}/{record.run_id}: {metric} of its predictions"
+        raise NnrunError(f"{of} is undefined{why}")
+    return found
+
+
+def _summed(
+    records: Sequence[RunRecord], tables: Sequence[Array], columns: Sequence[str], split: str
+) -> list[ColumnImportance]:
+    (variant,) = stored_variants(map(summary_of, records))
+    replicates = [
+        Replicate.of(one.config, one.seed).resolved(drawn=variant.drawn) for one in records
+    ]
+    several = len(records) > 1
+    overlap = variant.overlap.get(split, 0.0) if several else 0.0
+    design = design_of(replicates) if several else None
+    found = []
+    for index, column in enumerate(columns):
+        values = (
+            [float(table[index].mean()) for table in tables] if several else [*tables[0][index]]
+        )
+        summary = summarize(values, overlap, design=design)
+        assert summary is not None
+        ends = summary.mean, summary.ci_low, summary.ci_high
+        found.append(ColumnImportance(column, *ends, [float(value) for value in values]))
+    return sorted(found, key=lambda one: -one.mean)
+
+
+# Which columns or pixels count, as blocks: a table with its spread, dependence, pictures.
+
+_MOST_LINES = 8
+_GRADIENT = (
+    "Where a brighter pixel raises the output for the class, it is blue; red where it lowers it."
+)
+_OCCLUSION = (
+    "Where a patch of mean pixels takes from the probability of the class, it is blue; red where "
+    "it adds."
+)
+
+
+def importance_blocks(found: Importance) -> Iterator[Block]:
+    """The table of columns with the partial dependence on the first; or maps of pixels."""
+    yield Note(f"{_heading(found)}.")
+    if found.pixels:
+        gradients = [one.gradient for one in found.pixels]
+        yield _gallery(found, gradients, "Mean gradient of the input", _GRADIENT)
+        occlusions = [one.occlusion for one in found.pixels]
+        yield _gallery(found, occlusions, "Occlusion", _OCCLUSION)
+        return
+    yield _table(found)
+    if not found.several:
+        yield Note(
+            "The intervals are of this run's shuffles alone; runs with other seeds, as by nnrun "
+            "sweep --seeds 10, show how far networks differ.",
+            "small",
+        )
+    yield Note(
+        "Each interval is at 95% by itself: of 20 columns that say nothing, one may be told from "
+        "0. Columns that say the same share what they lose, since shuffling one leaves the other.",
+        "small",
+    )
+    if found.dependence:
+        yield Note(
+            "Partial dependence: the mean prediction for the same rows, where all of them have one "
+            "value in this column.",
+            level=WHOLE,
+        )
+        names = found.dependence[0].outputs[:_MOST_LINES]
+        legend = [(i, shortened(name, 40)) for i, name in enumerate(names)]
+        yield Figures([_chart(one) for one in found.dependence], legend if len(names) > 1 else ())
+
+
+def _heading(found: Importance) -> str:
+    """What was measured, and on which rows."""
+    rows = plural(found.rows, f"{found.split} row")
+    if found.pixels:
+        some = "" if found.rows <= MOST_ROWS else f"the first {MOST_ROWS} of "
+        return f"Which pixels count, on {some}{rows}"
+    over = f"{count(len(found.seeds))} seeds of its setting" if found.several else "its shuffles"
+    loses = "loses" if larger_is_better(found.metric) else "gains"
+    return (
+        f"What {found.split} {metric_label(found.metric)} {loses} when one column is "
+        f"shuffled, {found.repeats} times each, on {rows}; 95% intervals over {over}"
+    )
+
+
+def _table(found: Importance) -> Grid:
+    values = (value for one in found.columns for value in (*one.values, one.low, one.high))
+    scale, each = Linear.over([0.0, *values]), f"each {'seed' if found.several else 'shuffle'}"
+    lost = "lost" if larger_is_better(found.metric) else "gained"
+    rows = [
+        [
+            Cell(shortened(one.column, 60)),
+            Cell(_value_text(one), one.mean),
+            Cell(
+                f"{number(min(one.values))} – {number(max(one.values))}",
+                one.mean,
+                strip(one.values, scale, one.low, one.high, one.mean),
+            ),
+            Cell(_remark(one), kind="soft"),
+        ]
+        for one in found.columns
+    ]
+    return Grid(
+        "Importance of the columns", ["column", f"{metric_label(found.metric)} {lost}", each, ""],
+        rows, sortable=len(rows) > 3, marks={each: strip_scale(scale)}, needs=[0, 0, 2, 1],
+        narrow=[0, 1, 3], level=AT_ONCE,
+    )  # fmt: skip
+
+
+def _value_text(one: ColumnImportance) -> str:
+    """The mean with its interval."""
+    if one.low is None or one.high is None:
+        return number(one.mean)
+    return difference(one.mean, one.low, one.high, plus=False)
+
+
+def _remark(one: ColumnImportance) -> str:
+    """What to know of a column that may not count, or that misleads the network."""
+    if not one.counts:
+        return "cannot be told from 0"
+    return "" if one.mean > 0 else "better when shuffled"
+
+
+def _chart(one: Dependence) -> Chart:
+    name, outputs = shortened(one.column, 40), one.outputs[:_MOST_LINES]
+    what = "prediction" if len(one.outputs) == 1 else "probability"
+    of = [shortened(output, 40) for output in outputs]
+    columns = [[means[index] for means in one.means] for index in range(len(outputs))]
+    numbers = [value for value in one.values if isinstance(value, float)]
+    if len(numbers) == len(one.values):
+        series = [Series(of[i], numbers, line, index=i) for i, line in enumerate(columns)]
+        return lines(f"Partial dependence on {name}", series, x_label=name, y_label=f"mean {what}")
+    return heatmap(
+        f"Partial dependence on {name}",
+        f"The mean {what} for each category of {name}.",
+        columns,
+        of,
+        [shortened(str(value), 40) for value in one.values],
+        row_label="",
+        column_label=name,
+        heat=Heat(BLUES, number),
+    )
+
+
+def _gallery(found: Importance, images: Sequence[Array], name: str, note: str) -> Gallery:
+    largest = max(float(np.abs(image).max()) for image in images)
+    pictures = [
+        (
+            signed_picture(image, f"{name}, {shortened(one.name, 40)}", largest),
+            f"{shortened(one.name, 40)}, {plural(one.rows, 'row')}",
+        )
+        for one, image in zip(found.pixels, images, strict=True)
+    ]
+    return Gallery(name, pictures, f"{note} The strongest colours are ±{number(largest)}.")

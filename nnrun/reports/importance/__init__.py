@@ -1,1 +1,0 @@
-"""Which columns, or which pixels, a trained network's predictions depend on."""

@@ -1,0 +1,198 @@
+"""What `nnrun check` and `nnrun verify` show: configs, rates, parts, exercises, stored runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType, group
+from rich.table import Table
+from rich.text import Text
+
+from nnrun.characters import clean
+from nnrun.course.grading import Grade
+from nnrun.errors import clipped
+from nnrun.plugins.checker.findings import PartReport, Points
+from nnrun.plugins.kinds import KINDS
+from nnrun.reports.checks import CheckedRun, check_document
+from nnrun.reports.numbers import MISSING, count, plural
+from nnrun.reports.terminal.fitting import Column, FittedTable, document, labelled, plain_table
+from nnrun.reports.terminal.plot import Axis, Curve, Plot
+from nnrun.runs.agreement import Difference
+from nnrun.runs.execution.rate_finder import FALLEN, HIGHEST, LOWEST, RateCurve
+from nnrun.runs.preparation.memory import human_bytes
+from nnrun.runs.verify import Finding, Verification
+
+# What `nnrun check` shows: configs, a range test of the learning rate, parts, exercises.
+
+
+@group()
+def check_details(run: CheckedRun) -> Iterator[RenderableType]:
+    """Everything about one config."""
+    yield document(check_document(run))
+    if run.learning_rate is not None:
+        yield Text()
+        yield from rate_curve(run.learning_rate)
+
+
+def check_overview(runs: Sequence[CheckedRun]) -> RenderableType:
+    """A line for each of several configs."""
+    with_gradients = any(run.gradients is not None for run in runs)
+    folders = {str(Path(run.file).parent) for run in runs}
+    files = [Path(run.file).name if len(folders) == 1 else run.file for run in runs]
+    sizes = [human_bytes(run.memory.total) if run.memory else "" for run in runs]
+    table = FittedTable([
+        Column("config", files, left=True),
+        Column("data", [run.dataset["name"] for run in runs], need=2, left=True),
+        Column("parameters", [_if_network(run, run.network["parameters"]) for run in runs], need=1),
+        Column("iterations", [_if_network(run, run.iterations) for run in runs], need=3),
+        Column("gradients", [_verdict(run.gradients_agree) for run in runs])
+        if with_gradients
+        else Column("memory", sizes, need=4),
+    ])  # fmt: skip
+    return Group(table, Text(), Text(plural(len(runs), "valid config"), "green"))
+
+
+def _if_network(run: CheckedRun, number_of: int) -> str:
+    return count(number_of) if run.beside is None else ""
+
+
+def _verdict(agrees: bool) -> Text:
+    return Text("agree", "green") if agrees else Text("WRONG", "bold red")
+
+
+def rate_curve(found: RateCurve) -> Iterator[RenderableType]:
+    """The training loss over the rates, and the suggestion."""
+    if len(found.rates) > 1:
+        curve = Curve("while the rate rises", range(len(found.rates)), found.losses, "•", "cyan")
+        axis = Axis(_rate(LOWEST), "learning rate, logarithmic", _rate(found.rates[-1]))
+        yield Plot("training loss", [curve], axis)
+    updates = plural(found.updates, "update")
+    if found.suggestion is None:
+        yield labelled("rate", f"within {updates}, no rate lowers the loss by {FALLEN:.0%}")
+    else:
+        rate = _rate(found.suggestion)
+        yield labelled("rate", f"try {rate}, a tenth of where the loss is smallest:")
+        yield labelled("", f"training.learning_rate={rate}")
+    if found.highest is None:
+        yield labelled("", f"the loss does not explode up to {HIGHEST:g}")
+    else:
+        yield labelled("", f"the loss explodes at {_rate(found.highest)}")
+
+
+def _rate(value: float) -> str:
+    """In two digits, which is more than the test can tell."""
+    return f"{value:.2g}"
+
+
+@group()
+def checked_parts(reports: Sequence[PartReport]) -> Iterator[RenderableType]:
+    """Every check of every part, and how many are passed."""
+    for report in reports:
+        part = report.part
+        yield Text.assemble((part.name, "bold"), f"  {part.kind}, {part.place}")
+        if part.name in KINDS[part.kind].table.own:
+            yield Text("the name is one of nnrun's own, under which it cannot be trained")
+        yield Text()
+        yield _checks(report)
+        yield Text()
+    checks = sum(len(report.findings) for report in reports)
+    yield Text(f"{sum(report.points for report in reports)} of {checks} checks passed")
+
+
+@group()
+def graded(grade: Grade) -> Iterator[RenderableType]:
+    """Every criterion of an exercise, and how many are met."""
+    yield Text.assemble((grade.file, "bold"), f"  lesson {grade.lesson}")
+    yield Text()
+    yield _checks(grade, "met", "not yet")
+    yield Text()
+    yield Text(f"{grade.points} of {len(grade.findings)} criteria met")
+
+
+def _checks(report: Points, right: str = "right", wrong: str = "wrong") -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    last = {finding.detail: finding for finding in report.findings}  # a hint may be of several
+    for finding in report.findings:
+        mark = Text(right, "green") if finding.passed else Text(wrong, "bold red")
+        mark = mark if finding.reached else Text("—", "dim")
+        table.add_row(mark, Text(finding.check, no_wrap=True), Text(finding.says))
+        if finding.detail and last[finding.detail] is finding:
+            table.add_row("", "", Text(finding.detail))
+    return table
+
+
+# The results of verifying runs, as a terminal table and in sentences.
+
+_WORDS: dict[Finding, str] = {
+    "same_bits": "the same bits",
+    "within_tolerance": "within the tolerance",
+    "differs": "differs",
+    "damaged": "damaged",
+    "not_verified": "not verified",
+}
+_STYLES: dict[Finding, str] = {"same_bits": "green", "within_tolerance": "green"}
+_MOST_CHANGES = 8
+
+
+@group()
+def verdicts_table(verdicts: Sequence[Verification]) -> Iterator[RenderableType]:
+    """A row for each run, details of those that differ, and the totals."""
+    table = plain_table("run", "verified", texts=2)
+    for verdict in verdicts:
+        words = Text(_WORDS[verdict.finding], _STYLES.get(verdict.finding, "bold red"))
+        table.add_row(clean(f"{verdict.name}/{verdict.run_id}"), words)
+    yield table
+    for verdict in verdicts:
+        lines = list(_lines(verdict))
+        if lines:
+            yield Text()
+            yield Text(clean(f"{verdict.name}/{verdict.run_id}"), "bold")
+            for label, text in lines:
+                yield labelled(label, clean(text))
+    yield Text()
+    yield Text(summary(verdicts))
+
+
+def summary(verdicts: Sequence[Verification]) -> str:
+    """`3 runs: 2 with the same bits, 1 damaged`."""
+    found = Counter(verdict.finding for verdict in verdicts)
+    counted = _WORDS | {"same_bits": "with the same bits", "differs": "different"}
+    parts = [f"{count(n)} {words}" for finding, words in counted.items() if (n := found[finding])]
+    return f"{plural(len(verdicts), 'run')}: {', '.join(parts)}"
+
+
+def difference_words(difference: Difference) -> str:
+    """Both values with all their digits; long ones are cut in the middle."""
+    stored, again = (
+        MISSING if value is None else clipped(repr(value))
+        for value in (difference.stored, difference.again)
+    )
+    return f"{difference.place}: {stored} is stored, and again it is {again}"
+
+
+def _lines(verdict: Verification) -> Iterator[tuple[str, str]]:
+    if verdict.reason is not None:
+        yield "reason", verdict.reason
+    for difference in verdict.differences:
+        yield "differs", difference_words(difference)
+    if verdict.agrees and verdict.of_another_writer:
+        yield "note", "report.md is of another version of nnrun or safetensors, and is not compared"
+    if verdict.finding == "same_bits":
+        return
+    changes = list(verdict.environment.items())
+    for key, (before, now) in changes[:_MOST_CHANGES]:
+        yield "changed", f"{key}: {_shown(before)} then, {_shown(now)} now"
+    if len(changes) > _MOST_CHANGES:
+        yield "changed", f"and {len(changes) - _MOST_CHANGES} more; --json names them"
+    if verdict.finding == "differs" and not changes:
+        yield "changed", "nothing known: the bits should be the same"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(_shown, value))
+    return MISSING if value is None else str(value)

@@ -1,0 +1,375 @@
+"""Lists of runs and of data sets as data, tables, CSV and Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from itertools import takewhile
+from typing import Any
+
+from rich.console import RenderableType, group
+from rich.text import Text
+
+from nnrun.characters import cell, clean, csv_line
+from nnrun.config.names import SPLITS
+from nnrun.config.schema.dataset import Option
+from nnrun.config.settings import (
+    choice_of,
+    choice_words,
+    in_common,
+    setting_of,
+    told_apart,
+    value_words,
+)
+from nnrun.config.yaml import flow
+from nnrun.data.builtin.registry import Entry
+from nnrun.reports.document import StatusMark
+from nnrun.reports.markup import escape, table
+from nnrun.reports.numbers import MISSING, count, number, plural, shape
+from nnrun.reports.progress_words import status_of
+from nnrun.reports.summary import metric_label
+from nnrun.reports.terminal.fitting import Column, FittedTable, labelled, mark_style
+from nnrun.runs.catalog.select import RESULT, metric_in, value_of
+from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
+from nnrun.runs.record import now
+from nnrun.runs.storage.reading import STUCK, damaged
+
+# Lists of runs as data, tables, CSV and Markdown.
+
+Varied = Mapping[str, Sequence[str]]
+Choices = Mapping[tuple[str, str], Mapping[str, Any]]
+Searched = tuple[Choices, Set[tuple[str, str]]]
+"""The settings that a search chose, by name and id of their runs, and which runs it ended early."""
+NOT_SEARCHED: Searched = {}, frozenset()
+
+_LEAST_DIGITS = 4  # of the digest in a run's id, in short forms
+_MOST_LINES = 2
+
+_EARLY = "ended early"
+_MIXED = "result"
+# Keys that the other columns of the list show.
+_SHOWN = ("name", "status", "started", "seed")
+Metrics = Sequence[tuple[str, float] | None]
+
+
+def listed_data(run: RunSummary) -> dict[str, Any]:
+    """A run as JSON data."""
+    mappings = {key: dict(getattr(run, key)) for key in MAPPINGS}
+    progress = None if run.progress is None else run.progress.numbers()
+    return {key: getattr(run, key) for key in PLAIN} | mappings | {"progress": progress}
+
+
+@group()
+def runs_table(
+    runs: Sequence[RunSummary],
+    total: int,
+    keys: Varied,
+    sort: str | None = None,
+    searched: Searched = NOT_SEARCHED,
+    top: int | None = None,
+) -> Iterator[RenderableType]:
+    """A row for each run, and the total.
+
+    `keys` are the settings in which runs of a name differ, by name; runs of a search have those
+    that it chose. The list is cut from `total` runs, to the `top` of each kind where that is given;
+    a full key `sort` that it is sorted by has a column.
+    """
+    if shared := _in_every_row(_choices(runs, keys, sort, searched)):
+        yield Text(clean(shared))
+        yield Text()
+    yield FittedTable(_columns(runs, keys, sort, searched), more="--wide")
+    yield Text()
+    part = "" if len(runs) == total else f", {count(len(runs))} of them shown"
+    more = "; --all shows all"
+    if top is not None and len(runs) > top:
+        more = f": of those that can be compared, the first {count(top)} each"
+    yield Text(plural(total, "run") + (part and part + more))
+    unreadable = Counter(str(run.error) for run in runs if run.status == UNREADABLE)
+    for why, number_of in unreadable.items():
+        yield Text(clean(damaged(plural(number_of, "run"), why)))
+    _, early = searched
+    stuck = [r for r in runs if r.error == STUCK and (r.name, r.run_id) not in early]
+    if stuck:
+        yield Text(f"{count(len(stuck))} interrupted: {STUCK}")
+
+
+def _columns(
+    runs: Sequence[RunSummary],
+    keys: Varied,
+    sort: str | None = None,
+    searched: Searched = NOT_SEARCHED,
+) -> list[Column]:
+    words = _settings(runs, _choices(runs, keys, sort, searched))
+    prefixes = _short_ids(runs)
+    # Month, day and time; the year is left out for lack of room.
+    ended = {run.label for run in runs if (run.name, run.run_id) in searched[1]}
+    columns = [
+        Column(
+            "run",
+            [run.label for run in runs],
+            left=True,
+            short=[
+                *[[f"{run.name}/{prefix}" for run, prefix in zip(runs, prefixes, strict=True)]] * 2,
+                [f"{run.name}/\n{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
+            ],
+        ),
+        Column(
+            "status",
+            [_status(run, _EARLY if run.label in ended else status_of(run)) for run in runs],
+            need=1,
+            left=True,
+            short=[
+                [_status(run, _EARLY if run.label in ended else _short_status(run)) for run in runs]
+            ],
+            legend="in parentheses: the number of warnings"
+            if any(r.warnings for r in runs)
+            else "",
+        ),
+        Column("settings", words, need=2, left=True, wraps=True, lines=_MOST_LINES),
+        *_results(runs, sort),
+        Column("train", [number(run.train) for run in runs], need=4),
+        Column("started", _moments([run.started for run in runs]), need=3, left=True),
+    ]
+    only_train = all(run.result is None or run.result[0] == "train" for run in runs)
+    train_is_shown = only_train or sort == "train"
+    empty = {"settings": not any(words), "train": train_is_shown}
+    return [column for column in columns if not empty.get(column.title)]
+
+
+def _choices(
+    runs: Sequence[RunSummary], keys: Varied, sort: str | None, searched: Searched
+) -> dict[str, dict[int, Mapping[str, Any]]]:
+    """The settings of each run that differ, or those that a search chose, by name and place.
+
+    A column of its own shows what the list is sorted by.
+    """
+    by_name: dict[str, dict[int, Mapping[str, Any]]] = {}
+    choices: dict[tuple[str, int], Mapping[str, Any]] = {}  # seeds of one config share settings
+    for place, run in enumerate(runs):
+        config = run.name, id(run.settings)
+        if config not in choices:
+            shown = [key for key in keys.get(run.name, ()) if key != sort]
+            choices[config] = choice_of(run.settings, shown)
+        choice = searched[0].get((run.name, run.run_id)) or choices[config]
+        by_name.setdefault(run.name, {})[place] = choice
+    return by_name
+
+
+def _settings(
+    runs: Sequence[RunSummary], by_name: Mapping[str, Mapping[int, Mapping[str, Any]]]
+) -> list[str]:
+    """What tells each run from the other listed ones of its name: its fold, the settings that
+    differ, and the run that it goes on from.
+    """
+    texts = [""] * len(runs)
+    for choices in by_name.values():
+        for place, choice in zip(choices, told_apart([*choices.values()]), strict=True):
+            run = runs[place]
+            parts = {"split.seed": run.split_seed, "fold": run.fold}
+            words = [f"{key}={value}" for key, value in parts.items() if value is not None]
+            words += _words(choice)
+            if run.extended_from is not None:
+                words.append(f"extended from {_start_of(run.extended_from, _LEAST_DIGITS)}")
+            texts[place] = " ".join(words)
+    return texts
+
+
+def _in_every_row(by_name: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> str:
+    """`In every row: depth=2.`, the settings that several runs of a name share; or nothing."""
+    texts = []
+    for name, choices in by_name.items():
+        words = " ".join(_words(in_common([*choices.values()]))) if len(choices) > 1 else ""
+        if words:
+            texts.append(words if len(by_name) == 1 else f"{name}: {words}")
+    return (
+        f"In every row{': ' if len(by_name) == 1 else ' of '}{'; of '.join(texts)}."
+        if texts
+        else ""
+    )
+
+
+def _words(choice: Mapping[str, Any]) -> list[str]:
+    """Null values are left out: extended runs would have many of them."""
+    values = {key: value for key, value in choice.items() if value is not None}
+    data = values.pop(DATA, None)
+    return choice_words(values) + ([] if data is None else [f"data with digest {data}"])
+
+
+def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
+    """What the runs are sorted by, and the main metric on the most telling split of each."""
+    result = _metric_column(runs, [run.result for run in runs])
+    column = None if sort is None else _sort_column(runs, sort)
+    if column is None or (column.title, column.cells) == (result.title, result.cells):
+        return [result]
+    # Where metrics differ, each cell names its own, and both columns would be `result`.
+    title = "ordered by" if column.title == result.title else column.title
+    return [replace(column, title=title), replace(result, need=3 if title == "ordered by" else 1)]
+
+
+def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
+    """The shortest unique start of each run's id among the runs of its name."""
+    for digits in range(_LEAST_DIGITS, 11):
+        found = [_start_of(run.run_id, digits) for run in runs]
+        labels = {run.label for run in runs}
+        if len({f"{r.name}/{p}" for r, p in zip(runs, found, strict=True)}) == len(labels):
+            return found
+    return [run.run_id for run in runs]
+
+
+def _start_of(run_id: str, digits: int) -> str:
+    """A run's id with this many digits of its digest."""
+    seed, dash, digest = run_id.partition("-")
+    return f"{seed}{dash}{digest[:digits]}"
+
+
+def _status(run: RunSummary, words: str) -> Text:
+    return Text(clean(words), style=mark_style(StatusMark.of(run.status, run.warnings)))
+
+
+def _short_status(run: RunSummary) -> str:
+    """`completed (2)`, with two warnings; `running 43%`."""
+    return f"{run.status} ({count(run.warnings)})" if run.warnings else status_of(run)
+
+
+def _moments(started: Sequence[str | None]) -> list[str]:
+    """Month, day and time; for lack of room with the year only if one is not of this year."""
+    texts = [clean(str(moment)) if moment else "" for moment in started]
+    begin = 5 if {text[:4] for text in texts if text} <= {now()[:4]} else 0
+    return [text[begin:16].replace("T", " ") or MISSING for text in texts]
+
+
+def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
+    """CSV with full precision and a column for each metric and each differing setting."""
+    found = dict.fromkeys(key for name in keys for key in keys[name])
+    metrics = dict.fromkeys(key for run in runs for key in run.metrics)
+    rows: list[list[Any]] = [[*PLAIN, *metrics, *found]]
+    for run in runs:
+        values = [getattr(run, key) for key in PLAIN] + [run.metrics.get(key) for key in metrics]
+        rows.append([*values, *(setting_of(run.settings, key) for key in found)])
+    return "".join(csv_line(map(cell, row)) for row in rows)
+
+
+def runs_markdown(
+    runs: Sequence[RunSummary],
+    keys: Varied,
+    sort: str | None = None,
+    searched: Searched = NOT_SEARCHED,
+) -> str:
+    """The table as Markdown."""
+    columns = _columns(runs, keys, sort, searched)
+    rows = zip(*(map(escape, column.texts) for column in columns), strict=True)
+    texts = sum(1 for _ in takewhile(lambda column: column.left, columns))
+    text = table([column.title for column in columns], rows, texts) + "\n"
+    shared = _in_every_row(_choices(runs, keys, sort, searched))
+    return f"{escape(shared)}\n\n{text}" if shared else text
+
+
+def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
+    """A column for a key; None where each list has it."""
+    if key == RESULT:
+        return _metric_column(runs, [run.ranking for run in runs])
+    if key in SPLITS:
+        values = [getattr(run, key) for run in runs]
+        return _metric_column(runs, [None if v is None else (key, v) for v in values])
+    if key in _SHOWN:
+        return None
+    if (metric := metric_in(key)) is not None:
+        split, found = key.partition("_")[0], [value_of(run, key) for run in runs]
+        places = [split if split in SPLITS else run.choosing for run in runs]
+        pairs = zip(places, found, strict=True)
+        return _metric_column(runs, [None if v is None else (s, v) for s, v in pairs], metric)
+    return Column(clean(key.removeprefix("training.")), [_cell(run, key) for run in runs])
+
+
+def _metric_column(
+    runs: Sequence[RunSummary], values: Metrics, metric: str | None = None
+) -> Column:
+    """A metric of runs, or the main one of each, on some split of each.
+
+    The heading says which; where they differ, each cell does.
+    """
+    kinds = [
+        None if found is None else (found[0], metric_label(metric or str(run.metric)))
+        for run, found in zip(runs, values, strict=True)
+    ]
+    known = {kind for kind in kinds if kind}
+    metrics = {label for _, label in known}
+    title, left = _MIXED, 2  # this many words of each kind are left to the cells
+    if len(metrics) == 1:
+        title, left = metrics.pop(), 1
+    if len(known) == 1:
+        title, left = " ".join(known.pop()), 0
+    cells = [
+        MISSING
+        if kind is None or found is None
+        else clean(" ".join([*kind[:left], number(found[1])]))
+        for kind, found in zip(kinds, values, strict=True)
+    ]
+    return Column(title, cells)
+
+
+def _cell(run: RunSummary, key: str) -> str:
+    value = value_of(run, key)
+    if value is None:
+        return MISSING
+    return number(value) if key == "seconds" else clean(value_words(key, value))
+
+
+# The built-in data sets as terminal tables.
+
+
+@group()
+def datasets_overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
+    """A row for each data set, and their notes below the table."""
+    known = entries.values()
+    targets = [f"{entry.classes} classes" if entry.classes else "a number" for entry in known]
+    columns = [
+        Column("name", [*entries], left=True),
+        Column("rows", [count(entry.rows) for entry in known], need=1),
+        Column("features", [shape(entry.shape) for entry in known], need=3),
+        Column("predicts", targets, need=2, left=True),
+        Column("what it is", [entry.description for entry in known], left=True, wraps=True),
+    ]
+    yield FittedTable(columns, more="`nnrun datasets NAME`")
+    yield Text()
+    width = max(map(len, entries))
+    for name, entry in entries.items():
+        if entry.note:
+            yield labelled(name, entry.note, width)
+    yield Text()
+    yield Text("`nnrun datasets NAME` shows where one comes from and how it is divided.")
+
+
+@group()
+def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> Iterator[RenderableType]:
+    """Everything about one data set; of shipped tables, the names of the columns too."""
+    yield Text(name, "bold")
+    yield Text(entry.description)
+    yield Text()
+    task = f"{entry.task}, {entry.classes} classes" if entry.classes else entry.task
+    yield labelled("task", task)
+    yield labelled("rows", _rows(entry))
+    images = " (channels × height × width)" if len(entry.shape) > 1 else ""
+    yield labelled("features", shape(entry.shape) + images)
+    if table := entry.table():
+        yield labelled("columns", ", ".join(table.columns.features))
+        classes = f" ({', '.join(table.classes)})" if table.classes else ""
+        yield labelled("target", ", ".join(table.target_names) + classes)
+    yield labelled("source", entry.source)
+    if entry.note:
+        yield labelled("note", entry.note)
+    for index, option in enumerate(options):
+        default = "" if option.default is None else f" ({flow(option.default)} by default)"
+        text = f"{option.name}: {option.description}{default}"
+        yield labelled("" if index else "options", text)
+    named = [option for option in options if option.default is not None]
+    given = "".join(f", {option.name}: {flow(option.default)}" for option in named)
+    yield labelled("config", f"dataset: {{name: {name}{given}}}")
+
+
+def _rows(entry: Entry) -> str:
+    if not entry.test_rows:
+        return f"{count(entry.rows)}; a config's test_size says how many are held out"
+    held_out = f"{count(entry.test_rows)} of them its own test split"
+    return f"{count(entry.rows)}, {held_out} (test_size: given)"

@@ -1,0 +1,276 @@
+"""What was recorded of a network while it trained: a table, and charts of its surfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+import numpy as np
+
+from nnrun.characters import shortened
+from nnrun.explain.surfaces import Film, LayerSurfaces, Surfaces
+from nnrun.nn.signature import Array
+from nnrun.reports.charts.axes import Linear
+from nnrun.reports.charts.chart import BLUES, CIVIDIS, RED_BLUE, SERIES, Chart, Ramp, Table, rgb
+from nnrun.reports.charts.surface import LARGE, SMALL, Dots, Strips, filmstrip
+from nnrun.reports.document import ASKED, Cell, Grid
+from nnrun.reports.numbers import MISSING, count, number, plural, spread
+from nnrun.reports.summary import layer_kind, layers_by_name
+from nnrun.runs.record import RunRecord
+from nnrun.training.watched import Watched
+
+# The charts of a network's surfaces over training: its output, and each hidden layer.
+
+_COLOURS = 16  # of a picture
+_PALEST, _STRONGEST = 0.06, 0.5
+_LONGEST = 24
+
+
+def film_charts(film: Film, most_units: int) -> tuple[list[Chart], list[str]]:
+    """A chart of the output and one of each hidden layer, and what is left out.
+
+    Of each layer the first units are drawn, so that all layers together have at most about
+    `most_units`.
+    """
+    hidden = film.frames[-1][1].layers
+    most = max(2, most_units // max(1, len(hidden)))
+    charts, notes = [_output_chart(film)], [*film.notes]
+    if len(film.outputs) > _COLOURS and film.frames[-1][1].classes is not None:
+        notes.append(f"classes after the first {_COLOURS} have colours of earlier ones")
+    for place, layer in enumerate(hidden[: most_units // 2]):
+        charts.append(_layer_chart(film, place, most))
+        if len(layer.units) > most:
+            units = plural(len(layer.units), "unit")
+            notes.append(f"the first {most} of {units} of layer {layer.place} are drawn")
+    if len(hidden) > most_units // 2:
+        notes.append(f"layers from {hidden[most_units // 2].place} on are not drawn")
+    return charts, notes
+
+
+def _output_chart(film: Film) -> Chart:
+    """What is predicted: classes in tones by their probability, values on a scale."""
+    if film.frames[-1][1].classes is not None and len(film.features) == 2:
+        return _class_chart(film)
+    shown, names = [one.outputs for _, one in film.frames], film.outputs
+    probabilistic = film.frames[-1][1].probabilistic
+    if probabilistic and len(names) == 2:
+        shown, names = [one[1:] for one in shown], names[1:]
+    scale = Linear(0, 1) if probabilistic else _scale_of([*shown, _targets(film)], signed=False)
+    what = "p of " if probabilistic else ""
+    return filmstrip(
+        "Output over training",
+        f"{_over(film)}; from {number(scale.low)} to {number(scale.high)}.",
+        Strips(
+            _moments(film),
+            [(f"{what}{name}", [one[row] for one in shown]) for row, name in enumerate(names)],
+            CIVIDIS, scale, LARGE, axes=_axes(film, scale),
+            dots=_curve_dots(film, scale),
+        ),
+        _ranges(film, "output", [f"{what}{name}" for name in names], shown),
+    )  # fmt: skip
+
+
+def _class_chart(film: Film) -> Chart:
+    classes, frames = film.outputs, [one for _, one in film.frames]
+    tones = _COLOURS // len(classes) or 1
+    x, y = _shares(film)
+    dots = [
+        Dots(label, x[film.y == label].tolist(), y[film.y == label].tolist())
+        for label in range(min(len(classes), _COLOURS))
+    ]
+    legend = [(label, shortened(name, _LONGEST)) for label, name in enumerate(classes[:_COLOURS])]
+    area = [[float(np.mean(one.classes == k)) for k in range(len(classes))] for one in frames]
+    last = ", ".join(
+        f"{shortened(name, _LONGEST)} in {100 * share:.0f}%"
+        for name, share in zip(classes[:8], area[-1], strict=False)
+    )
+    rows = [
+        [moment, *(f"{100 * share:.1f}%" for share in shares)]
+        for moment, shares in zip(_moments(film), area, strict=True)
+    ]
+    return filmstrip(
+        "Output over training",
+        f"{_over(film)}, with {plural(len(film.y), 'training row')}; at the end {last} of the "
+        "area. The stronger a colour, the more probable the class.",
+        Strips(
+            _moments(film),
+            [("class", [_toned(one, tones, len(classes)) for one in frames])],
+            _palette(min(len(classes), _COLOURS), tones), None, LARGE,
+            axes=_axes(film, None), dots=dots, legend=legend,
+        ),
+        Table(["iteration", *(f"area of {shortened(name, _LONGEST)}" for name in classes)], rows),
+    )  # fmt: skip
+
+
+def _toned(one: Surfaces, tones: int, classes: int) -> Array:
+    """The place of each point's colour: that of its class, stronger with the probability."""
+    assert one.classes is not None
+    tone = np.full(one.classes.shape, tones - 1)
+    if one.probabilistic:
+        p = np.nan_to_num(np.take_along_axis(one.outputs, one.classes[None], axis=0)[0]).clip(0, 1)
+        certainty = (p * classes - 1) / (classes - 1)
+        tone = np.clip((certainty * tones).astype(np.int64), 0, tones - 1)
+    places: Array = (one.classes % _COLOURS) * tones + tone
+    return places
+
+
+def _palette(classes: int, tones: int) -> Ramp:
+    """Each class's colour on white, from pale to strong."""
+    strengths = np.linspace(_PALEST, _STRONGEST, tones) if tones > 1 else [0.4]
+    return tuple(
+        "#" + "".join(f"{round(255 - (255 - part) * strength):02x}" for part in rgb(colour))
+        for colour in (SERIES[label % len(SERIES)] for label in range(classes))
+        for strength in strengths
+    )
+
+
+def _layer_chart(film: Film, place: int, most: int) -> Chart:
+    layers: list[LayerSurfaces] = [one.layers[place] for _, one in film.frames]
+    last, shown = layers[-1], [layer.units[:most] for layer in layers]
+    scale = _scale_of(shown, signed=True)
+    names = [str(unit) for unit in range(len(shown[-1]))]
+    return filmstrip(
+        f"Units of layer {last.place} ({last.kind}) over training",
+        f"{_over(film)}; {plural(len(last.units), 'unit')}, from {number(scale.low)} to "
+        f"{number(scale.high)}.",
+        Strips(
+            _moments(film),
+            [(name, [one[unit] for one in shown]) for unit, name in enumerate(names)],
+            RED_BLUE if scale.low < 0 else BLUES, scale, SMALL, row_label="unit",
+        ),
+        _ranges(film, "unit", names, shown),
+    )  # fmt: skip
+
+
+def _scale_of(arrays: Sequence[Array], *, signed: bool) -> Linear:
+    """All finite values; `signed`: from 0, or with 0 in the middle if some are negative."""
+    known = [array[np.isfinite(array)] for array in arrays]
+    low = min((float(one.min()) for one in known if one.size), default=0.0)
+    high = max((float(one.max()) for one in known if one.size), default=1.0)
+    if signed:
+        largest = max(abs(low), abs(high)) or 1.0
+        low, high = -largest if low < 0 else 0.0, largest
+    return Linear.between([low, high])
+
+
+def _moments(film: Film) -> list[str]:
+    return [count(iteration) for iteration, _ in film.frames]
+
+
+def _over(film: Film) -> str:
+    first, last = film.frames[0][0], film.frames[-1][0]
+    names = " and ".join(shortened(name, _LONGEST) for name in film.features)
+    return (
+        f"Over {names}, at {plural(len(film.frames), 'moment')} of training from iteration "
+        f"{count(first)} to {count(last)}"
+    )
+
+
+def _axes(film: Film, scale: Linear | None) -> str:
+    left, right = map(number, film.extent[:2])
+    names = [shortened(name, _LONGEST) for name in film.features]
+    words = f"across {names[0]} from {left} to {right}"
+    if len(names) == 2:
+        bottom, top = map(number, film.extent[2:])
+        return f"{words}, up {names[1]} from {bottom} to {top}; a column for each iteration"
+    ends = f" from {number(scale.low)} to {number(scale.high)}" if scale else ""
+    return f"{words}, up the output{ends}; a column for each iteration"
+
+
+def _shares(film: Film) -> tuple[Array, Array]:
+    """The places of rows in a picture, from left and from the bottom."""
+    left, right, bottom, top = film.extent
+    return (film.x[:, 0] - left) / (right - left), (film.x[:, 1] - bottom) / (top - bottom)
+
+
+def _targets(film: Film) -> Array:
+    """The targets that are drawn beside a curve."""
+    return film.y if len(film.features) == 1 and film.frames[-1][1].classes is None else np.empty(0)
+
+
+def _curve_dots(film: Film, scale: Linear) -> list[Dots]:
+    y = _targets(film)
+    if not y.size:
+        return []
+    left, right = film.extent
+    up = (y.reshape(len(y), -1)[:, 0] - scale.low) / (scale.high - scale.low)
+    return [Dots(1, ((film.x[:, 0] - left) / (right - left)).tolist(), up.tolist())]
+
+
+def _ranges(film: Film, what: str, names: Sequence[str], shown: Sequence[Array]) -> Table:
+    rows = [[name, *(_range(one[row]) for one in shown)] for row, name in enumerate(names)]
+    return Table([f"{what} \\ iteration", *_moments(film)], rows)
+
+
+def _range(values: Array) -> str:
+    low, high = float(values.min()), float(values.max())
+    return number(low) if low == high else f"{number(low)} … {number(high)}"
+
+
+# What was recorded of a network while it trained, in a table.
+
+
+def looks_line(watched: Watched) -> str:
+    """How often it was looked at, and with what."""
+    rows = plural(watched.rows, "training row")
+    return f"Looked at {plural(len(watched.iterations), 'time')}, each time with {rows}"
+
+
+def inside_table(watched: Watched, record: RunRecord) -> Grid:
+    """A row for each layer: its gradients at both ends of the run, its updates and its units."""
+    sizes, ratios = watched.size("output_gradients"), watched.ratios
+    units = {unit["layer"]: place for place, unit in enumerate(watched.units)}
+    rows = []
+    for column, place in enumerate(layer_places(watched)):
+        main = main_parameter(watched, place)
+        share = units.get(place)
+        rows.append(
+            [
+                Cell(place),
+                Cell(layer_kind_of(record, place)),
+                _size(sizes[:1, column]),
+                _size(sizes[-1:, column]),
+                _size(ratios[:, main]) if main is not None else Cell(MISSING),
+                *(
+                    Cell("")
+                    if share is None
+                    else _share(float(watched.arrays[f"units.{name}"][-1, share]))
+                    for name in ("dead", "saturated")
+                ),
+            ]
+        )
+    header = ["#", "layer", "gradient, first", "last", "update/weight", "dead", "saturated"]
+    return Grid("Inside while it trained", header, rows, texts=2, hidden=True, level=ASKED)
+
+
+def layer_places(watched: Watched) -> list[str]:
+    """The names of the layers that were looked at."""
+    return [str(layer["layer"]) for layer in watched.layers]
+
+
+def layer_kind_of(record: RunRecord, place: str) -> str:
+    """The type of a layer, with its activation; empty where the report has no such layer."""
+    layer = layers_by_name(record.network).get(place)
+    return "" if layer is None else layer_kind(layer)
+
+
+def main_parameter(watched: Watched, place: str) -> int | None:
+    """The number of a layer's largest parameter, such as its weights; None if it has none."""
+    own = [
+        (parameter["size"], -number_)
+        for number_, parameter in enumerate(watched.parameters)
+        if parameter["name"].rpartition(".")[0] == place
+    ]
+    return -max(own)[1] if own else None
+
+
+def _size(values: Array) -> Cell:
+    """The median of the numbers that are known."""
+    known = values[np.isfinite(values)]
+    value = float(np.median(known)) if known.size else np.nan
+    return Cell(spread(value), value) if isfinite(value) else Cell(MISSING)
+
+
+def _share(value: float) -> Cell:
+    shown = f"{100 * value:.0f}%" if isfinite(value) else MISSING
+    return Cell(shown, value if isfinite(value) else None, kind="strong" if value >= 0.5 else "")

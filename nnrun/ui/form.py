@@ -1,0 +1,306 @@
+"""A network tried in the browser: its form, the row that was filled in, the answer."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from nnrun.characters import escaped
+from nnrun.data.columns.kinds import Lag
+from nnrun.data.inference.table_rows import table_rows
+from nnrun.data.rows import RawRows
+from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.models.load import load_model as load
+from nnrun.models.model import Model
+from nnrun.models.writing import cells, spelled
+from nnrun.nn.signature import Array
+from nnrun.pool import LruCache
+from nnrun.reports.document import Block
+from nnrun.reports.html.layers import traced_blocks
+from nnrun.reports.numbers import number
+from nnrun.reports.predictions import LoadData, last_split, prepared_again
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.reading import refuse_unusable_model
+
+_MOST_COLUMNS = 400
+_MOST_PIXELS = 3 * 256 * 256
+_MOST_CHOICES = 200
+_LONGEST = 1000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A column of a row: its name, the value to begin with, and what training knew."""
+
+    name: str
+    value: str
+    choices: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """What to ask for.
+
+    Args:
+        shape: (channels, height, width) of an image to draw; None for a row to type in.
+        cells: of the row.
+        split: the split whose rows can be filled in.
+        rows: how many it has; 0 where they cannot be.
+    """
+
+    shape: tuple[int, ...] | None
+    cells: Sequence[Cell] = ()
+    split: str = ""
+    rows: int = 0
+
+
+class _Frame:
+    """A table of one row, as `table_rows` takes it."""
+
+    def __init__(self, names: Sequence[str], cells: Sequence[str]) -> None:
+        self.columns = names
+        self._cells = dict(zip(names, cells, strict=True))
+
+    def __getitem__(self, name: str) -> Array:
+        return np.array([self._cells[name]], object)
+
+
+def takes_images(model: Model) -> bool:
+    """Whether rows are images, which are drawn."""
+    return len(model.layout.shape) == 3
+
+
+def is_plain(model: Model) -> bool:
+    """Whether the features of a row are its cells."""
+    return model.layout.columns.plain
+
+
+def form_of(model: Model, first: Array | None, split: str = "", rows: int = 0) -> Form:
+    """The form of a network; `first` is a row to begin with.
+
+    Raises: UsageError if no form has what it takes.
+    """
+    if takes_images(model):
+        if model.layout.shape[0] not in (1, 3) or prod(model.layout.shape) > _MOST_PIXELS:
+            raise UsageError(
+                "its images are no drawings of one or three channels; use nnrun predict"
+            )
+        return Form(model.layout.shape, (), split, rows)
+    if any(column.kind == Lag.kind for column in model.layout.columns):
+        raise UsageError("it takes values of earlier rows; nnrun predict reads them from a file")
+    names = _names(model)
+    if len(names) > _MOST_COLUMNS:
+        raise UsageError(f"it takes {len(names)} columns; nnrun predict reads them from a file")
+    choices = model.layout.columns.categories
+    numbers = None if first is None or not is_plain(model) else exact(first.reshape(-1))
+    cells = []
+    for place, name in enumerate(names):
+        known = [choice for choice in choices.get(name, ()) if choice][:_MOST_CHOICES]
+        value = numbers[place] if numbers is not None else (known or [""])[0]
+        cells.append(Cell(visible(name), visible(value), [*map(visible, known)]))
+    return Form(None, cells, split, rows)
+
+
+def visible(text: str) -> str:
+    r"""Text as it is shown: what no browser shows, or keeps in a field, as `\x1b`."""
+    return escaped(text, kept="")
+
+
+def exact(values: Array) -> list[str]:
+    """The shortest texts that are read as the same float64 numbers: `307`, `17.5`."""
+    return [str(float(value)).removesuffix(".0") for value in values]
+
+
+def row_of(model: Model, given: object) -> tuple[Array, list[str]]:
+    """One raw row (1, *shape) from what was drawn or typed in, and what there is to say about it.
+
+    Raises: DataError if it is not what the network takes.
+    """
+    key = "pixels" if takes_images(model) else "cells"
+    values = given.get(key) if isinstance(given, dict) else None
+    if not isinstance(values, list):
+        raise DataError(f"there are no {key}")
+    return (_drawn(model, values), []) if takes_images(model) else _typed(model, values)
+
+
+def _drawn(model: Model, values: Sequence[object]) -> Array:
+    shape = model.layout.shape
+    sound = all(isinstance(v, int | float) and 0 <= v <= 1 for v in values)
+    if len(values) != prod(shape) or not sound:
+        raise DataError(f"{prod(shape)} numbers from 0 to 1 are needed")
+    return np.array(values, np.float64).reshape(1, *shape)
+
+
+def _typed(model: Model, values: Sequence[object]) -> tuple[Array, list[str]]:
+    names = _names(model)
+    cells = [value for value in values if isinstance(value, str) and len(value) <= _LONGEST]
+    if not len(cells) == len(values) == len(names):
+        raise DataError(f"{len(names)} short texts are needed")
+    if not model.layout.columns.features:
+        return model.rows([[_number(*cell) for cell in zip(names, cells, strict=True)]]), []
+    try:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            row = table_rows(_Frame(names, _meant(model, names, cells)), model.layout)
+            assert row is not None  # its columns have names
+    except DataError as error:
+        raise DataError(str(error).replace("row 0, ", "")) from None
+    rows = model.rows(row.reshape(1, *model.layout.shape))
+    return rows, [str(warning.message) for warning in found]
+
+
+def _meant(model: Model, names: Sequence[str], cells: Sequence[str]) -> list[str]:
+    """The cells as files have them, where a category was chosen by the text that shows it."""
+    meant = []
+    for name, cell in zip(names, (cell.strip() for cell in cells), strict=True):
+        known = model.layout.columns.categories.get(name, ())
+        shown = {visible(choice): choice for choice in known if choice}
+        meant.append(cell if cell in known else shown.get(cell, cell))
+    return meant
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"{name}: '{text}' is no number") from None
+
+
+def _names(model: Model) -> list[str]:
+    """The columns of the file, or the places of numbers in an array."""
+    names = model.layout.columns.features
+    return [*names] or [f"number {place}" for place in range(prod(model.layout.shape))]
+
+
+# Predictions of stored networks for a drawing, or for a row that was typed in.
+
+# Of this many rows, the least and the largest number are the scale of pixels.
+_ROWS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The output of a network for one row.
+
+    Args:
+        what: is predicted: the class, or the name of a target for each number.
+        prediction: in words.
+        exact: the prediction in all its digits, as `nnrun predict` writes it.
+        classes: the probability of each; empty where there are none.
+        layers: what comes out of each layer, as blocks of a report.
+        notes: what there is to say about the row.
+    """
+
+    what: str
+    prediction: str
+    exact: str
+    classes: Sequence[tuple[str, float]]
+    layers: Sequence[Block]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Raw rows of a split, and the least and the largest number in the first ones."""
+
+    split: str
+    raw: RawRows
+    low: float
+    high: float
+
+
+class Answers:
+    """Loads networks, keeps the last ones, and predicts with one at a time.
+
+    `load_data` loads the data of runs, for rows to begin with and the scale of pixels.
+    """
+
+    def __init__(self, load_data: LoadData) -> None:
+        self._load_data = load_data
+        self._models: LruCache[Model] = LruCache()
+        self._rows: LruCache[_Rows] = LruCache()
+        self._lock = Lock()
+
+    def form(self, folder: Path, record: RunRecord) -> Form:
+        """What to ask for.
+
+        Raises: NnrunError if there is no network, or it takes what no form has.
+        """
+        with self._lock:
+            model = self._model(folder, record)
+            try:
+                rows = self._data(record)
+            except (NnrunError, OSError):
+                if takes_images(model):  # there is no scale of pixels
+                    raise
+                return form_of(model, None)
+            first = rows.raw.between(0, 1)[0]
+            plain = takes_images(model) or is_plain(model)
+            return form_of(model, first, rows.split, len(rows.raw) if plain else 0)
+
+    def row(self, folder: Path, record: RunRecord, index: int) -> list[float]:
+        """A row of the split: pixels as shares of their scale, or the numbers of a table.
+
+        Raises: UsageError if there is no such row.
+        """
+        with self._lock:
+            model, rows = self._model(folder, record), self._data(record)
+            if not 0 <= index < len(rows.raw):
+                raise UsageError(f"the {rows.split} split has rows 0 to {len(rows.raw) - 1}")
+            found = np.asarray(rows.raw.between(index, index + 1)[0], np.float64).reshape(-1)
+            if takes_images(model):
+                found = ((found - rows.low) / (rows.high - rows.low)).clip(0, 1)
+            values: list[float] = found.tolist()
+            return values
+
+    def answer(self, folder: Path, record: RunRecord, given: object) -> Answer:
+        """The prediction for `pixels`, shares of their scale, or for `cells`, texts.
+
+        Raises: NnrunError if they are not what the network takes.
+        """
+        with self._lock:
+            model = self._model(folder, record)
+            x, notes = row_of(model, given)
+            notes = [*map(visible, notes)]
+            if takes_images(model):
+                rows = self._data(record)
+                x = rows.low + x * (rows.high - rows.low)
+            outputs = model.outputs(x)
+            layers = [*traced_blocks(record, model, model.rows(x), ["output"])]
+            return _answer(model, outputs, layers, notes)
+
+    def _model(self, folder: Path, record: RunRecord) -> Model:
+        key = f"{folder} {record.weights_sha256}"
+        if key not in self._models:
+            refuse_unusable_model(folder, record)
+        return self._models.get(key) or self._models.keep(key, load(folder))
+
+    def _data(self, record: RunRecord) -> _Rows:
+        key = f"{record.name}/{record.run_id} {record.dataset['sha256']}"
+        if key not in self._rows:
+            split, part = last_split(prepared_again(record, self._load_data).split)
+            some = np.asarray(part.raw.between(0, _ROWS), np.float64)
+            low, high = float(np.nanmin(some)), float(np.nanmax(some))
+            self._rows[key] = _Rows(split, part.raw, low, high if high > low else low + 1)
+        return self._rows.keep(key, self._rows[key])
+
+
+def _answer(model: Model, outputs: Array, layers: Sequence[Block], notes: Sequence[str]) -> Answer:
+    predicted = np.asarray(model.decode(outputs))[0]
+    if model.layout.classes:
+        chances: list[tuple[str, float]] = []
+        if model.probabilistic:
+            found = model.probabilities(outputs)[0].tolist()
+            chances = [*zip(map(visible, model.layout.classes), found, strict=True)]
+        label = visible(str(spelled(np.atleast_1d(predicted))[0]))
+        return Answer("class", label, label, chances, layers, notes)
+    values = np.atleast_1d(predicted)
+    what = ", ".join(map(visible, model.layout.target_names)) or "prediction"
+    shown = ", ".join(map(number, values.tolist()))
+    return Answer(what, shown, ", ".join(cells(values)), [], layers, notes)
