@@ -18,8 +18,8 @@ from threading import Thread
 from traceback import format_exception
 from typing import Any, Protocol, TypeVar
 
+from nnrun import child
 from nnrun.errors import NnrunError
-from nnrun.systems import process as child
 from nnrun.systems import system
 
 # What a pool is given, and what comes back: tasks, messages, errors.

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nnrun.api.boards import Board, Page, importance, out_of_fold, pack, report, sweep
-    from nnrun.api.experiments import Evaluation, check, extend, load, train, verify
+    from nnrun.api.checks import check
+    from nnrun.api.experiments import Evaluation, extend, load, train, verify
     from nnrun.api.run import History, Run
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 _MODULES = dict.fromkeys(
     ("Board", "Page", "importance", "out_of_fold", "pack", "report", "sweep"), "boards"
 )
-_MODULES |= {"History": "run", "Run": "run"}
+_MODULES |= {"History": "run", "Run": "run", "check": "checks"}
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Configs checked, and runs trained, extended, verified and loaded, from Python."""
+"""One run from Python: train, extend, verify and load it, and follow its evaluations."""
 
 from __future__ import annotations
 
@@ -24,26 +24,19 @@ from nnrun.api.run import (
     folder_of,
     read,
 )
-from nnrun.config.load import Experiment
 from nnrun.config.names import SPLITS
-from nnrun.config.schema.dataset import DatasetConfig
-from nnrun.data.dataset import Dataset
 from nnrun.data.splits import load_dataset, loader_of
-from nnrun.errors import UsageError
-from nnrun.reports.checks import CheckedRun
 from nnrun.reports.live.work import OneRun
 from nnrun.reports.notebook_session import session
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
 from nnrun.runs.catalog.select import lies_in, name_in
+from nnrun.runs.deferred_signals import DeferredSignals
 from nnrun.runs.events import Listener, Listeners
-from nnrun.runs.execution.descriptions import describe_dataset, described_network
-from nnrun.runs.execution.rate_finder import find_rate
-from nnrun.runs.lifecycle import DeferredSignals, Extension
+from nnrun.runs.lifecycle import Extension
 from nnrun.runs.lifecycle import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
-from nnrun.runs.preparation.gradients import check_run_gradients
-from nnrun.runs.preparation.prepare import ENGINE, PreparedBeside, prepare
+from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verify import Verification
@@ -51,8 +44,6 @@ from nnrun.runs.verify import verify as verify_run
 from nnrun.systems.process import threads_for
 from nnrun.trackers.tracking import Group, Trackers, Tracking
 from nnrun.training.state import HistoryRow
-
-# One run from Python: train, extend, verify and load it, and follow its evaluations.
 
 # Evaluations of a run in progress, and the function that a caller has for them.
 
@@ -377,85 +368,3 @@ class _DeferredInterrupt(DeferredSignals):
         if self.stop() or not self.deferred:
             signal.default_int_handler(number, frame)
         self.received = number
-
-
-# The function `check`: what shows of a config without training it.
-
-
-class Check(CheckedRun):
-    """A checked config, which notebooks show as a table."""
-
-    def _repr_html_(self) -> str:
-        """Layers, data and training, for notebooks."""
-        from nnrun.reports.checks import check_document  # noqa: PLC0415  # likewise
-        from nnrun.reports.notebook_blocks import document_html  # noqa: PLC0415  # imports charts
-
-        return document_html(check_document(self))
-
-
-@explained
-def check(
-    config: Config,
-    overrides: Mapping[str, Any] | None = None,
-    *,
-    data: Any = None,
-    iterations: int | None = None,
-    gradients: bool = False,
-    plugins: Plugins = (),
-) -> Check:
-    """Check a config and describe its run, without training it.
-
-    Args:
-        config: a YAML file, or its content as a dictionary.
-        overrides: values by their dotted keys.
-        data: in place of the config's file: a table of pandas, polars or pyarrow, or arrays as
-            `(x, y)`; runs know it by its content.
-        iterations: replaces the config's iterations or epochs.
-        gradients: whether to compare every parameter's gradient with a numerical one.
-        plugins: Python files that register parts which the config names; see `nnrun.plugins`.
-
-    Raises:
-        ConfigError: with all mistakes of the config.
-        UsageError: the run needs more memory than is free, or an argument is invalid.
-    """
-    experiment = experiment_of(config, overrides, None, iterations, data)
-    found = describe(experiment, gradients=gradients, load=loader_of(data) or load_dataset)
-    return Check(**vars(found))
-
-
-def describe(
-    experiment: Experiment,
-    *,
-    gradients: bool,
-    learning_rate: bool = False,
-    load: Callable[[DatasetConfig], Dataset] = load_dataset,
-) -> CheckedRun:
-    """The result of `check` for a loaded config."""
-    prepared = prepare(experiment, load)
-    config = prepared.config
-    found = CheckedRun(
-        file=str(experiment.file),
-        name=config.name,
-        description=config.description,
-        run_id=prepared.run_id,
-        dataset={**describe_dataset(prepared), "inferred": prepared.inferred},
-        network=described_network(prepared),
-    )
-    if isinstance(prepared, PreparedBeside):
-        if gradients or learning_rate:
-            lacks = "gradients to compare" if gradients else "learning rate"
-            raise UsageError(f"scikit-learn's '{prepared.model}' has no {lacks}")
-        return replace(found, engine=ENGINE, beside=prepared.model)
-    selected = prepared.select_engine()
-    return replace(
-        found,
-        memory=prepared.memory,
-        iterations=prepared.iterations,
-        batch_size=config.training.batch_size,
-        epochs=prepared.iterations / prepared.batches_per_epoch,
-        dtype=config.training.dtype,
-        engine=selected.name,
-        engine_note=selected.note,
-        gradients=check_run_gradients(prepared) if gradients else None,
-        learning_rate=find_rate(prepared, experiment) if learning_rate else None,
-    )

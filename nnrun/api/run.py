@@ -30,8 +30,9 @@ from nnrun.models.writing import check_carried, prediction_names
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.plugins.loading import load, load_ambient
-from nnrun.runs.pack import is_packed, unpacked_for_good
+from nnrun.runs.pack import unpacked_for_good
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.contents import read_watched
 from nnrun.runs.storage.reading import (
     HISTORY,

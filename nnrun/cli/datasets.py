@@ -11,7 +11,7 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.config.schema.dataset import options_of
 from nnrun.data.builtin.registry import DATASETS, Entry
-from nnrun.reports.terminal.lists import dataset_details, datasets_overview
+from nnrun.reports.terminal.datasets import dataset_details, datasets_overview
 from nnrun.suggestions import suggestion
 
 

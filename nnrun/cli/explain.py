@@ -15,7 +15,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.explain.update import Explanation, explain_config, explain_run
 from nnrun.reports.explain.terminal import as_data, explanation
-from nnrun.runs.pack import is_packed
+from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.durable import write_atomically
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.named_run import load_selected
+from nnrun.cli.models import load_selected
 from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError

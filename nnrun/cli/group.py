@@ -25,7 +25,7 @@ from nnrun.cli import COMMANDS, COMPLETE, overview
 from nnrun.cli.options import debug_option
 from nnrun.cli.output import Output, abandon_unwritable, name_stdout, open_missing_streams, silence
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, clipped
-from nnrun.runs.lifecycle import DeferredSignals
+from nnrun.runs.deferred_signals import DeferredSignals
 from nnrun.systems import system
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES, init_hint
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.scaffold.from_data import Draft, draft, name_of
-from nnrun.course.exercises import NUMBERS, OWN_LAYER, configs
+from nnrun.course.files import NUMBERS, OWN_LAYER, configs
 from nnrun.data.readers.opening import is_data_file
 from nnrun.errors import UsageError
 from nnrun.plugins.kinds import KINDS, NAME

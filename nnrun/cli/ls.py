@@ -16,7 +16,7 @@ from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
 from nnrun.reports.numbers import count, first_of, plural
-from nnrun.reports.terminal.lists import (
+from nnrun.reports.terminal.runs import (
     NOT_SEARCHED,
     Searched,
     listed_data,
@@ -27,7 +27,7 @@ from nnrun.reports.terminal.lists import (
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import RESULT, named, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
-from nnrun.runs.pack import refuse_packed
+from nnrun.runs.sharing import refuse_packed
 from nnrun.runs.storage.sweep_progress import misnamed_in, names_in
 from nnrun.suggestions import suggestion
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from nnrun.characters import clean, escaped
 from nnrun.cli.group import Interruption
-from nnrun.cli.named_run import Selected, decided, load_selected
+from nnrun.cli.models import Selected, decided, load_selected
 from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.data.columns.kinds import Written
@@ -39,7 +39,7 @@ from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.run import scores_table
 from nnrun.reports.summary import metric_label, second_class_note
 from nnrun.reports.terminal.fitting import table_of
-from nnrun.runs.pack import is_packed
+from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.durable import kept_back, written_whole
 
 # Where predictions go: a file or stdout, once all are made.

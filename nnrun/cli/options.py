@@ -21,7 +21,7 @@ from nnrun.config.files import SUFFIXES
 from nnrun.config.names import CHOOSING
 from nnrun.data.readers.opening import refuse_fifo
 from nnrun.errors import UsageError, clipped
-from nnrun.metrics import LOSS, find
+from nnrun.metrics.table import LOSS, find
 from nnrun.reports.commands import command_line
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from nnrun.cli.named_run import picked
 from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.runs.pack import SUFFIX, pack
+from nnrun.runs.pack import pack
 from nnrun.runs.preparation.memory import human_bytes
+from nnrun.runs.sharing import SUFFIX
 from nnrun.runs.storage.data_place import path_of
 
 

@@ -16,8 +16,8 @@ from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, IN_PROGRESS
-from nnrun.runs.pack import is_packed
 from nnrun.runs.record import RunRecord
+from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.reading import HISTORY, changed_file, read_history, read_run, refuse_damaged
 
 
@@ -50,7 +50,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     if found is None:
         raise NnrunError(f"there is no run in {folder} any more")
     if stored is None or stored.record is None or found.seed is None:
-        from nnrun.reports.terminal.lists import listed_data  # noqa: PLC0415  # slow to import
+        from nnrun.reports.terminal.runs import listed_data  # noqa: PLC0415  # slow to import
 
         output.data(
             {
@@ -100,7 +100,7 @@ def _note_search(output: Output, folder: Path, record: RunRecord, results: Path)
 
 def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
     from nnrun.reports.importance import importance_of  # noqa: PLC0415  # slow to import
-    from nnrun.reports.terminal.show import importance_table  # noqa: PLC0415  # likewise
+    from nnrun.reports.terminal.importance import importance_table  # noqa: PLC0415  # likewise
     from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
     found = importance_of(folder, record, Datasets().load)

@@ -16,7 +16,7 @@ from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.live.work import Steps
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
-from nnrun.reports.terminal.checks import difference_words, summary, verdicts_table
+from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
 from nnrun.runs.storage.reading import damaged, list_runs
 from nnrun.runs.verify import Verification, verify_all

@@ -21,8 +21,8 @@ from nnrun.errors import InterruptionError
 from nnrun.reports.live.following import HINT, FollowedRuns, state_line
 from nnrun.reports.live.runs import FormingRows
 from nnrun.reports.shown import draws
-from nnrun.reports.terminal.lists import listed_data
 from nnrun.reports.terminal.live import Screen
+from nnrun.reports.terminal.runs import listed_data
 from nnrun.runs.catalog.live import LiveRuns
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, most_varied

@@ -14,7 +14,8 @@ from nnrun.config.schema.block import show
 from nnrun.config.schema.dataset import takes_path
 from nnrun.config.schema.network import stack_layers
 from nnrun.config.source_map import Source, copied
-from nnrun.config.yaml import MAX_DEPTH, KeyPath, Text, flow, format_path, parse, read_scalar
+from nnrun.config.yaml import MAX_DEPTH, KeyPath, Text, format_path, parse
+from nnrun.config.yaml_scalars import flow, read_scalar
 from nnrun.errors import ConfigError, Problem, clipped
 
 _INDEX = re.compile(r"\[(\d+)\]")

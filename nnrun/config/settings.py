@@ -342,7 +342,7 @@ def value_words(key: str, value: Any) -> str:
 
 
 def _words(value: Any) -> str:
-    from nnrun.config.yaml import flow  # noqa: PLC0415  # slow to import
+    from nnrun.config.yaml_scalars import flow  # noqa: PLC0415  # slow to import
 
     if isinstance(value, list):
         return f"[{', '.join(map(_words, value))}]"

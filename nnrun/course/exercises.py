@@ -1,4 +1,4 @@
-"""The lessons with their files, and the criteria of their exercises."""
+"""The lessons, and the criteria of their exercises."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-import nnrun
 from nnrun.config.load import config_to_dict, load_config
+from nnrun.course.files import exercise_file
 from nnrun.course.grading import (
     CONVOLUTION,
     HIDDEN_LAYER,
@@ -41,28 +41,6 @@ from nnrun.sweeps.planning.arguments import Arguments, seeds_of
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.sweep import Sweep, local_workers
-
-# The files of lessons, which come with the package.
-
-NUMBERS = range(1, 11)
-OWN_LAYER = 10
-"""The lesson about a layer of one's own, which `nnrun check FILE.py` grades."""
-
-_FOLDER = Path(nnrun.__file__).parent / "docs" / "course"
-
-
-def exercise_file(number: int) -> Path:
-    """The start of a lesson's exercise."""
-    return _FOLDER / f"exercise-{number}.yaml"
-
-
-def configs(number: int) -> dict[str, str]:
-    """The contents of a lesson's configs by their names."""
-    files = (_FOLDER / f"lesson-{number}.yaml", exercise_file(number))
-    return {file.name: file.read_text(encoding="utf-8") for file in files if file.is_file()}
-
-
-# The lessons, and the criteria of their exercises.
 
 _ROWS = 256
 _MOST_CHANGE = 3.0

@@ -16,7 +16,7 @@ from nnrun.config.load import Experiment, config_from_dict, config_to_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.settings import flatten
 from nnrun.config.source_map import Source
-from nnrun.config.yaml import flow
+from nnrun.config.yaml_scalars import flow
 from nnrun.nn import Activation
 from nnrun.nn.signature import Array
 from nnrun.plugins.checker.findings import Finding, Points

@@ -20,14 +20,8 @@ from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepare import PreparedBeside, prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.reading import (
-    STATE,
-    damaged,
-    load_named,
-    load_stored,
-    no_model,
-    refuse_changed,
-)
+from nnrun.runs.storage.reading import STATE, damaged, no_model, refuse_changed
+from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.training.state import live_arrays
 
 

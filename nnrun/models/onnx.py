@@ -111,7 +111,7 @@ def _impute(graph: Graph, name: str, step: Any, x: str) -> str:
 
 
 def _l2(graph: Graph, name: str, step: Any, x: str) -> str:
-    """Rows are divided by their largest entry first, as in `nnrun.data.preprocessing.steps.L2`."""
+    """Rows are divided by their largest entry first, as in `nnrun.data.steps.L2`."""
     flat = graph.add("Flatten", x, axis=1)
     scaled = _divided(graph, flat, graph.reduce("ReduceMax", graph.add("Abs", flat), [1]))
     squares = graph.reduce("ReduceSum", graph.add("Mul", scaled, scaled), [1])

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.metrics import BEYOND, NO_ROWS, NO_WEIGHT, NOT_FINITE, ONE_ROW, Truth, find, values_of
+from nnrun.metrics.compute import BEYOND, NO_ROWS, NO_WEIGHT, NOT_FINITE, ONE_ROW, Truth, values_of
+from nnrun.metrics.table import find
 from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
 

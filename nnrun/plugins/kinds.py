@@ -16,7 +16,7 @@ import numpy as np
 from nnrun.data.builtin.registry import COMPUTED, DATASETS, Entry
 from nnrun.data.dataset import Dataset, DatasetProblem, Task, hash_arrays, pixel_names
 from nnrun.data.steps import SCALERS, STEPS, Scaler
-from nnrun.metrics import METRICS, Metric, Needs
+from nnrun.metrics.table import METRICS, Metric, Needs
 from nnrun.nn.activations import ACTIVATIONS, Activation
 from nnrun.nn.initializers import DRAWS_BIASES, INITIALIZERS
 from nnrun.nn.layer import Layer

@@ -9,7 +9,7 @@ from statistics import fmean
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.errors import clipped
-from nnrun.metrics import span_of
+from nnrun.metrics.table import span_of
 from nnrun.reports.commands import command_line
 from nnrun.reports.document import Note
 from nnrun.reports.numbers import count, difference, duration, first_of, plural, ranges, spread

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nnrun.characters import shortened
 from nnrun.data.split_rows import SplitData
 from nnrun.errors import NnrunError
-from nnrun.metrics import LOSS, larger_is_better
+from nnrun.metrics.table import LOSS, larger_is_better
 from nnrun.models.load import load_model as load
 from nnrun.models.model import Model
 from nnrun.models.scores import measured

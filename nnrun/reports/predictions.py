@@ -19,7 +19,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.reading import require_data
+from nnrun.runs.stored_config import require_data
 
 LoadData = Callable[[DatasetConfig], Dataset]
 # Activations are shown for the first rows of the split.

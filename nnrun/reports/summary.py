@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
-from nnrun.metrics import LOSS, are_unequal, find
+from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.document import Cell, Grid
 from nnrun.reports.numbers import count, duration, number, plural, shape
 

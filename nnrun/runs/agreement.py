@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.metrics import METRICS
+from nnrun.metrics.table import METRICS
 from nnrun.nn.signature import Array
 from nnrun.runs.record import RunResult
 from nnrun.runs.storage.contents import described_model, files_of

@@ -1,15 +1,20 @@
-"""The life cycle of a run, the same for one run, for each run of a sweep, and in memory."""
+"""The life cycle of a run, the same for one run, for each run of a sweep, and in memory.
+
+    complete already ────────────────────────────────► its record
+    leased ─► its checkpoint ─► trained ─► worth keeping? ─► saved ─► released
+
+`train` goes all the way in one process. A sweep begins runs, has workers `execute` them, and lets
+each `RunLease` conclude with their results. Nothing else takes locks or writes run folders.
+"""
 
 from __future__ import annotations
 
 import shlex
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, ClassVar, Self
+from typing import Any
 
 from nnrun.config.names import is_name
 from nnrun.config.schema.dataset import DatasetConfig
@@ -33,26 +38,17 @@ from nnrun.runs.storage.reading import (
     STATE,
     damaged,
     load_history,
-    load_named,
-    load_stored,
     no_model,
     read_run,
     refuse_changed,
     refuse_damaged,
 )
 from nnrun.runs.storage.store import Store
+from nnrun.runs.stored_config import load_named, load_stored
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
 from nnrun.training.stopping import EarlyStopping
 from nnrun.training.trainer import Progress
 from nnrun.training.watched import add_record
-
-# The life cycle of a run, the same for one run, for each run of a sweep, and in memory.
-#
-#     complete already ────────────────────────────────► its record
-#     leased ─► its checkpoint ─► trained ─► worth keeping? ─► saved ─► released
-#
-# `train` goes all the way in one process. A sweep begins runs, has workers `execute` them, and lets
-# each `RunLease` conclude with their results. Nothing else takes locks or writes run folders.
 
 # Extending a completed run: the same training, continued for more iterations.
 
@@ -323,40 +319,3 @@ def _reworded(record: RunRecord, prepared: Prepared) -> RunRecord:
         description=prepared.config.description,
         published=compare_published(published_of(prepared.config), record.metrics),
     )
-
-
-# Signals while a run is trained: the run is saved before they end the work.
-
-
-class DeferredSignals:
-    """A context in which the first signal after `defer` makes `stop` return true."""
-
-    signals: ClassVar[tuple[signal.Signals, ...]] = (signal.SIGINT,)
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self.deferred = False
-        self._previous: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> Self:
-        for number in filter(self._handles, self.signals):
-            self._previous[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def defer(self, _: int = 0) -> None:
-        """Defer the first signal from now on."""
-        self.deferred = True
-
-    def stop(self) -> bool:
-        """Whether a signal was deferred."""
-        return self.received is not None
-
-    def _handles(self, number: signal.Signals) -> bool:
-        raise NotImplementedError
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        raise NotImplementedError

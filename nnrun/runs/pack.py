@@ -1,4 +1,8 @@
-"""A run as one zip file that others can verify, look at and predict with."""
+"""A run as one zip file: packed, and unpacked again.
+
+The bytes depend on the run alone, on every machine: files are stored uncompressed, since compressed
+bytes depend on the version of zlib, in a fixed order and without times.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +39,8 @@ from nnrun.runs.storage.reading import (
     read_run,
     refuse_changed,
     refuse_damaged,
-    require_data,
 )
-
-# A run as one zip file: packed, and unpacked again.
-#
-# The bytes depend on the run alone, on every machine: files are stored uncompressed, since
-# compressed bytes depend on the version of zlib, in a fixed order and without times.
+from nnrun.runs.stored_config import require_data
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX, _MODE = 3, stat.S_IFREG | 0o644
@@ -255,27 +254,3 @@ def _fault(member: zipfile.ZipInfo) -> str | None:
 
 def _refused(file: Path, why: str) -> UsageError:
     return UsageError(f"{file}: is not a run that `nnrun pack` wrote: {why}")
-
-
-# A run as one file that others can verify, look at and predict with.
-
-SUFFIX = ".zip"
-
-
-def is_packed(run: str) -> bool:
-    """Whether a word for a run is the file of a packed one."""
-    path = Path(run)
-    return path.suffix.lower() == SUFFIX and path.is_file()
-
-
-def refuse_packed(run: str) -> None:
-    """Say what takes a packed run, to commands that read results folders alone.
-
-    Raises: UsageError if it is one.
-    """
-    if is_packed(run):
-        raise UsageError(
-            f"'{run}' is a packed run, which show, verify, predict, export and explain take as it "
-            "is; ls, compare and report take the folder that several are unzipped into, by "
-            "--results"
-        )

@@ -318,7 +318,7 @@ class RunResult:
     @cached_property
     def config_yaml(self) -> str:
         """The config as `config.yaml` and report.md have it."""
-        from nnrun.config.yaml import dump  # noqa: PLC0415  # slow to import
+        from nnrun.config.yaml_scalars import dump  # noqa: PLC0415  # slow to import
 
         return dump(self.record.config)
 

@@ -31,13 +31,12 @@ from nnrun.runs.storage.reading import (
     REPORT,
     StoredRun,
     changed_file,
-    load_named,
-    load_stored,
     read_run,
     remedy,
     report_values,
     unnamed_file,
 )
+from nnrun.runs.stored_config import load_named, load_stored
 
 # Verifying that a run can be reproduced: first its files, then its values.
 #

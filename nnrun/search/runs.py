@@ -9,7 +9,7 @@ from itertools import chain
 from statistics import fmean, median
 
 from nnrun.errors import ConfigError, NnrunError
-from nnrun.metrics import LOSS
+from nnrun.metrics.table import LOSS
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import HISTORY, load_history, refuse_changed
 from nnrun.runs.storage.store import Store

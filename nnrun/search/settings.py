@@ -23,7 +23,7 @@ from nnrun.config.schema.search import (
     is_conditional,
 )
 from nnrun.config.settings import OF_STACK, flatten, setting_of, value_words, written_out
-from nnrun.config.yaml import flow
+from nnrun.config.yaml_scalars import flow
 from nnrun.errors import UsageError
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepared import Prepared

@@ -28,8 +28,9 @@ from nnrun.nn.signature import Array
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import Replicate, RunRecord
-from nnrun.runs.storage.reading import read_run, refuse_damaged, refuse_unusable_model, require_data
+from nnrun.runs.storage.reading import read_run, refuse_damaged, refuse_unusable_model
 from nnrun.runs.storage.sweep_progress import ids_in
+from nnrun.runs.stored_config import require_data
 
 Drawn = tuple[int | None, int]
 """The seed of the split, if it has its own, and that of the run."""

@@ -30,7 +30,7 @@ from typing import Literal
 
 import numpy as np
 
-from nnrun.metrics import LOSS, bounds_of
+from nnrun.metrics.table import LOSS, bounds_of
 from nnrun.models.scores import measured
 from nnrun.models.task import Classification, Task
 from nnrun.nn.layer import Parameter

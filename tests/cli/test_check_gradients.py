@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.config.yaml import dump
+from nnrun.config.yaml_scalars import dump
 from tests.lab import write
 from tests.nn.bugs import BUGS, LAST, NETWORKS, Bug
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nnrun.config.schema.training import published_keys
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.steps import STEPS as PREPROCESSING
-from nnrun.metrics import METRICS
+from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layers import LAYERS

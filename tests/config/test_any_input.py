@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
-from nnrun.config.yaml import dump
+from nnrun.config.yaml_scalars import dump
 from nnrun.errors import ConfigError
 from tests.config.random_configs import CONFIGS
 

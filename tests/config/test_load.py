@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import Experiment, config_from_dict, config_to_dict, load_config
-from nnrun.config.yaml import dump
+from nnrun.config.yaml_scalars import dump
 from nnrun.errors import ConfigError
 from nnrun.nn.initializers import Initializer
 

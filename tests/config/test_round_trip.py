@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from nnrun.config.load import config_from_dict, config_to_dict, load_config
 from nnrun.config.schema.experiment import json_schema
-from nnrun.config.yaml import dump
+from nnrun.config.yaml_scalars import dump
 from tests.config.random_configs import CONFIGS, STACKS
 
 

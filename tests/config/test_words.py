@@ -12,7 +12,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import DTYPES, ENGINES, SAMPLINGS
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.steps import STEPS
-from nnrun.metrics import METRICS
+from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
 from nnrun.nn.layers import LAYERS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.course.exercises import exercise_file
+from nnrun.course.files import exercise_file
 from nnrun.plugins import unload
 from tests.lab import invoke, invoke_well
 

@@ -10,7 +10,8 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.course import exercises as deep
-from nnrun.course.exercises import EXERCISES, NUMBERS, OWN_LAYER, exercise_file
+from nnrun.course.exercises import EXERCISES
+from nnrun.course.files import NUMBERS, OWN_LAYER, exercise_file
 from nnrun.course.grading import SEEDS, Grade, grade
 from tests.course.solutions import SOLUTIONS, WRONG, Edits
 

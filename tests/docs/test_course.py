@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.course.exercises import NUMBERS, configs
+from nnrun.course.files import NUMBERS, configs
 from nnrun.plugins import unload
 from nnrun.reports.reference.site import anchors, lessons
 from tests.docs.examples import DOCS, blocks, read

@@ -135,7 +135,7 @@ def test_compiling_must_pay(layers: int) -> None:
 
 def test_normed_networks_go_to_the_tape() -> None:
     """Networks with batch normalisation or residuals are for kernels, also where runs are short."""
-    shipped = prepare(load_config(Path(__file__).parents[3] / "configs" / "mnist_5k_cnn.yaml"))
+    shipped = prepare(load_config(Path(__file__).parents[2] / "configs" / "mnist_5k_cnn.yaml"))
     images, training = shipped.network, shipped.config.training
     assert "tape" == way(images, training.optimizer.build(), training.batch_size)
     assert "compiled" == shipped.engine

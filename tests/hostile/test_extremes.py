@@ -15,7 +15,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.config.schema.columns import FEATURE_STEPS, STEP_BLOCKS
-from nnrun.config.yaml import flow
+from nnrun.config.yaml_scalars import flow
 from nnrun.errors import ConfigError
 from nnrun.nn import LOSSES, OPTIMIZERS
 from nnrun.reports.run import report_markdown

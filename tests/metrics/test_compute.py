@@ -11,7 +11,8 @@ import pytest
 import sklearn.metrics as reference
 from scipy.stats import spearmanr
 
-from nnrun.metrics import METRICS, Truth, find, names_of, value_of, values_of
+from nnrun.metrics.compute import Truth, value_of, values_of
+from nnrun.metrics.table import METRICS, find, names_of
 from nnrun.models.scores import measured, truth_of
 from nnrun.models.task import Classification, Regression
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as reference
 
-from nnrun.metrics import METRICS, find, names_of
+from nnrun.metrics.table import METRICS, find, names_of
 from nnrun.models.scores import Measured
 from nnrun.models.task import Classification, Regression
 

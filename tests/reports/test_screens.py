@@ -22,7 +22,7 @@ from nnrun.reports.comparison import letter
 from nnrun.reports.row_names import Names
 from nnrun.reports.terminal import fitting
 from nnrun.reports.terminal.fitting import Column, FittedTable, table_of
-from nnrun.reports.terminal.lists import runs_table
+from nnrun.reports.terminal.runs import runs_table
 from nnrun.reports.terminal.show import run_in_full
 from nnrun.reports.terminal.sweeps import Outlook, comparison_tables, leaderboard_tables, plan_table
 from nnrun.runs.catalog.compare import compare
@@ -170,7 +170,7 @@ def year(monkeypatch):
     """Sets the year of now; the screens were recorded in that of their runs."""
 
     def make(number: int) -> None:
-        monkeypatch.setattr("nnrun.reports.terminal.lists.now", lambda: f"{number}-06-07T08:09:10")
+        monkeypatch.setattr("nnrun.reports.terminal.runs.now", lambda: f"{number}-06-07T08:09:10")
 
     make(2026)
     return make

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import config_from_dict, config_to_dict, load_config
-from nnrun.config.yaml import dump
+from nnrun.config.yaml_scalars import dump
 from nnrun.errors import ConfigError
 from nnrun.runs.events import Listener
 from nnrun.runs.lifecycle import extend, train

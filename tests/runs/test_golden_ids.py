@@ -18,7 +18,7 @@ from nnrun.config.schema.training import (
     ScheduleConfig,
     TrainingConfig,
 )
-from nnrun.config.yaml import dump, flow
+from nnrun.config.yaml_scalars import dump, flow
 from nnrun.runs.preparation.prepare import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"

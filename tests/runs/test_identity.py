@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from nnrun.config.load import config_to_dict, load_config
-from nnrun.config.yaml import dump
+from nnrun.config.yaml_scalars import dump
 from nnrun.runs import record as identity
 from nnrun.runs.preparation.prepare import prepare
 

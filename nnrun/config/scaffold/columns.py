@@ -10,7 +10,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from nnrun.characters import escaped
-from nnrun.config.yaml import flow
+from nnrun.config.yaml_scalars import flow
 from nnrun.data.columns.date_formats import DateFormat, Times
 from nnrun.data.columns.kinds import CYCLIC, part_names
 from nnrun.data.columns.number_formats import NumberFormat

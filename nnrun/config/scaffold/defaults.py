@@ -10,11 +10,11 @@ from pathlib import Path
 from statistics import median_low
 
 from nnrun.characters import escaped
-from nnrun.config.yaml import flow
+from nnrun.config.yaml_scalars import flow
 from nnrun.data.dataset import Dataset
 from nnrun.data.images import ImageFiles, find_images, image_size
 from nnrun.errors import DataError
-from nnrun.metrics import are_unequal
+from nnrun.metrics.table import are_unequal
 
 _FEW_ROWS = 50
 _ENOUGH_ROWS = 500

@@ -37,7 +37,8 @@ from nnrun.config.scaffold.defaults import (
     settings,
     training_rows,
 )
-from nnrun.config.yaml import Text, flow, parse
+from nnrun.config.yaml import Text, parse
+from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.opening import stem as stem_of
 from nnrun.data.readers.opening import why_no_file

@@ -24,7 +24,8 @@ from pydantic import (
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from nnrun.config.source_map import Part
-from nnrun.config.yaml import KeyPath, write_scalar
+from nnrun.config.yaml import KeyPath
+from nnrun.config.yaml_scalars import write_scalar
 from nnrun.suggestions import is_slip, nearest, suggestion
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, BlockChoice, ConfigIssue, argument_docs
 from nnrun.config.schema.fields import Integer, Listed, OneOf, Text, example
 from nnrun.config.schema.from_signature import LazyBlocks, Translator
-from nnrun.config.yaml import flow
+from nnrun.config.yaml_scalars import flow
 from nnrun.data.columns.date_formats import DateFormat
 from nnrun.data.columns.kinds import CYCLIC, PARTS, PERIODS
 from nnrun.data.columns.number_formats import NumberFormat

@@ -22,8 +22,9 @@ from nnrun.config.schema.training import (
     published_keys,
     published_pattern,
 )
-from nnrun.config.yaml import KeyPath, write_scalar
-from nnrun.metrics import LOSS
+from nnrun.config.yaml import KeyPath
+from nnrun.config.yaml_scalars import write_scalar
+from nnrun.metrics.table import LOSS
 from nnrun.suggestions import nearest
 
 # The `decide` block: the threshold at which the positive one of two classes is predicted.

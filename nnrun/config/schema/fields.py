@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from nnrun.config.schema.block import ConfigIssue
-from nnrun.config.yaml import read_scalar, write_scalar
+from nnrun.config.yaml_scalars import read_scalar, write_scalar
 from nnrun.suggestions import nearest, part_suggestion, suggestion
 from nnrun.tables import Table
 

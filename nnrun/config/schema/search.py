@@ -20,7 +20,8 @@ from pydantic_core import CoreSchema, core_schema
 from nnrun.config.names import changes_nothing
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue, show
 from nnrun.config.schema.fields import Flag, Integer, Kind, OneOf
-from nnrun.config.yaml import KeyPath, flow
+from nnrun.config.yaml import KeyPath
+from nnrun.config.yaml_scalars import flow
 from nnrun.suggestions import nearest, suggestion
 
 FORMS = ("uniform", "log_uniform", "int", "choice")

@@ -13,7 +13,7 @@ from nnrun.config.names import BESIDE, SPLITS, changes_nothing
 from nnrun.config.schema.block import Block, ConfigIssue, show
 from nnrun.config.schema.fields import Flag, Integer, Kind, Listed, Number, OneOf
 from nnrun.config.schema.from_signature import NamedBlock, Translator
-from nnrun.metrics import LOSS, METRICS, find, pattern
+from nnrun.metrics.table import LOSS, METRICS, find, pattern
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.suggestions import PLUGINS, nearest

@@ -30,8 +30,8 @@ from nnrun.data.inference.sources import (
     with_time,
 )
 from nnrun.data.layout import Layout, joined
+from nnrun.data.readers.history import History, fill, rows_before
 from nnrun.data.readers.opening import disk_errors
-from nnrun.data.readers.table import History, fill, rows_before
 from nnrun.errors import DataError, UsageError
 from nnrun.nn.signature import Array
 from nnrun.suggestions import MAX_LISTED, nearest

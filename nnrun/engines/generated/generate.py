@@ -250,7 +250,7 @@ def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
         "",
         "import numpy as np",
         "",
-        f"from {package}.formulas import functions",
+        f"from {package}.functions import functions",
         "from nnrun.compiler.code import double, sqrt",
         "from nnrun.compiler.code import dot, view",
         *([f"from {package}.kernels.sampling import below"] if p.direct else []),

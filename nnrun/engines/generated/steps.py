@@ -21,7 +21,7 @@ from nnrun.engines import allocation
 from nnrun.engines.base import Evaluations, Sampler, Steps
 from nnrun.engines.generated.generate import Blocks
 from nnrun.engines.kernels import DRIVE
-from nnrun.engines.kernels import sampling as at
+from nnrun.engines.kernels import stream_fields as at
 from nnrun.engines.kernels.load import addresses
 from nnrun.nn.network import chunk_rows
 from nnrun.nn.schedules import Constant

@@ -10,7 +10,7 @@ from typing import Any, cast
 from llvmlite import ir
 
 from nnrun.compiler.code import DOUBLE, I32, I64, Code, intrinsic, real, sqrt
-from nnrun.engines.formulas import functions
+from nnrun.engines.functions import functions
 from nnrun.engines.kernels.scratch import lines
 from nnrun.systems import system
 

@@ -8,37 +8,9 @@ from llvmlite import ir
 
 from nnrun.compiler.arguments import ARGUMENTS, NUMBER
 from nnrun.compiler.code import I64, Code, integers, intrinsic, room, subroutine
+from nnrun.engines.kernels import stream_fields as at
 from nnrun.engines.kernels.primitives import nanoseconds
-
-# The state of an order of rows, which `generated/steps.py` and the compiled loop `drive` share.
-
-# Most iterations of one call of the generated function: bounds and rates stay in the cache.
-PIECE = 4096
-SAMPLINGS = ("with_replacement", "shuffle", "in_order")
-WITH_REPLACEMENT, SHUFFLE, IN_ORDER = range(3)
-
-# The fields that compiled code works on, 64 bits each. First the stream: lower and upper half of
-# the state and of the increment, whether half of a number is left, and that half.
-STATE, INCREMENT, FULL, HALF = 0, 2, 4, 5
-STREAM = 6
-# The stream before the block was drawn, and before the next one was.
-BLOCK_STREAM, NEXT_STREAM = 6, 12
-# Addresses of the two, rows in them; rows used of the block, rows to skip when
-# the next one begins, rows drawn of the next.
-BLOCK, NEXT, SIZE, USED, SKIP, AHEAD = range(18, 24)
-# Rows are drawn with replacement from those below BOUND.
-SAMPLING, BATCH, BOUND = range(24, 27)
-# The address of the generated function, and whether it draws; bytes from one rate to the next;
-# random numbers that dropout takes for a row.
-FUNCTION, TOGETHER, RATE_BYTES, DRAWN = range(27, 31)
-# Evaluations at each stop: the address of their tables and their number. Then the nanoseconds of
-# updates and of evaluations.
-EVALUATIONS, TABLES, UPDATE_TIME, EVALUATION_TIME = range(31, 35)
-FIELDS = 35
-
-# A table of an evaluation holds the function's arguments, and the bytes that its outputs take.
-OUTPUT_BYTES = len(ARGUMENTS)
-
+from nnrun.engines.kernels.stream_fields import FULL, HALF, INCREMENT, STATE, STREAM
 
 # NumPy's random numbers, bit for bit, from inside compiled code: its generator PCG64.
 #
@@ -152,67 +124,67 @@ def drive(fields: Any, table: Any, stops: Any, count: Any) -> None:
         begun = nanoseconds()
         advance(s, integers(table), stops[stop])
         there = nanoseconds()
-        for evaluation in range(s[TABLES]):
-            evaluate(s, integers(s[EVALUATIONS] + 8 * (OUTPUT_BYTES + 1) * evaluation))
-        s[UPDATE_TIME] += there - begun
-        s[EVALUATION_TIME] += nanoseconds() - there
+        for evaluation in range(s[at.TABLES]):
+            evaluate(s, integers(s[at.EVALUATIONS] + 8 * (at.OUTPUT_BYTES + 1) * evaluation))
+        s[at.UPDATE_TIME] += there - begun
+        s[at.EVALUATION_TIME] += nanoseconds() - there
 
 
 def evaluate(s: Any, table: Any) -> None:
     """Evaluate some rows; the next time outputs and losses come after these."""
-    call(s[FUNCTION], table)
-    table[_OUTPUTS] += table[OUTPUT_BYTES]
+    call(s[at.FUNCTION], table)
+    table[_OUTPUTS] += table[at.OUTPUT_BYTES]
     table[_LOSSES] += 8 * table[_COUNT]
 
 
 def advance(s: Any, table: Any, iterations: Any) -> None:
     """Make this many updates."""
-    bounds, size, batch = integers(table[_BOUNDS]), s[SIZE], s[BATCH]
+    bounds, size, batch = integers(table[_BOUNDS]), s[at.SIZE], s[at.BATCH]
     while iterations > 0:
-        while s[USED] == size:
+        while s[at.USED] == size:
             turn(s)
-        used = s[USED]
+        used = s[at.USED]
         left = (size - used + batch - 1) // batch
-        count = min(min(iterations, PIECE), left)  # noqa: PLW3301 - the language has one for two
+        count = min(min(iterations, at.PIECE), left)  # noqa: PLW3301 - the language has one for two
         rows = min(count * batch, size - used)
-        table[_ROWS] = s[BLOCK] + 8 * used
+        table[_ROWS] = s[at.BLOCK] + 8 * used
         table[_COUNT] = count
-        if s[TOGETHER] != 0:
+        if s[at.TOGETHER] != 0:
             draw(s, used)
-            table[_FRESH] = s[NEXT] + 8 * used
-            table[_BOUND] = s[BOUND]
-            s[AHEAD] = used + rows
+            table[_FRESH] = s[at.NEXT] + 8 * used
+            table[_BOUND] = s[at.BOUND]
+            s[at.AHEAD] = used + rows
         bounds[count] = rows
-        call(s[FUNCTION], table)
+        call(s[at.FUNCTION], table)
         bounds[count] = count * batch
-        table[_RATES] += count * s[RATE_BYTES]
-        table[_UNIFORMS] += 8 * rows * s[DRAWN]
+        table[_RATES] += count * s[at.RATE_BYTES]
+        table[_UNIFORMS] += 8 * rows * s[at.DRAWN]
         table[_STEPS] += count
-        s[USED] = used + rows
+        s[at.USED] = used + rows
         iterations -= count
 
 
 def turn(s: Any) -> None:
     """Begin the next block."""
-    if s[SAMPLING] == SHUFFLE:
+    if s[at.SAMPLING] == at.SHUFFLE:
         shuffle(s)
-    if s[SAMPLING] == WITH_REPLACEMENT:
-        draw(s, s[SIZE])
-        s[BLOCK], s[NEXT] = s[NEXT], s[BLOCK]
-    for index in range(STREAM):
-        s[BLOCK_STREAM + index] = s[NEXT_STREAM + index]
-        s[NEXT_STREAM + index] = s[index]
-    s[USED] = s[SKIP]
-    s[SKIP], s[AHEAD] = 0, 0
+    if s[at.SAMPLING] == at.WITH_REPLACEMENT:
+        draw(s, s[at.SIZE])
+        s[at.BLOCK], s[at.NEXT] = s[at.NEXT], s[at.BLOCK]
+    for index in range(at.STREAM):
+        s[at.BLOCK_STREAM + index] = s[at.NEXT_STREAM + index]
+        s[at.NEXT_STREAM + index] = s[index]
+    s[at.USED] = s[at.SKIP]
+    s[at.SKIP], s[at.AHEAD] = 0, 0
 
 
 @subroutine
 def draw(s: Any, until: Any) -> None:
     """Draw rows of the next block with replacement, up to before this one."""
-    bound = s[BOUND]
+    bound = s[at.BOUND]
     if bound > 1:
-        fresh, stream = integers(s[NEXT]), copied(s)
-        for index in range(s[AHEAD], until):
+        fresh, stream = integers(s[at.NEXT]), copied(s)
+        for index in range(s[at.AHEAD], until):
             fresh[index] = below(stream, bound)
         put_back(stream, s)
 
@@ -223,8 +195,8 @@ def shuffle(s: Any) -> None:
     Of numbers with as many bits as are needed, those that are too large are left out. No processor
     can foresee which: so each is written, and the next one over those.
     """
-    stream, block, chosen = copied(s), integers(s[BLOCK]), integers(s[NEXT])
-    last, index, mask = s[SIZE] - 1, 0, 1
+    stream, block, chosen = copied(s), integers(s[at.BLOCK]), integers(s[at.NEXT])
+    last, index, mask = s[at.SIZE] - 1, 0, 1
     while mask < last:
         mask = 2 * mask + 1
     while last > 0:
@@ -236,10 +208,10 @@ def shuffle(s: Any) -> None:
             last -= fits
         mask = mask // 2
     put_back(stream, s)
-    for index in range(s[SIZE]):
+    for index in range(s[at.SIZE]):
         block[index] = index
-    for index in range(s[SIZE] - 1):
-        last, other = s[SIZE] - 1 - index, chosen[index]
+    for index in range(s[at.SIZE] - 1):
+        last, other = s[at.SIZE] - 1 - index, chosen[index]
         block[last], block[other] = block[other], block[last]
 
 

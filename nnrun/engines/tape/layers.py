@@ -13,10 +13,10 @@ from nnrun.engines.tape.elementwise import (
     Softmax,
 )
 from nnrun.engines.tape.maps import AvgPool2d, Convolution, MaxPool2d
-from nnrun.engines.tape.products import Embedding, MatMul, Residual
+from nnrun.engines.tape.products import Embedding, MatMul, Residual, steps_of
 from nnrun.nn.layer import Layer
 
-__all__ = ["EMITTERS", "refusal"]
+__all__ = ["EMITTERS", "refusal", "steps_of"]
 
 EMITTERS |= {
     "matmul": MatMul,

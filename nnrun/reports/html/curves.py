@@ -19,7 +19,7 @@ from nnrun.config.settings import (
     told_apart,
     value_words,
 )
-from nnrun.metrics import LOSS, bounds_of
+from nnrun.metrics.table import LOSS, bounds_of
 from nnrun.reports.boards import values_of
 from nnrun.reports.charts.chart import CIVIDIS, Chart
 from nnrun.reports.charts.lines import Heat, Series, heatmap, lines

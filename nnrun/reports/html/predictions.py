@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.characters import clean, shortened
-from nnrun.metrics import area_under_roc
+from nnrun.metrics.compute import area_under_roc
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array

@@ -12,7 +12,7 @@ from nnrun.characters import shortened
 from nnrun.config.load import canonical, config_from_dict
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import choice_of, choice_words, flatten
-from nnrun.config.yaml import flow
+from nnrun.config.yaml_scalars import flow
 from nnrun.errors import NnrunError
 from nnrun.models import MODEL
 from nnrun.models.load import load_model as load

@@ -20,7 +20,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from nnrun.course.exercises import NUMBERS
+from nnrun.course.files import NUMBERS
 from nnrun.reports.reference.topics import KINDS, PAGE_KINDS, Key, Topic, plural
 from nnrun.reports.templates import environment, resource
 from nnrun.reports.terminal.fitting import labelled

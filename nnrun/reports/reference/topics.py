@@ -21,11 +21,11 @@ from nnrun.config.schema.fields import Kind, Listed, OneOf, example
 from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import LayerConfig, LossConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
-from nnrun.config.yaml import flow
+from nnrun.config.yaml_scalars import flow
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.steps import STEPS
 from nnrun.errors import EXIT_CODES
-from nnrun.metrics import METRICS
+from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
 from nnrun.nn.layers import LAYERS

@@ -1,4 +1,4 @@
-"""One run, and which of its columns or pixels count, for the terminal."""
+"""One run, for the terminal."""
 
 from __future__ import annotations
 
@@ -7,32 +7,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import setting_of, value_words
-from nnrun.nn.signature import Array
-from nnrun.reports.document import ASKED, AT_ONCE, Code
-from nnrun.reports.importance import Importance, PixelMap, importance_blocks
-from nnrun.reports.numbers import count, moment, number, plural, remaining
+from nnrun.reports.document import ASKED, Code
+from nnrun.reports.numbers import count, moment, number, remaining
 from nnrun.reports.progress_words import iteration_words, status_of
 from nnrun.reports.run import curves_of, run_document, run_parts
 from nnrun.reports.run_verdict import summary_verdict
 from nnrun.reports.summary import History
-from nnrun.reports.terminal.fitting import blocks, document, labelled, plots, unbroken, verdict_text
+from nnrun.reports.terminal.fitting import document, labelled, plots, unbroken, verdict_text
 from nnrun.runs.catalog.summary import DAMAGED, FAULTY, RunSummary
 from nnrun.runs.record import Replicate, RunRecord
 from nnrun.runs.storage.progress import RunProgress
 from nnrun.runs.storage.reading import WATCHED, remedy
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imports NumPy
     from nnrun.training.watched import Watched
-
-
-# One run, for the terminal.
 
 _BLOCKS = ("dataset", "network", "loss", "training")
 
@@ -113,37 +107,3 @@ def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
 def again(folder: Path) -> str:
     """The command that repeats a run, into another folder."""
     return shlex.join(["nnrun", "train", str(folder / "config.yaml"), "--results", "again"])
-
-
-# Which columns or pixels count, for the terminal.
-
-_SHADES = " ░▒▓█"
-
-
-@group()
-def importance_table(found: Importance) -> Iterator[RenderableType]:
-    """A row for each column, the most important first; for images the maps of occlusion."""
-    yield Text.assemble((clean(found.name), "bold"), "  ", (found.run_id, "dim"))
-    yield from blocks([one for one in importance_blocks(found) if one.level == AT_ONCE])
-    if found.pixels:
-        yield Text()
-        for one in found.pixels:
-            yield from _map(one)
-        yield Text()
-        yield Text(
-            "Where a patch has the mean pixels of these images, the probability of the class is "
-            "lower by so much; nnrun report --importance draws this, and the gradients.",
-            "dim",
-        )
-
-
-def _map(one: PixelMap) -> Iterator[Text]:
-    largest = float(np.abs(one.occlusion).max())
-    most, rows = number(float(one.occlusion.max())), plural(one.rows, "row")
-    yield Text(f"{clean(one.name)}: the darkest pixels lose {most} ({rows})")
-    yield Text("\n".join(_line(row, largest) for row in one.occlusion))
-
-
-def _line(row: Array, largest: float) -> str:
-    shares = np.clip(row / (largest or 1.0), 0, 1)
-    return "".join(2 * _SHADES[round(float(share) * (len(_SHADES) - 1))] for share in shares)

@@ -19,12 +19,12 @@ from nnrun.config.settings import (
     written_out,
 )
 from nnrun.errors import UsageError, clipped
-from nnrun.metrics import LOSS, find, larger_is_better
+from nnrun.metrics.table import LOSS, find, larger_is_better
 from nnrun.models import MODEL
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import FAULTY, STATUSES, RunSummary, varied
-from nnrun.runs.pack import refuse_packed
 from nnrun.runs.record import among_equals, is_run_id
+from nnrun.runs.sharing import refuse_packed
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, read_run
 from nnrun.runs.storage.sweep_progress import folders, is_held
 from nnrun.suggestions import suggestion
@@ -316,7 +316,7 @@ def _nearest(key: str, wanted: Any, known: Sequence[Any]) -> str:
 
 def _typed(key: str, value: Any) -> str:
     """A value as `--where` takes it."""
-    from nnrun.config.yaml import flow  # noqa: PLC0415  # slow to import, for mistakes only
+    from nnrun.config.yaml_scalars import flow  # noqa: PLC0415  # slow to import, for mistakes only
 
     return flow(in_short(value)) if isinstance(value, Mapping) else value_words(key, value)
 

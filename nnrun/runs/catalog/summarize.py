@@ -14,7 +14,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
-from nnrun.metrics import larger_is_better
+from nnrun.metrics.table import larger_is_better
 from nnrun.runs.catalog.index_file import Line
 from nnrun.runs.catalog.summary import (
     COMPLETED,

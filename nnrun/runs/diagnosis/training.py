@@ -7,7 +7,8 @@ from math import floor, log10
 
 import numpy as np
 
-from nnrun.metrics import are_unequal, roc_auc
+from nnrun.metrics.compute import roc_auc
+from nnrun.metrics.table import are_unequal
 from nnrun.models.task import Classification
 from nnrun.nn import ACTIVATIONS
 from nnrun.nn.activations.base import Activation

@@ -14,7 +14,7 @@ from nnrun import __version__
 from nnrun.engines.base import Batches, Engine, Sampler
 from nnrun.engines.selection import build_engine
 from nnrun.errors import EngineFaultError, NnrunError, PluginFaultError
-from nnrun.metrics import larger_is_better
+from nnrun.metrics.table import larger_is_better
 from nnrun.models.task import Task
 from nnrun.nn.gradient_check import GradientCheck
 from nnrun.nn.optimizers import Optimizer

@@ -16,7 +16,7 @@ from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml import KeyPath
 from nnrun.data.dataset import Dataset, DatasetProblem, Task
 from nnrun.data.split_rows import Split, SplitData
-from nnrun.metrics import LOSS, Metric, are_unequal, find, names_of
+from nnrun.metrics.table import LOSS, Metric, are_unequal, find, names_of
 from nnrun.models.model import Blocks, with_embeddings
 from nnrun.models.task import gives_probabilities
 from nnrun.nn.activations import Activation

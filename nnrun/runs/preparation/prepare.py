@@ -48,7 +48,7 @@ from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import Identity
-from nnrun.runs.storage.reading import with_data
+from nnrun.runs.stored_config import with_data
 from nnrun.training.state import PreparedSplit, Streams
 
 # A model of scikit-learn that is ready to be trained.

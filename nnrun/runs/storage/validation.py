@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, get_args
 
 from nnrun.config.names import SPLITS
-from nnrun.metrics import find
+from nnrun.metrics.table import find
 from nnrun.runs.record import EARLIER, RunRecord, Status
 
 

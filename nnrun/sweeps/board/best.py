@@ -16,7 +16,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS, is_name
 from nnrun.config.settings import BESIDE
-from nnrun.config.yaml import dump
+from nnrun.config.yaml_scalars import dump
 from nnrun.errors import DamageError, UsageError
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import COMPLETED, IN_PROGRESS, RunSummary

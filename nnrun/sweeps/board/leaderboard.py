@@ -10,7 +10,7 @@ from hashlib import sha256
 from math import inf
 
 from nnrun.config.names import CHOOSING, SPLITS
-from nnrun.metrics import bounds_of
+from nnrun.metrics.table import bounds_of
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import Replicate, among_equals
 from nnrun.sweeps.active_runs import Member, SweepProgress

@@ -12,7 +12,7 @@ from typing import Any
 
 from nnrun.config.settings import BESIDE, canonical_json, choice_of, differing, setting_of
 from nnrun.errors import UsageError
-from nnrun.metrics import find
+from nnrun.metrics.table import find
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import read_summary, settings_of, summary_of

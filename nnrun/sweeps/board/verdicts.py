@@ -12,7 +12,7 @@ import numpy as np
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import BESIDE, choice_words
-from nnrun.metrics import is_share, span_of
+from nnrun.metrics.table import is_share, span_of
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import Replicate
 from nnrun.sweeps.active_runs import Member

@@ -17,7 +17,7 @@ from nnrun.config.schema.experiment import NO_LOSS, BesideConfig
 from nnrun.config.settings import BESIDE as BESIDE_KEY
 from nnrun.config.source_map import copied
 from nnrun.errors import ConfigError, Problem, UsageError
-from nnrun.metrics import LOSS
+from nnrun.metrics.table import LOSS
 from nnrun.runs.preparation.build import infer_task
 from nnrun.runs.record import FOLD, KEYS, SPLIT_SEED
 from nnrun.suggestions import suggestion

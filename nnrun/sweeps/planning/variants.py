@@ -17,7 +17,7 @@ from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.split_rows import Split
 from nnrun.data.splits import check_preparation, read_dataset
 from nnrun.errors import ConfigError, Problem
-from nnrun.metrics import larger_is_better
+from nnrun.metrics.table import larger_is_better
 from nnrun.plugins.loading import shipment
 from nnrun.pool import LruCache
 from nnrun.runs.preparation.config_cache import GridCache

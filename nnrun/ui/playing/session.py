@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.yaml import dump
+from nnrun.config.yaml_scalars import dump
 from nnrun.data.split_rows import SplitData
 from nnrun.errors import UsageError
 from nnrun.explain.surfaces import Extent, Surfaces, extent_of, surfaces

@@ -19,7 +19,7 @@ from nnrun.nn.schedules import Exponential, InverseTime, Step
 from nnrun.nn.signature import Array
 from nnrun.reports.summary import planned_iterations
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.reading import load_stored
+from nnrun.runs.stored_config import load_stored
 from nnrun.training.trainer import Trainer
 
 Plain = dict[str, Any]

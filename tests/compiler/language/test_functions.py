@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.formulas import functions
+from nnrun.engines.functions import functions
 from nnrun.nn import ACTIVATIONS
 from nnrun.nn.special import normal_cdf
 from tests.compiler.language import translated

@@ -16,7 +16,7 @@ import pytest
 from nnrun.compiler.code import LanguageError
 from nnrun.compiler.expressions import fuse
 from nnrun.compiler.machine import processor
-from nnrun.engines.formulas import functions
+from nnrun.engines.functions import functions
 from nnrun.engines.generated.generate import generate, logarithm
 from nnrun.nn import (
     ACTIVATIONS,

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.config.yaml import Text, flow, parse, read_scalar
+from nnrun.config.yaml import Text, parse
+from nnrun.config.yaml_scalars import flow, read_scalar
 
 NUMBERS = {
     "0": 0,

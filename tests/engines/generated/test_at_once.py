@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.engines.base import Steps
 from nnrun.engines.generated.engine import CompiledEngine
-from nnrun.engines.kernels.sampling import SAMPLINGS
+from nnrun.engines.kernels.stream_fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, MeanSquared, conv2d, dense
 from nnrun.nn.layers.flatten import Flatten
 from nnrun.nn.schedules import Constant, Cosine

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nnrun.engines.base import Batches, Sampler, Steps
 from nnrun.engines.generated.engine import CompiledEngine
-from nnrun.engines.kernels.sampling import SAMPLINGS
+from nnrun.engines.kernels.stream_fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, Dropout, dense
 from nnrun.nn.schedules import Constant, Cosine
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nnrun.compiler.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.base import Sampler, Steps
 from nnrun.engines.generated.steps import Sampling
-from nnrun.engines.kernels.sampling import PIECE, RATE_BYTES, SAMPLINGS
+from nnrun.engines.kernels.stream_fields import PIECE, RATE_BYTES, SAMPLINGS
 from nnrun.nn.schedules import Constant
 
 _INTEGERS = ctypes.POINTER(ctypes.c_int64)

@@ -84,7 +84,7 @@ def mixture(x, y, count):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_language_means_what_python_means(dtype: str, monkeypatch: Any) -> None:
     """A kernel computes what Python makes of the same source."""
-    monkeypatch.setitem(KERNELS, "mixture", Kernel("access", "mixture", ("x", "y", "count")))
+    monkeypatch.setitem(KERNELS, "mixture", Kernel("primitives", "mixture", ("x", "y", "count")))
     monkeypatch.setattr("nnrun.engines.kernels.primitives.mixture", mixture, raising=False)
     x, y = np.array([1.5, 0.5, 3.0], dtype), np.zeros(5, dtype)
     values = {"x": x.ctypes.data, "y": y.ctypes.data, "count": 41}

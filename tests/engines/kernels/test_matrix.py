@@ -28,7 +28,7 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
 @pytest.fixture(scope="session")
 def compiled() -> Callable[[str], Kernels]:
     """The kernels for this processor, by dtype."""
-    made = {dtype: Kernels(dtype, "dense.matrix", is_cached=True) for dtype in TOLERANCE}
+    made = {dtype: Kernels(dtype, "matrix", is_cached=True) for dtype in TOLERANCE}
     return made.__getitem__
 
 
@@ -136,7 +136,7 @@ def test_bits_are_the_same_on_other_processors(
         cpu, register = "haswell", 32  # what this processor can run
     monkeypatch.setattr(machine, "processor", lambda: machine.Processor(cpu))
     monkeypatch.setattr(machine, "register", lambda: register)
-    there = Kernels(dtype, "dense.matrix")
+    there = Kernels(dtype, "matrix")
     for extent in ((9, 17, 10), (17, 100, 49), (70, 210, 210), (3, 1, 7)):
         expected = Layer(compiled(dtype), *extent).everything()
         actual = Layer(there, *extent).everything()

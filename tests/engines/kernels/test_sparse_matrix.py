@@ -13,7 +13,7 @@ from nnrun.engines.kernels import sizes
 from nnrun.engines.kernels.sizes import SPARSE
 from tests.engines.kernels.products import Kernels, Layer, SparseLayer
 
-UNITS = ("dense.matrix", "nonzeros", "dense.sparse_matrix")
+UNITS = ("matrix", "nonzeros", "sparse_matrix")
 WIDTHS = (1, 7, 8, 9, 17, 64, 65, 100, 210)
 SIZES = [
     *((rows, 70, 10) for rows in (1, 2, 7, 8, 9, 17, 63, 64, 65, 130, 300)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.reports.terminal.checks import summary
+from nnrun.reports.terminal.verdicts import summary
 from nnrun.runs.verify import Verification
 
 

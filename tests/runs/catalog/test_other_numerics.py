@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from nnrun import NUMERICS_VERSION
-from nnrun.reports.terminal.lists import runs_table
+from nnrun.reports.terminal.runs import runs_table
 from nnrun.runs.catalog.index import look
 from nnrun.runs.events import Listener
 from nnrun.runs.lease import begin

@@ -55,10 +55,10 @@ def test_a_run_has_one_thread_of_blas_and_gives_the_others_back():
 
 PLATFORM = """
 import sys
-from nnrun.runs.execution import environment
+from nnrun.runs.execution import descriptions
 
 sys.addaudithook(lambda event, _: event == "subprocess.Popen" and print("a process"))
-print(environment._platform())
+print(descriptions._platform())
 """
 
 

@@ -315,7 +315,7 @@ def test_ctrl_c_ends_it_and_its_processes(results):
 DYING = """
 import os
 from nnrun.pool import main
-from nnrun.runs import verify_many as parallel
+from nnrun.runs import verify as parallel
 
 parallel.verify = lambda folder, **_: os._exit(3)
 """

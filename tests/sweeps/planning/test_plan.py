@@ -321,7 +321,7 @@ def test_a_plan_tells_how_far_its_checks_are(write, monkeypatch):
 
 
 def test_a_dry_run_reads_the_runs_that_there_are(wide, write, monkeypatch):
-    """No others; it shows how far it is, and the table has the order of the plan."""
+    """No others; it shows how far checks and rows are, and the table has the order of the plan."""
     write("iris")
     grid = ("sweep", "configs", "--seeds", 2)
     assert 0 == wide(*grid, "training.iterations=60")[0]
@@ -336,7 +336,7 @@ def test_a_dry_run_reads_the_runs_that_there_are(wide, write, monkeypatch):
     monkeypatch.setattr("nnrun.cli.sweep.shown", shown)
     code, out, _ = wide(*grid, "training.iterations=20,60,40", "--dry-run", "--json")
     points = json.loads(out)["points"]
-    assert (0, 2, [3] * 3) == (code, len(read), told)
+    assert (0, 2, [3] * 6) == (code, len(read), told)
     found = [(p["iterations"], p["runs"], p["complete"]) for p in points]
     assert [(20, 2, 0), (60, 2, 2), (40, 2, 0)] == found
     read.clear()
@@ -345,7 +345,7 @@ def test_a_dry_run_reads_the_runs_that_there_are(wide, write, monkeypatch):
 
 
 def test_a_sweep_shows_how_far_its_checks_are(wide, write, monkeypatch):
-    """Those of its plan, before any run begins."""
+    """Those of its plan, and of the rows of a dry run."""
     told = []
 
     @contextmanager
@@ -355,4 +355,4 @@ def test_a_sweep_shows_how_far_its_checks_are(wide, write, monkeypatch):
     write("iris")
     monkeypatch.setattr("nnrun.cli.sweep.shown", shown)
     code, _, _ = wide("sweep", "configs", "training.optimizer=sgd,adam", "--dry-run")
-    assert (0, [(2, False)] * 2) == (code, told)
+    assert (0, [(2, False)] * 4) == (code, told)

@@ -17,6 +17,7 @@ from threading import Thread
 
 import pytest
 
+from nnrun import child
 from nnrun import pool as process_main
 from nnrun.errors import NnrunError
 from nnrun.runs.catalog.index import RunIndex
@@ -26,7 +27,6 @@ from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
 from nnrun.sweeps.workers import job as jobs
 from nnrun.sweeps.workers.base import ExecutorWorkers, InlineWorkers, ProcessWorkers
 from nnrun.sweeps.workers.job import Job
-from nnrun.systems import process as child
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,

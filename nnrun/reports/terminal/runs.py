@@ -1,4 +1,4 @@
-"""Lists of runs and of data sets as data, tables, CSV and Markdown."""
+"""Lists of runs as data, tables, CSV and Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from rich.text import Text
 
 from nnrun.characters import cell, clean, csv_line
 from nnrun.config.names import SPLITS
-from nnrun.config.schema.dataset import Option
 from nnrun.config.settings import (
     choice_of,
     choice_words,
@@ -22,20 +21,16 @@ from nnrun.config.settings import (
     told_apart,
     value_words,
 )
-from nnrun.config.yaml import flow
-from nnrun.data.builtin.registry import Entry
 from nnrun.reports.document import StatusMark
 from nnrun.reports.markup import escape, table
-from nnrun.reports.numbers import MISSING, count, number, plural, shape
+from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.progress_words import status_of
 from nnrun.reports.summary import metric_label
-from nnrun.reports.terminal.fitting import Column, FittedTable, labelled, mark_style
+from nnrun.reports.terminal.fitting import Column, FittedTable, mark_style
 from nnrun.runs.catalog.select import RESULT, metric_in, value_of
 from nnrun.runs.catalog.summary import DATA, MAPPINGS, PLAIN, UNREADABLE, RunSummary
 from nnrun.runs.record import now
 from nnrun.runs.storage.reading import STUCK, damaged
-
-# Lists of runs as data, tables, CSV and Markdown.
 
 Varied = Mapping[str, Sequence[str]]
 Choices = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -314,62 +309,3 @@ def _cell(run: RunSummary, key: str) -> str:
     if value is None:
         return MISSING
     return number(value) if key == "seconds" else clean(value_words(key, value))
-
-
-# The built-in data sets as terminal tables.
-
-
-@group()
-def datasets_overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
-    """A row for each data set, and their notes below the table."""
-    known = entries.values()
-    targets = [f"{entry.classes} classes" if entry.classes else "a number" for entry in known]
-    columns = [
-        Column("name", [*entries], left=True),
-        Column("rows", [count(entry.rows) for entry in known], need=1),
-        Column("features", [shape(entry.shape) for entry in known], need=3),
-        Column("predicts", targets, need=2, left=True),
-        Column("what it is", [entry.description for entry in known], left=True, wraps=True),
-    ]
-    yield FittedTable(columns, more="`nnrun datasets NAME`")
-    yield Text()
-    width = max(map(len, entries))
-    for name, entry in entries.items():
-        if entry.note:
-            yield labelled(name, entry.note, width)
-    yield Text()
-    yield Text("`nnrun datasets NAME` shows where one comes from and how it is divided.")
-
-
-@group()
-def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> Iterator[RenderableType]:
-    """Everything about one data set; of shipped tables, the names of the columns too."""
-    yield Text(name, "bold")
-    yield Text(entry.description)
-    yield Text()
-    task = f"{entry.task}, {entry.classes} classes" if entry.classes else entry.task
-    yield labelled("task", task)
-    yield labelled("rows", _rows(entry))
-    images = " (channels × height × width)" if len(entry.shape) > 1 else ""
-    yield labelled("features", shape(entry.shape) + images)
-    if table := entry.table():
-        yield labelled("columns", ", ".join(table.columns.features))
-        classes = f" ({', '.join(table.classes)})" if table.classes else ""
-        yield labelled("target", ", ".join(table.target_names) + classes)
-    yield labelled("source", entry.source)
-    if entry.note:
-        yield labelled("note", entry.note)
-    for index, option in enumerate(options):
-        default = "" if option.default is None else f" ({flow(option.default)} by default)"
-        text = f"{option.name}: {option.description}{default}"
-        yield labelled("" if index else "options", text)
-    named = [option for option in options if option.default is not None]
-    given = "".join(f", {option.name}: {flow(option.default)}" for option in named)
-    yield labelled("config", f"dataset: {{name: {name}{given}}}")
-
-
-def _rows(entry: Entry) -> str:
-    if not entry.test_rows:
-        return f"{count(entry.rows)}; a config's test_size says how many are held out"
-    held_out = f"{count(entry.test_rows)} of them its own test split"
-    return f"{count(entry.rows)}, {held_out} (test_size: given)"

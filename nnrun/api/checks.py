@@ -1,0 +1,98 @@
+"""The function `check`: what shows of a config without training it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nnrun.api.run import Config, Plugins, experiment_of, explained
+from nnrun.config.load import Experiment
+from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.data.dataset import Dataset
+from nnrun.data.splits import load_dataset, loader_of
+from nnrun.errors import UsageError
+from nnrun.reports.checks import CheckedRun
+from nnrun.runs.execution.descriptions import describe_dataset, described_network
+from nnrun.runs.execution.rate_finder import find_rate
+from nnrun.runs.preparation.gradients import check_run_gradients
+from nnrun.runs.preparation.prepare import ENGINE, PreparedBeside, prepare
+
+
+class Check(CheckedRun):
+    """A checked config, which notebooks show as a table."""
+
+    def _repr_html_(self) -> str:
+        """Layers, data and training, for notebooks."""
+        from nnrun.reports.checks import check_document  # noqa: PLC0415  # likewise
+        from nnrun.reports.notebook_blocks import document_html  # noqa: PLC0415  # imports charts
+
+        return document_html(check_document(self))
+
+
+@explained
+def check(
+    config: Config,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    data: Any = None,
+    iterations: int | None = None,
+    gradients: bool = False,
+    plugins: Plugins = (),
+) -> Check:
+    """Check a config and describe its run, without training it.
+
+    Args:
+        config: a YAML file, or its content as a dictionary.
+        overrides: values by their dotted keys.
+        data: in place of the config's file: a table of pandas, polars or pyarrow, or arrays as
+            `(x, y)`; runs know it by its content.
+        iterations: replaces the config's iterations or epochs.
+        gradients: whether to compare every parameter's gradient with a numerical one.
+        plugins: Python files that register parts which the config names; see `nnrun.plugins`.
+
+    Raises:
+        ConfigError: with all mistakes of the config.
+        UsageError: the run needs more memory than is free, or an argument is invalid.
+    """
+    experiment = experiment_of(config, overrides, None, iterations, data)
+    found = describe(experiment, gradients=gradients, load=loader_of(data) or load_dataset)
+    return Check(**vars(found))
+
+
+def describe(
+    experiment: Experiment,
+    *,
+    gradients: bool,
+    learning_rate: bool = False,
+    load: Callable[[DatasetConfig], Dataset] = load_dataset,
+) -> CheckedRun:
+    """The result of `check` for a loaded config."""
+    prepared = prepare(experiment, load)
+    config = prepared.config
+    found = CheckedRun(
+        file=str(experiment.file),
+        name=config.name,
+        description=config.description,
+        run_id=prepared.run_id,
+        dataset={**describe_dataset(prepared), "inferred": prepared.inferred},
+        network=described_network(prepared),
+    )
+    if isinstance(prepared, PreparedBeside):
+        if gradients or learning_rate:
+            lacks = "gradients to compare" if gradients else "learning rate"
+            raise UsageError(f"scikit-learn's '{prepared.model}' has no {lacks}")
+        return replace(found, engine=ENGINE, beside=prepared.model)
+    selected = prepared.select_engine()
+    return replace(
+        found,
+        memory=prepared.memory,
+        iterations=prepared.iterations,
+        batch_size=config.training.batch_size,
+        epochs=prepared.iterations / prepared.batches_per_epoch,
+        dtype=config.training.dtype,
+        engine=selected.name,
+        engine_note=selected.note,
+        gradients=check_run_gradients(prepared) if gradients else None,
+        learning_rate=find_rate(prepared, experiment) if learning_rate else None,
+    )
