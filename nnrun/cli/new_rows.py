@@ -46,7 +46,7 @@ from nnrun.runs.storage.durable import kept_back, written_whole
 
 
 def format_of(file: Path | None, kind: str) -> str:
-    """By the end of the output's name; `kind` if it has none.
+    """Format named by the ending of the output's name; `kind` if it has none.
 
     Raises: UsageError for an end of another format.
     """

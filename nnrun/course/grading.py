@@ -98,7 +98,7 @@ class Attempt:
 
     @property
     def before(self) -> Runs:
-        """Those of the start."""
+        """Runs of the start."""
         return self.trained(self.start)
 
     def trained(self, experiment: Experiment) -> Runs:
@@ -184,7 +184,7 @@ class Grade(Points):
     findings: list[Finding]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data, with a point for each criterion."""
+        """The grade as JSON data, with a point for each criterion."""
         return {"lesson": self.lesson, "file": self.file, **self.counted()}
 
 

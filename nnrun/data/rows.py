@@ -201,7 +201,7 @@ class RawRows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one row."""
+        """Shape of one row."""
         return self.parts[0].shape[1:] if self.view is None else (self.view.features,)
 
     def take(self, places: Places) -> RawRows:

@@ -73,7 +73,7 @@ class Sizes:
 
     @property
     def total(self) -> int:
-        """Of all splits."""
+        """Number of rows in all splits."""
         return self.train + sum(self.held_out)
 
     @property
@@ -110,7 +110,7 @@ class Split:
 
     @cached_property
     def sizes(self) -> Sizes:
-        """Of its parts."""
+        """Numbers of rows in its parts."""
         return Sizes(len(self.train), tuple(map(len, self.held_out.values())), self.planned)
 
     def in_file_order(self) -> Split:

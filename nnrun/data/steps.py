@@ -262,7 +262,7 @@ class Standard(Scaler):
 
 
 class PerChannel(Scaler):
-    """As `standard`, with one mean and one deviation for all pixels of a channel.
+    """`standard` with one mean and one deviation for all pixels of a channel.
 
     Pixels stay comparable, so that images may be shifted and turned once they are prepared. A row
     that is no image is one channel.

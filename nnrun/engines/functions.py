@@ -127,7 +127,7 @@ def _tail(dtype: str) -> Any:
 
 @cache
 def functions(dtype: str) -> SimpleNamespace:
-    """Those of `exponentials` and `logarithms`, one_minus_exp, softplus and gelu with its slope."""
+    """Elementary functions by name: exponentials, logarithms, softplus, gelu and its slope."""
     return SimpleNamespace(
         **vars(exponentials(dtype)),
         **vars(logarithms(dtype)),

@@ -281,7 +281,7 @@ class Equations(NamedTuple):
 
 
 def equations(layer: Layer) -> Equations:
-    """Those of a layer: the start of its docstring, and what follows `Backward`."""
+    """Equations of a layer: the start of its docstring, and what follows `Backward`."""
     text = _body(type(layer))
     forward = _line(re.split(r"\bBackward[:,]", text.split("\n\n")[0])[0])
     found = _BACKWARD.search(text)
@@ -291,7 +291,7 @@ def equations(layer: Layer) -> Equations:
 
 
 def loss_equation(loss: Loss) -> str:
-    """That of a loss."""
+    """Equation of a loss."""
     paragraphs = _body(type(unweighted(loss))).split("\n\n")[:2]
     if isinstance(loss, Weighted):
         paragraphs.append("L of a row and its gradient are multiplied by w, the weight of the row.")
@@ -299,7 +299,7 @@ def loss_equation(loss: Loss) -> str:
 
 
 def optimizer_equation(optimizer: object) -> str:
-    """That of an optimizer."""
+    """Equation of an optimizer's step."""
     return _line(_body(type(optimizer)).split("\n\n")[0])
 
 
@@ -339,7 +339,7 @@ class Window:
 
 
 def middle_window(trace: LayerTrace) -> Window | None:
-    """That of the middle of the first output channel; None for other layers than convolutions."""
+    """Window in the middle of the first output channel; None for other layers than convolutions."""
     layer = trace.layer
     if not isinstance(layer, Convolution):
         return None

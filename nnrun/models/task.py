@@ -51,7 +51,7 @@ class Counts:
 
     @classmethod
     def of(cls, positive: Array, predicted: Array, weight: Array | None = None) -> Counts:
-        """Of rows that are positive or not, and are predicted to be or not."""
+        """Count rows that are positive or not, and are predicted to be or not."""
         cells = 2 * positive.astype(np.int64) + predicted
         tn, fp, fn, tp = np.bincount(cells, weight, 4).tolist()
         return cls(tp, fp, fn, tn)

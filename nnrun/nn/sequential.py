@@ -57,7 +57,7 @@ class Sequential:
 
     @property
     def tags(self) -> dict[int, str]:
-        """By a layer's `id` the index of its block; `0_part_2` for the second of a type there."""
+        """Index of the block by a layer's `id`; `0_part_2` for the second of a type there."""
         found = {}
         for index, block in enumerate(self.blocks):
             for place, layer in enumerate(block):
@@ -152,7 +152,7 @@ class Sequential:
 
 
 def _numbered(items: Iterable[tuple[str, V]]) -> dict[str, V]:
-    """By name; those after the first of one name have a number."""
+    """Items by name; those after the first of one name have a number."""
     found: dict[str, V] = {}
     for name, value in items:
         names = chain([name], (f"{name}_{number}" for number in count(2)))

@@ -36,7 +36,7 @@ class Package:
 
     @property
     def name(self) -> str:
-        """As messages call it."""
+        """Name of the package in messages."""
         return f"{self.key} {self.version}"
 
     def load(self) -> Source:
@@ -46,7 +46,7 @@ class Package:
 
 
 def packages() -> tuple[Package, ...]:
-    """Those that are installed, by name.
+    """Installed packages with plugins, by name.
 
     Raises: PluginError if the entry points of a package cannot be read.
     """

@@ -81,7 +81,7 @@ def load_installed() -> None:
 
 
 def digests() -> list[str]:
-    """Of the sources of all parts that are known."""
+    """Digests of the sources of all parts that are known."""
     return [source.sha256 for source, _ in _loaded.values()]
 
 

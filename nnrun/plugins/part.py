@@ -64,12 +64,12 @@ class Part:
 
     @property
     def title(self) -> str:
-        """As messages call it: `the layer 'squash' of mylayer.py`."""
+        """Title of the part in messages: `the layer 'squash' of mylayer.py`."""
         return f"the {self.kind} '{self.name}' of {self.source.name}"
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """As reports and models have it."""
+        """Fingerprint of the part in reports and models."""
         return {
             "kind": self.kind,
             "name": self.name,

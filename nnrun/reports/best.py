@@ -24,7 +24,7 @@ _FILE = "best.yaml"
 def chosen_words(
     choice: Choice, root: Path, options: Mapping[str, object] = MappingProxyType({})
 ) -> Iterator[str]:
-    """Of `NAME/best` in a results folder: which run was taken, and what should be known of how.
+    """Words on `NAME/best`: which run was taken, and what should be known of how.
 
     The `options` are those of `nnrun best` by which it was chosen.
     """

@@ -172,7 +172,7 @@ def _sources(group: Group, of: str) -> Iterator[str]:
 
 
 def shares_text(shares: Mapping[str, float]) -> list[str]:
-    """Of the split, the weights, and both, as percentages with a sum of 100."""
+    """Shares of the split, the weights, and both, as percentages with a sum of 100."""
     parts = [round(100 * shares[key]) for key in ("split", "weights")]
     return [f"{part}%" for part in (*parts, max(0, 100 - sum(parts)))]
 

@@ -83,7 +83,7 @@ def _where(rows: Sequence[Row], counts: dict[int, int]) -> str:
 
 
 def _not_better(groups: Sequence[Group], best: Sequence[Row | None]) -> Iterator[str]:
-    """That the best row of a group does not pass the baseline, its interval considered."""
+    """Sentences on groups whose best row does not pass the baseline, its interval considered."""
     named = [
         group.dataset
         for group, row in zip(groups, best, strict=True)
@@ -260,13 +260,13 @@ _TO_COME = ("running", "queued", "missing")
 
 
 def board_verdict(board: Leaderboard) -> Verdict:
-    """Of a leaderboard; that of a shard says how many runs are missing."""
+    """Verdict on a leaderboard; that of a shard says how many runs are missing."""
     missing = 0 if board.unfinished is None else board.unfinished.missing
     return groups_verdict(board.groups, {"missing": missing})
 
 
 def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = None) -> Verdict:
-    """Of the groups of a board: a line for each of the first, if there are several.
+    """Verdict on the groups of a board: a line for each of the first, if there are several.
 
     Args:
         groups: each has rows that can be compared.

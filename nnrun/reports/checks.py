@@ -53,7 +53,7 @@ class CheckedRun:
         return all(check.passed for check in self.gradients or ())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The check as JSON data."""
         memory = self.memory and {**asdict(self.memory), "total": self.memory.total}
         gradients = None
         if self.gradients is not None:

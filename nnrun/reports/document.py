@@ -88,12 +88,12 @@ class Verdict:
 
     @property
     def lines(self) -> list[Line]:
-        """Those that there are."""
+        """Lines that the verdict has."""
         lines = (self.best, *self.boards, self.others, self.wrong)
         return [line for line in lines if line is not None]
 
     def to_dict(self) -> dict[str, str | None]:
-        """As JSON data: sentences for each key, null where there is none."""
+        """The verdict as JSON data: sentences for each key, null where there is none."""
         return {
             "best": " ".join(map(str, (self.best, *self.boards))),
             "others": str(self.others) if self.others else None,

@@ -164,7 +164,7 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
 
 
 def _most_frequent(choices: list[tuple[str, Array]], x: Array) -> list[tuple[str, Array]]:
-    """Those that most rows have, if there are many; in their own order."""
+    """Choices that most rows have, if there are many; in their own order."""
     counts = np.array([(x == features).all(axis=1).sum() for _, features in choices])
     kept = np.argsort(-counts, kind="stable")[:_MOST_CHOICES]
     return [choices[index] for index in sorted(kept)]
@@ -333,7 +333,7 @@ class Importance:
         return len(self.seeds) > 1
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The importance as JSON data."""
         columns = [{**asdict(column), "counts": column.counts} for column in self.columns]
         pixels = [
             {

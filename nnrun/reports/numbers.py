@@ -74,7 +74,7 @@ def spread(value: float | None) -> str:
 
 
 def difference(value: float, low: float | None, high: float | None, *, plus: bool = True) -> str:
-    """With its interval, in the digits that the interval's width allows: `-0.020 [-0.041, 0]`.
+    """A difference with its interval, in the digits that its width allows: `-0.020 [-0.041, 0]`.
 
     The value has two significant digits at least, and an end that is not 0 has one. Without `plus`,
     positive numbers have no sign.
@@ -104,7 +104,7 @@ def _with_sign(value: float | None, digit: int, least: int) -> str:
 
 
 def probability(p: float) -> str:
-    """Of a test: `0.034`, `0.56`, `< 0.0001`."""
+    """Probability of a test: `0.034`, `0.56`, `< 0.0001`."""
     return "< 0.0001" if p < 1e-4 else rounded(p, last_digit(p))
 
 
@@ -181,7 +181,7 @@ def duration(seconds: float) -> str:
 
 
 def durations(seconds: Sequence[float | None]) -> list[str]:
-    """Those of a row or column, in one unit: `0.40 ms`, `7.8 ms`; or `0.0021 s`, `3,700 s`.
+    """Durations of a row or column, in one unit: `0.40 ms`, `7.8 ms`; or `0.0021 s`, `3,700 s`.
 
     Where all take a minute or longer, each is as short as alone.
     """

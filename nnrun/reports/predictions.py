@@ -52,7 +52,7 @@ class Histogram:
 def calibration_bins(
     probability: Array, right: Array
 ) -> tuple[list[float], list[float], list[int]]:
-    """Of each tenth of probabilities: their mean, the share that is right, the number of rows."""
+    """Mean, share that is right and number of rows for each tenth of probabilities."""
     bins = np.minimum((probability * _TENTHS).astype(np.int64), _TENTHS - 1)
     filled = [bins == b for b in range(_TENTHS) if (bins == b).any()]
     return (

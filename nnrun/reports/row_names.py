@@ -38,7 +38,7 @@ class Names:
         return _words(own, self._keys)
 
     def settings(self, row: Row) -> Settings:
-        """Those that tell it from others."""
+        """Settings that tell the row from others."""
         return {key: value for key, value in self._own[id(row)].items() if key != _NAME}
 
     def of(self, row: Row, longest: int = _LONGEST) -> str:
@@ -49,7 +49,7 @@ class Names:
         return self._words(self._own[id(row)], [row], longest) or shortened(row.name, longest)
 
     def each(self, rows: Sequence[Row]) -> list[str]:
-        """Those of several rows, all in parts of blocks where one would be too long otherwise."""
+        """Names of several rows, all in parts of blocks where one would be too long otherwise."""
         is_long = any(len(_words(self._own[id(row)], self._keys)) > _LONGEST for row in rows)
         return [
             self._words(self._own[id(row)], [row], in_parts=is_long) or row.name for row in rows
@@ -116,7 +116,7 @@ class Names:
 
 
 def names_of(group: Group) -> Names:
-    """Those of its rows; each part of a report asks for them, and they are made once."""
+    """Names of a group's rows; each part of a report asks for them, and they are made once."""
     found: Names | None = group.memo.get("names")
     if found is None:
         found = group.memo["names"] = Names(group.rows)

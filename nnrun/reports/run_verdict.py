@@ -57,7 +57,7 @@ def run_verdict(record: RunRecord) -> Verdict:
 
 
 def summary_verdict(run: RunSummary) -> Verdict:
-    """Of a run without a readable report: in progress, waiting, interrupted or damaged."""
+    """Verdict on a run without a readable report: in progress, waiting, interrupted or damaged."""
     if run.status == RUNNING and run.progress is not None:
         return Verdict(Line("No result yet", f"it is at {iteration_words(run.progress)}"))
     if run.status == QUEUED:

@@ -198,7 +198,7 @@ def metrics_of(record: RunRecord) -> list[str]:
 
 
 def metric_notes(record: RunRecord) -> Iterator[str]:
-    """That classes are unequal or weighted, and why metrics are undefined."""
+    """Notes that classes are unequal or weighted, and why metrics are undefined."""
     classes: list[str] = record.dataset["classes"] or []
     numbers = {split: record.metrics[split] or {} for split in splits(record.dataset)}
     supports = [found["support"] for found in numbers.values() if found.get("support")]
@@ -388,5 +388,5 @@ _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2}\.)\s+|(?<=\)\.)\s+")
 
 
 def first_sentence(text: str) -> str:
-    """Of several, without those that follow."""
+    """The first of several sentences."""
     return _SENTENCE_END.split(text, maxsplit=1)[0]

@@ -103,7 +103,7 @@ class Replicate(NamedTuple):
 
     @classmethod
     def of(cls, config: Mapping[str, Any], seed: int) -> Replicate:
-        """Of a run with this seed and this resolved config as plain values.
+        """Replicate of a run with this seed and this resolved config as plain values.
 
         Raises: TypeError if the config does not hold what it should.
         """
@@ -119,7 +119,7 @@ class Replicate(NamedTuple):
         return self.seed if self.split_seed is None else self.split_seed, self.fold
 
     def resolved(self, *, drawn: bool) -> Replicate:
-        """With the seed that draws the split; None where none does, as for given test rows."""
+        """The replicate with the seed of its split; None where none draws it."""
         return Replicate(self.seed, self.split[0] if drawn else None, self.fold)
 
     @property
@@ -257,7 +257,7 @@ class RunRecord:
         return any(name in (numbers or {}) for numbers in self.metrics.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data, the version first."""
+        """The record as JSON data, the version first."""
         content = {key: value for key, value in vars(self).items() if key not in _RARE or value}
         first = ("schema_version", "nnrun_version", "name", "run_id", "status", "error")
         return {key: content[key] for key in first} | content

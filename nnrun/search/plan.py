@@ -179,7 +179,7 @@ class SearchPlan:
 
     @property
     def name(self) -> str:
-        """Of the experiment."""
+        """Name of the experiment."""
         return self.default.variant.name
 
     @property
@@ -202,7 +202,7 @@ class SearchPlan:
 
     @property
     def fresh_seeds(self) -> range:
-        """Those of the final comparison: no trial has them."""
+        """Seeds of the final comparison: no trial has them."""
         first = self.seeds[-1] + 1
         return range(first, first + self.block.fresh_seeds)
 

@@ -342,7 +342,7 @@ def export_study(search: Mapping[str, Any], folder: Path, file: Path) -> None:
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """Those of files and of databases."""
+    """Errors of files and of databases."""
     database = import_module("sqlalchemy.exc").SQLAlchemyError
     return OSError, optuna().exceptions.StorageInternalError, database
 

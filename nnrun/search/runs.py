@@ -408,7 +408,7 @@ class FinalRuns(RunSource):
 
     @property
     def complete(self) -> int:
-        """Of how many seeds all runs have ended."""
+        """Number of seeds whose runs have all ended."""
         missing = {run.seed for run in (*self._left, *self._in_hand.values())}
         return next((at for at, seed in enumerate(self.seeds) if seed in missing), len(self.seeds))
 

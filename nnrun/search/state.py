@@ -37,7 +37,7 @@ class Finalist:
 
     @property
     def run_ids(self) -> list[str]:
-        """Of its runs."""
+        """Ids of its runs."""
         return [run.run_id for run in self.setting.variant.runs()]
 
 
@@ -106,7 +106,7 @@ class SearchState:
         return next(iter(best_trials(self.trials, self.plan.goal, 1)), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The state as JSON data."""
         plan, variant, block = self.plan, self.plan.default.variant, self.plan.block
         final = None if self.final is None else dict(zip(("top", "seeds"), self.final, strict=True))
         return {

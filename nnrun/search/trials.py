@@ -75,12 +75,12 @@ class Trial:
 
     @property
     def keys(self) -> set[str]:
-        """Of its runs."""
+        """Keys of its runs."""
         return {run.key for run in self.runs}
 
     @property
     def run_ids(self) -> list[str]:
-        """Of its runs."""
+        """Ids of its runs."""
         return [run.run_id for run in self.runs]
 
     @property
@@ -93,7 +93,7 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        """That its runs have trained."""
+        """Seconds that its runs have trained."""
         return sum(seconds for _, seconds in self.progress.values())
 
     def value_at(self, rung: int) -> float | None:
@@ -386,7 +386,7 @@ class Ranking:
         self._values: list[float] = []
 
     def of_first(self, count: int, trials: Sequence[Trial]) -> Sequence[float]:
-        """Those of the first trials, all of which have ended; only new ones are looked at."""
+        """Ranks of the first trials, all of which have ended; only new ones are looked at."""
         for value in self.of(trials[self._count : count]):
             insort(self._values, value)
         for value in self.of(trials[count : self._count]):
@@ -395,6 +395,6 @@ class Ranking:
         return self._values
 
     def of(self, trials: Sequence[Trial]) -> list[float]:
-        """Those of any trials."""
+        """Ranks of any trials."""
         found = (trial.value_at(self._rung) for trial in trials if trial.same_as is None)
         return sorted(self._goal.order(v) for v in found if v is not None and not isnan(v))

@@ -73,7 +73,7 @@ class Fitting(Execution):
 
     @property
     def rule(self) -> NoImprovement:
-        """With what it has counted."""
+        """Rule of early stopping with what it has counted."""
         by_score = self.trainer.stopping
         return by_score if isinstance(by_score, NoImprovement) else self._rule
 

@@ -294,7 +294,7 @@ def _carried(
 
 
 def _mean(values: list[Array]) -> Array:
-    """Of one seed the values as they are, in their dtype."""
+    """Mean of several seeds; of one seed the values as they are, in their dtype."""
     return values[0] if len(values) == 1 else np.stack(values).mean(axis=0, dtype=np.float64)
 
 

@@ -54,7 +54,7 @@ class TrackedRun:
 
     @property
     def label(self) -> str:
-        """As the results folder has it."""
+        """Label of the run in the results folder."""
         return f"{self.name}/{self.run_id}"
 
     @property

@@ -237,7 +237,7 @@ class MonitoredMetric:
 
     @property
     def column(self) -> str:
-        """Of the history."""
+        """Column of the history."""
         return f"{VALIDATION}_{self.name}"
 
     def value(self, outputs: Array, y: Array, weight: Array | None) -> float:

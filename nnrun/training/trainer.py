@@ -50,7 +50,7 @@ class Progress:
         return [cast(HistoryRow, dict(row)) for row in self.history[known:]]
 
     def brief(self) -> Progress:
-        """With evenly spread evaluations, the last one included, and their losses alone."""
+        """Progress with evenly spread evaluations, the last one included, by losses alone."""
         step = -(-len(self.history) // _MOST_POINTS) or 1
         rows = self.history[(len(self.history) - 1) % step :: step]
         return replace(self, history=[*map(_losses, rows)])

@@ -207,7 +207,7 @@ class Connection(H11Protocol):
         self._admitted = True
 
     def _make_room(self) -> None:
-        """Of too many strangers, close the oldest of the address that has most."""
+        """Close the oldest connection of the address with most, if strangers are too many."""
         strangers: dict[str, list[Connection]] = {}
         for other in self.connections:
             if isinstance(other, Connection) and other._is_stranger:

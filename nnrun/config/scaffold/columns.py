@@ -264,7 +264,7 @@ def _example(column: ColumnProfile, decimal: str) -> str:
 
 
 def _other_number(column: ColumnProfile) -> str:
-    """That a comma or a point may be the other sign."""
+    """A sentence that a comma or a point may be the other sign."""
     if column.shown is None or not column.shown.ambiguous:
         return ""
     form = column.shown.format
@@ -280,7 +280,7 @@ def _other_number(column: ColumnProfile) -> str:
 
 
 def _other_days(forms: Sequence[DateFormat]) -> str:
-    """That the day may be the month."""
+    """A sentence that the day may be the month."""
     if len(forms) < 2:
         return ""
     return f"\ta guess: no cell shows it; {flow(forms[1].example())} for the other order"

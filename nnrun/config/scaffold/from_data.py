@@ -195,13 +195,13 @@ def _described(choice: _Choice) -> Iterator[str]:
 
 
 def _part(found: Survey) -> str:
-    """That it looked at the first rows alone."""
+    """A sentence that the draft looked at the first rows alone."""
     what = f"it looks at the first {found.rows:,} rows alone; what comes later may be different"
     return what * found.is_part
 
 
 def _doubt(found: Survey) -> str:
-    """That the first line seems to be data."""
+    """A sentence that the first line seems to be data."""
     names = data_as_names(found.columns)
     why = "if so, write a line with names above it"
     return f"its first line seems to be data and no names: {_clipped(names)}; {why}" * bool(names)

@@ -190,7 +190,7 @@ def _points(curves: Sequence[tuple[Array, Array]]) -> Array:
 
 
 def _noisy(values: Array, noise: float, rng: Rng) -> Array:
-    """With noise, rounded, and without negative zeros."""
+    """Values with noise, rounded, and without negative zeros."""
     found: Array = np.round(values + noise * rng.standard_normal(values.shape), _DECIMALS) + 0.0
     return found
 

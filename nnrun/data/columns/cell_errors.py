@@ -269,7 +269,7 @@ class UnseenCategories:
             self.examples.append(text)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The categories as JSON data."""
         return {"cells": self.cells, "examples": self.examples}
 
 

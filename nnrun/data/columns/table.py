@@ -195,7 +195,7 @@ class Table(ABC):
         return self.rows(numbers)
 
     def timed(self, names: Sequence[str]) -> set[str]:
-        """Those of these columns that hold dates, some with a time of day.
+        """Columns among these that hold dates, some with a time of day.
 
         In text there are none: each cell is as it is written.
         """

@@ -74,7 +74,7 @@ def names_in(path: Path, file: BinaryIO) -> list[str]:
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Array]:
-    """Those of these arrays that the file has; large uncompressed ones are mapped, read-only."""
+    """Arrays of these names that the file has; large uncompressed ones are mapped, read-only."""
     with open_data(path) as file:
         return arrays_in(path, file, names)
 

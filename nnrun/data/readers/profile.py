@@ -214,7 +214,7 @@ class ColumnProfile:
         return not self.numbers or bool(dated)
 
     def _kind_of_words(self, many: Kind) -> Kind:
-        """That of cells that are compared as text; `many` where they are too many categories."""
+        """Kind of a column that is compared as text; `many` if it has too many categories."""
         if len(self.labels) == 1 and not self.missing:
             return "constant"
         if self.different <= max(FEW_CATEGORIES, self.rows / ROWS_OF_EACH):

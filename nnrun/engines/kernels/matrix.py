@@ -140,7 +140,7 @@ def turn(t: Code, source: Any, row: Any, turned: Any, turned_row: Any) -> None:
 
 @intrinsic
 def zeros(t: Code) -> Any:
-    """As many as a strip is wide."""
+    """Zeros, as many as a strip is wide."""
     constant = t.module.globals.get("zeros")
     if constant is None:
         kind = ir.ArrayType(t.real, sizes.strip(t.dtype))
@@ -242,7 +242,7 @@ def product_update(
 
 @subroutine
 def turn_square(source, row, turned, turned_row):
-    """As many inputs and units as a register has numbers. Inlined, its many addresses spill."""
+    """Turn as many inputs and units as a register has numbers. Inlined, its addresses spill."""
     turn(source, row, turned, turned_row)
 
 

@@ -100,7 +100,7 @@ class Emitter:
 
 # By the types of `nnrun.nn`; filled by `tape/layers/__init__.py`.
 def _of_plugin(name: str) -> type[Emitter] | None:
-    """That of activations; for one that is given by formulas."""
+    """Emitter of an activation that is given by formulas; None for other layers."""
     known = dict.get(EMITTERS, "sigmoid")
     return known if name in POINTWISE else None
 

@@ -62,7 +62,7 @@ class Memory:
             self.arrays["ones"].fill(1)
 
     def address(self, name: str) -> int:
-        """Of an array's first number."""
+        """Address of an array's first number."""
         return int(self.arrays[name].ctypes.data)
 
 

@@ -74,7 +74,7 @@ class Convolution(Emitter):
 
     @property
     def _sizes(self) -> Values:
-        """As the weights have them, outputs as stored."""
+        """Channels as the weights have them, outputs as stored."""
         return {"channels": self.x.channels, "units": self.y.pixel}
 
     def forward(self) -> None:

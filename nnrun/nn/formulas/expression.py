@@ -93,7 +93,7 @@ class Expression:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """Those that compiled code has to bring along."""
+        """Functions that compiled code has to bring along."""
         calls = (node for node in ast.walk(self._tree) if isinstance(node, ast.Call))
         called = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
         return tuple(sorted(called & set(FUNCTIONS) - set(_BUILT_IN)))

@@ -42,7 +42,7 @@ class Points:
 
     @property
     def wrong(self) -> list[Finding]:
-        """Those that are not."""
+        """Findings that are not right."""
         return [finding for finding in self.findings if finding.reached and not finding.passed]
 
     @property
@@ -51,7 +51,7 @@ class Points:
         return sum(finding.passed for finding in self.findings)
 
     def counted(self) -> dict[str, Any]:
-        """As JSON data."""
+        """Points as JSON data."""
         checks = [vars(finding) for finding in self.findings]
         return {"points": self.points, "of": len(self.findings), "checks": checks}
 
@@ -64,7 +64,7 @@ class PartReport(Points):
     findings: list[Finding] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data, with a point for each check."""
+        """The report as JSON data, with a point for each check."""
         return {**self.part.fingerprint, "place": self.part.place, **self.counted()}
 
 

@@ -128,7 +128,7 @@ class Gradient:
 
     @property
     def right(self) -> Array:
-        """By differences."""
+        """The gradient by differences."""
         return self.along.along(self.dy)
 
     @property
@@ -191,7 +191,7 @@ def _of_all(gradient: Gradient) -> Iterator[Mistake]:
 
 
 def _rough(gradient: Gradient) -> Iterator[Mistake]:
-    """Those that a better name may fit, too."""
+    """Mistakes that a better name may fit, too."""
     along, dy, right = gradient.along, gradient.dy, gradient.right
     yield REPLACED, lambda: _replaced(along, dy)
     several = [(right.ndim - 2, right.ndim - 1)] if right.ndim > 2 else []
@@ -203,7 +203,7 @@ def _rough(gradient: Gradient) -> Iterator[Mistake]:
 
 
 def _shifted(right: Array, axes: tuple[int, ...], by: int) -> Array:
-    """With NaN at the edge."""
+    """Shift the array, with NaN at the edge."""
     moved: Array = np.roll(right, by, axes)
     for axis in axes:
         np.moveaxis(moved, axis, 0)[0 if by > 0 else -1] = np.nan
@@ -217,7 +217,7 @@ def _row(dy: Array, row: int) -> Array:
 
 
 def _replaced(along: Jacobian, dy: Array) -> Array:
-    """Of each entry the part that comes from the last position of y that it reaches."""
+    """The part of each entry that comes from the last position of y that it reaches."""
     if dy.ndim < 3:
         return along.along(dy)
     rows, channels = dy.shape[:2]

@@ -66,7 +66,7 @@ def compare(part: Part, what: str, compute: Callable[[Any], Any]) -> Iterator[Fi
 
 
 def _factor(ours: Array, expected: Array) -> float | None:
-    """By which all of ours differ from what is expected; None where they differ otherwise."""
+    """Factor between ours and what is expected, if all have the same; otherwise None."""
     ratio = float(np.vdot(ours, expected) / np.vdot(expected, expected))
     return None if differing(ours, ratio * expected, 1e-5).any() else ratio
 
@@ -331,7 +331,7 @@ def check_loss(part: Part) -> Iterator[Finding]:
 
 
 def _values(entry: Any) -> list[float]:
-    """Of two batches."""
+    """Values of two batches."""
     loss = entry(**samples.arguments(entry))
     return [loss.value(*samples.predictions(loss.needs, seed=seed)) for seed in (2, 5)]
 

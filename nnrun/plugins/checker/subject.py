@@ -163,7 +163,7 @@ class Trial:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Of the arguments that have one."""
+        """Defaults of the arguments that have one."""
         known = signature(self.part.entry).parameters.values()
         return {one.name: one.default for one in known if one.default is not Argument.empty}
 

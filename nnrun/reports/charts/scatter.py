@@ -224,7 +224,7 @@ def _frame(scale: Scale) -> Frame:
 
 
 def _strip_ticks(frame: Frame) -> list[float]:
-    """As many round values as have room for their numbers."""
+    """Round values, as many as have room for their numbers."""
     room = frame.right - frame.left
     for most in range(5, 1, -1):
         ticks = frame.x.ticks(most)

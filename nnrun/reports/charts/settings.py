@@ -208,7 +208,7 @@ class _Plane(NamedTuple):
 
 
 def _setting_scale(x: Sequence[float], names: Sequence[str]) -> Scale:
-    """Of names by index, or of numbers with some room at both ends."""
+    """Scale of names by index, or of numbers with some room at both ends."""
     if names:
         return Linear(-0.5, len(names) - 0.5)
     if min(x) > 0 and max(x) / min(x) >= 20:

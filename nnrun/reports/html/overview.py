@@ -213,7 +213,7 @@ class Placed:
 
     @property
     def settings(self) -> str:
-        """Those that its row has."""
+        """Settings that the run's row has."""
         choice = self.names.settings(self.standing.row)
         return shortened(" ".join(choice_words(choice)))
 

@@ -252,7 +252,7 @@ class Report:
         return self._records[key]
 
     def _histories(self) -> tuple[Mapping[str, History], Mapping[str, str]]:
-        """Those of the configs that are drawn, and what is wrong with those that cannot be."""
+        """Histories of the configs that are drawn, and what is wrong with those that cannot be."""
         drawn: dict[str, History] = {}
         faults: dict[str, str] = {}
         for board in self.boards:
@@ -358,7 +358,7 @@ def parts_of(sections: Iterable[Section]) -> dict[str, list[Section]]:
 
 
 def section_id(run: RunSections, section: Section) -> str:
-    """Of a section in the details of a run."""
+    """Id of a section in the details of a run."""
     return "-".join([run.anchor, *section.title.lower().split()])
 
 

@@ -39,7 +39,7 @@ class Parameter:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Parameter:
-        """That of search.json; raises ValueError, KeyError or TypeError where it is damaged."""
+        """Parameter of search.json; raises ValueError, KeyError or TypeError if it is damaged."""
         name = text_of(found["name"])
         if found["kind"] == "choice":
             options = [text_of(option) for option in found["options"]]
@@ -53,7 +53,7 @@ class Parameter:
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """Of the options, in words; as they are where one cannot be read."""
+        """Names of the options, in words; as they are where one cannot be read."""
         try:
             return [value_words(self.name, parse_value(option)) for option in self.options]
         except OverrideError:
@@ -198,7 +198,7 @@ class _Search:
             yield Folded("All parameters of every trial", content)
 
     def _spread(self, trials: Sequence[_Valued], most: int) -> list[_Valued]:
-        """Those to draw: the best, the worst and others between them, in their own order."""
+        """Trials to draw: the best, the worst and others between them, in their own order."""
         maximize = self.pick is max
         ranked = sorted(range(len(trials)), key=lambda n: trials[n][1], reverse=maximize)
         return [trials[n] for n in sorted(thinned(ranked, most))]

@@ -48,7 +48,7 @@ class FollowedRuns:
         self.problems = problems
 
     def picture(self) -> Picture:
-        """As a display draws it."""
+        """Picture that a display draws."""
         running = telling(self.runs, self.sweeps)
         return Picture(
             self._counts(running),
@@ -88,7 +88,7 @@ class FollowedRuns:
 
     @cached_property
     def _choices(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """By name and id, what tells each run from the others of its name."""
+        """Settings that tell each run from the others of its name, by name and id."""
         by_name: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
         for run in self.runs:
             keys = self.keys.get(run.name, ()) if run.settings else ()

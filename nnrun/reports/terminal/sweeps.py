@@ -141,7 +141,7 @@ class Outlook:
         return len(self.plan) - sum(self.complete)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The outlook as JSON data."""
         return {
             "runs": len(self.plan),
             **({} if self.plan.shard == WHOLE else {"shard": str(self.plan.shard)}),

@@ -31,7 +31,7 @@ class Comparison:
     results: dict[str, list[Any]]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The comparison as JSON data."""
         return asdict(self)
 
 

@@ -87,7 +87,7 @@ def _flat(config: str, data: str) -> JsonMapping:
 
 
 def _in_progress(name: str, run_id: str, folder: Path) -> RunSummary:
-    """Of a run that a process holds, and that has no report yet."""
+    """Summary of a run that a process holds, and that has no report yet."""
     found = read_progress(folder)
     summary = RunSummary(name, run_id, started=_changed(folder), **_now(found))
     if found is None:

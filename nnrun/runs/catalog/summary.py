@@ -163,7 +163,7 @@ class RunSummary(NamedTuple):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Those that its config makes."""
+        """Splits that the run's config makes."""
         sizes = {s: self.settings.get(f"dataset.{s}_size") for s in SPLITS}
         sizes |= {"train": True, "test": sizes["test"] or self.settings.get("dataset.folds")}
         return tuple(split for split in SPLITS if sizes[split])

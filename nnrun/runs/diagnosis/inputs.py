@@ -40,7 +40,7 @@ class Diagnostic:
     split: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """As JSON data."""
+        """The diagnostic as JSON data."""
         return {"kind": self.kind, "message": self.message}
 
 

@@ -76,7 +76,7 @@ def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def _fall(case: DiagnosisInput) -> float | None:
-    """By which share the training loss fell over the last fifth; None if that was little or chance.
+    """Share of the training loss lost over the last fifth; None if that was little or chance.
 
     Nor does a fall count that held-out rows do not share.
     """
@@ -252,7 +252,7 @@ def far_apart(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def _gap(case: DiagnosisInput, split: str, metric: str) -> float | None:
-    """By how much the skill is larger on training data, where anything is learned."""
+    """Skill on training data less that on the split, where anything is learned."""
     learned = case.skill("train", metric=metric)
     skills = [case.skill(split, baseline, metric) for baseline in (split, "train")]
     there = [skill for skill in skills if skill is not None]

@@ -20,7 +20,7 @@ class ConfigCache:
 
     @property
     def code(self) -> ConfigCache:
-        """Of all configs with the same compiled code and data."""
+        """Cache of all configs with the same compiled code and data."""
         return self._code or self
 
     def get(self, name: str, make: Callable[[], V]) -> V:

@@ -336,7 +336,7 @@ def _rates(prepared: Prepared) -> Mismatch | None:
 
 @lru_cache(maxsize=1)  # settings of a grid that are as long
 def _checked_iterations(iterations: int) -> Array:
-    """Those from the first to the last at which learning rates are checked, counted from 0."""
+    """Iterations, counted from 0, at which learning rates are checked."""
     last = max(iterations - 1, 0)
     found: Array = np.unique(np.linspace(0, last, min(last + 1, _RATES)).round())
     found.setflags(write=False)

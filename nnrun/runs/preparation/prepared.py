@@ -278,7 +278,7 @@ class Prepared:
 
     @property
     def metrics(self) -> Sequence[str]:
-        """Those that its report has beside those of its task."""
+        """Metrics that the report has beside those of the task."""
         return self.config.metrics or ()
 
     @property

@@ -76,7 +76,7 @@ class RunProgress:
 
     @property
     def share(self) -> float | None:
-        """Of the iterations; None where a run has no iterations to count."""
+        """Share of the iterations; None where a run has no iterations to count."""
         return self.iteration / self.iterations if self.iterations > 1 else None
 
     @property
@@ -93,7 +93,7 @@ class RunProgress:
         return {name: [float("nan") if v is None else v for v in found] for name, found in values}
 
     def numbers(self) -> dict[str, Any]:
-        """As JSON data, without what else is known of the run."""
+        """The progress as JSON data, without what else is known of the run."""
         names = ("iteration", "iterations", "seconds", "rate", "left")
         return {
             **{name: getattr(self, name) for name in names},

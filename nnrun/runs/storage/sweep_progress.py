@@ -94,7 +94,7 @@ class SweepCounts:
 
     @property
     def queued(self) -> int:
-        """Those that have not begun."""
+        """Number of runs that have not begun."""
         return max(0, self.total - self.done - self.running)
 
 

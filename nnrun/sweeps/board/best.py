@@ -324,7 +324,7 @@ class Choice:
         return next((row for row in self.group.rows if _best_id(row) in own), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The choice as JSON data."""
         return {
             "name": self.record.name,
             "run_id": self.record.run_id,
@@ -351,12 +351,12 @@ def chosen_config(choice: Choice) -> dict[str, Any]:
 
 
 def final_name(name: str) -> str:
-    """Of the experiment that trains on all rows what was chosen by folds."""
+    """Name of the experiment that trains on all rows what was chosen by folds."""
     return f"{name[: _LONGEST - len(_FINAL)]}{_FINAL}"
 
 
 def config_yaml(choice: Choice, folder: Path | None = None) -> str:
-    """That config as a file; in a folder that holds its data, the path is relative to it."""
+    """The chosen config as a file; in a folder that holds its data, the path is relative to it."""
     config = chosen_config(choice)
     if folder is not None:
         config["dataset"] = _relative(config["dataset"], folder.absolute())

@@ -39,7 +39,7 @@ def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
 
 
 def key_of(variants: Iterable[Variant]) -> str:
-    """Of a sweep: its experiment, and a digest of its settings and seeds in any order."""
+    """Key of a sweep: its experiment, and a digest of its settings and seeds in any order."""
     known = [(variant.name, variant.digest) for variant in variants]
     names = {name for name, _ in known}
     what = names.pop() if len(names) == 1 else f"{len(names)}-experiments"
@@ -48,7 +48,7 @@ def key_of(variants: Iterable[Variant]) -> str:
 
 
 def trained(variant: Variant, scores: Iterable[RunSummary]) -> Variant:
-    """With the sizes of splits that its completed runs have, as those of stored runs are."""
+    """The variant with the sizes of splits that its completed runs have."""
     rows = mean_rows(score.rows for score in scores if score.status == "completed")
     if not rows or rows == variant.rows:
         return variant
@@ -128,7 +128,7 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None, most: int
 
 
 def parameters_of(member: Member) -> int:
-    """Of its largest network: with categories, a split decides how large one is."""
+    """Parameters of its largest network: with categories, a split decides how large one is."""
     variant, scores = member
     return max([score.parameters for score in scores], default=variant.parameters)
 

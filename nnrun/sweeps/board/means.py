@@ -114,7 +114,7 @@ def in_units(values: Sequence[float] | Array) -> tuple[float, Array]:
 
 
 def rounding_of(values: Array) -> Array:
-    """By how much rounding may change the mean of each line of values, in which NaN is no value."""
+    """Change of each line's mean that rounding may cause; NaN is no value."""
     bound: Array = values.shape[-1] * np.finfo(np.float64).eps * np.nanmax(np.abs(values), axis=-1)
     return bound
 
@@ -238,7 +238,7 @@ class _Pairs:
 
 
 def standings(table: Table) -> Standings:
-    """Of two rows or more."""
+    """Standings of two rows or more."""
     scale, values = in_units(table.values)
     opponents = np.flatnonzero(table.sound)[:_OPPONENTS]
     if not len(opponents):
@@ -326,7 +326,7 @@ def _upper(pairs: _Pairs, rows: int) -> Array:
 
 
 def _level(rows: int) -> float:
-    """Of one of rows - 1 one-sided comparisons."""
+    """Level of one of rows - 1 one-sided comparisons."""
     return (1 - CONFIDENCE) / (rows - 1)
 
 

@@ -53,7 +53,7 @@ class Size:
 
     @property
     def layout(self) -> Layout:
-        """Of this many replicates."""
+        """Layout of this many replicates."""
         weights = self.folds * self.seeds
         splits = self.folds * (self.seeds if self.splits is None else self.splits)
         number = weights * (1 if self.splits is None else self.splits)
@@ -103,7 +103,7 @@ class Shown:
 
 
 def shown_by(found: Standings, size: Size, overlap: float) -> Shown | None:
-    """By the usual spread of a row's differences to the best of the others; None without any."""
+    """Difference shown by a row's usual spread to the best of the others; None without any."""
     components = Components(*numbers(*map(np.median, found.components)))
     total = float(components.total)
     if total == 0 or not isfinite(total):
@@ -280,7 +280,7 @@ def replications(
 
 
 def _compared(rows: list[Replication]) -> list[Replication]:
-    """With the p-values of all that can be compared, adjusted for their number."""
+    """Replications with the p-values of all that can be compared, adjusted for their number."""
     found = {
         number: p
         for number, row in enumerate(rows)

@@ -286,7 +286,7 @@ class Leaderboard:
         return replace(self, groups=groups)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The leaderboard as JSON data."""
         content = {
             "schema_version": SCHEMA_VERSION,
             "confidence": CONFIDENCE,
@@ -298,7 +298,7 @@ class Leaderboard:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Leaderboard:
-        """As it was written.
+        """The leaderboard as it was written.
 
         Raises: ValueError, UsageError if it was not written by this version of nnrun.
         """

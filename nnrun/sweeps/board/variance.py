@@ -89,7 +89,7 @@ class Layout(NamedTuple):
 
     @property
     def degrees(self) -> tuple[Array, Array]:
-        """Of the variance from the splits, and of the rest."""
+        """Degrees of freedom of the variance from the splits, and of the rest."""
         alone = np.where(self.same_weights, self.number - self.weights, self.number - 1)
         split = np.where(self.same_split, self.splits - 1, alone)
         nested = self.same_split & ~self.same_weights
@@ -121,7 +121,7 @@ class Degrees(NamedTuple):
 
     @property
     def least(self) -> Array:
-        """As one number that is not too large: the harmonic mean."""
+        """Degrees as one number that is not too large: the harmonic mean."""
         least: Array = 1 / (self.share / self.split + (1 - self.share) / self.others)
         return least
 
@@ -150,7 +150,7 @@ class Degrees(NamedTuple):
 
 
 def _quantile(degrees: Array, p: Array | float) -> Array:
-    """Of Student's t, computed once for each of the few different degrees of freedom."""
+    """Quantile of Student's t, computed once for each of the few different degrees of freedom."""
     from scipy.special import stdtrit  # noqa: PLC0415  # slow to import
 
     if np.ndim(p):
@@ -196,13 +196,13 @@ class Components(NamedTuple):
 
     @property
     def total(self) -> Array:
-        """Of one run."""
+        """Variance of one run."""
         total: Array = self.split + self.weights + self.rest
         return total
 
 
 class Estimate(NamedTuple):
-    """Of the mean of each line of values; all arrays have the shape of the mean."""
+    """An estimate of the mean of each line of values; all arrays have the shape of the mean."""
 
     mean: Array
     error: Array

@@ -62,7 +62,7 @@ class Verdict:
 def verdicts(
     ranked: Sequence[Member], runs: Sequence[Runs], split: str, column: int, sign: int
 ) -> tuple[list[Verdict], Shown | None]:
-    """Of each row of a group, in its order; and what difference the group could show.
+    """Verdict on each row of a group, in its order; and what difference the group could show.
 
     A row of one run is not compared, and cannot be dropped: a single seed shows no spread. Rows
     with runs that diverged or failed are compared by the runs that are left; where some diverged,
@@ -255,7 +255,7 @@ class Beside:
 
 
 def beside_networks(ranked: Sequence[Member], split: str, column: int, sign: int) -> list[Beside]:
-    """Of each model with two runs or more, in the order of the rows; none without such a network.
+    """Reference models with two runs or more, in the order of the rows; none without a network.
 
     Networks with runs that diverged are left out, since the others flatter them. The arguments are
     those of `verdicts`.

@@ -68,7 +68,7 @@ def estimate(prepared: Prepared) -> Estimate:
 
 
 def _beside(prepared: PreparedBeside) -> Estimate:
-    """By the numbers of the training rows."""
+    """Estimate for a reference model by the numbers of the training rows."""
     size = len(prepared.split.train) * prod(prepared.dataset.shape)
     seconds = _SECONDS_PER_RUN + _SECONDS_TO_BEGIN[prepared.model]
     seconds += size * _SECONDS_PER_FEATURE[prepared.model]

@@ -120,7 +120,7 @@ class Grid:
         return [v if v is None else int(v) for v in values] if len(values) > 1 else None
 
     def positions(self, number: int) -> Positions:
-        """Those of a setting, by its index in the product of the axes."""
+        """Positions of a setting, by its index in the product of the axes."""
         return tuple(map(int, np.unravel_index(number, self.shape))) if self.axes else ()
 
     def number(self, positions: Positions) -> int:
@@ -211,7 +211,7 @@ def load_with(content: Content, values: Mapping[str, Any], arguments: Arguments)
 
 
 def overrides_of(values: Mapping[str, Any]) -> list[Override]:
-    """Those of dotted keys, each with a value of its own, which others may change."""
+    """Overrides of dotted keys, each with a value of its own, which others may change."""
     return outermost_first(
         Override(format_override(key, value), steps_of(key), copied(value))
         for key, value in values.items()

@@ -80,7 +80,7 @@ class Comparable:
 
     @property
     def parameters(self) -> int:
-        """Of its network."""
+        """Parameters of its network."""
         raise NotImplementedError
 
 
@@ -172,7 +172,7 @@ class Variant(Comparable):
 
     @property
     def digest(self) -> str:
-        """Of everything that decides its runs, their seeds included."""
+        """Digest of everything that decides its runs, their seeds included."""
         texts = sorted(identity.text for identity in self.identities.values())
         content = (self.name, texts, [*self.seeds], [*self.split_seeds])
         return sha256(repr(content).encode()).hexdigest()
@@ -207,7 +207,7 @@ class PlannedRun:
 
     @property
     def seed(self) -> int:
-        """Of everything that is random, but for the split where that has a seed of its own."""
+        """Seed of the run; the split may have its own."""
         return self.replicate.seed
 
     @property

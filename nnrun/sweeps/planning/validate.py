@@ -146,7 +146,7 @@ class _Maker:
         self._numbers: dict[str, int] = {}
 
     def settings(self) -> Settings:
-        """Those of all grids, which are checked."""
+        """Settings of all grids, which are checked."""
         made: dict[int, Variant | None] = {}
         seconds, runs = [np.zeros(0)], [np.zeros(0)]
         for place in self.places:

@@ -54,7 +54,7 @@ def mean_rows(sizes: Iterable[Sequence[int]]) -> dict[str, float]:
 
 
 def split_by_of(block: Mapping[str, Any]) -> str:
-    """By what rows are kept together or in order, `patient_id`, `time in day`; "" at random."""
+    """Column that keeps rows together or in order: `patient_id`, `time in day`; "" at random."""
     split = block.get("split") or {}
     by, column = split.get("by", "random"), split.get("column")
     return {"random": "", "time": f"time in {column}"}.get(by, str(column))
@@ -220,7 +220,7 @@ def _problems_of_folds(
     folds: Sequence[int],
     first: MisfitError,
 ) -> Iterator[Problem]:
-    """Those of all folds, `first` with the first one's: each with its fold, unless all have it."""
+    """Problems of all folds, `first` among them, each with its fold, unless all have it."""
     found: dict[int, Sequence[Problem]] = {}
     for fold in folds:
         if fold == (experiment.config.dataset.fold or folds[0]):

@@ -134,7 +134,7 @@ class DaskWorkers(Workers):
 
     @classmethod
     def at(cls, address: str, note: Callable[[str], None]) -> DaskWorkers:
-        """Those of the scheduler at an address; raises as `connect` does.
+        """Workers of the scheduler at an address; raises as `connect` does.
 
         `note` is called, in another thread, with what it waits for.
         """

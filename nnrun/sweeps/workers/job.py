@@ -195,7 +195,7 @@ class OtherVersionError(WorkerLostError):
 
 
 def versions() -> Versions:
-    """Those of this process."""
+    """Versions of this process."""
     return {
         "nnrun": __version__,
         "numerics of nnrun": str(NUMERICS_VERSION),

@@ -145,7 +145,7 @@ class State:
 
 
 def state_of(request: Request) -> State:
-    """That of the server which the request is for."""
+    """State of the server which the request is for."""
     return cast(State, request.app.state.shared)
 
 
@@ -318,12 +318,12 @@ class _EventStream(StreamingResponse):
 
 
 async def overview_events(request: Request) -> Response:
-    """Those of the first page."""
+    """Events of the first page."""
     return _events(request, overview_parts)
 
 
 async def run_events(request: Request) -> Response:
-    """Those of the page of one run."""
+    """Events of the page of one run."""
     key = run_key(request)
 
     def view(snapshot: Snapshot) -> Sequence[Part]:

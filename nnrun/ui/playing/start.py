@@ -323,7 +323,7 @@ def carry(old: Trainer, new: Trainer) -> list[str]:
 
 
 def _layers(network: Network) -> dict[Role, dict[str, str]]:
-    """By the role of each layer with parameters, their full names by their names within it."""
+    """Names of the parameters of each layer by its role, and by their names within it."""
     last = str(len(network.blocks) - 1)
     found: dict[Role, dict[str, str]] = {}
     for name in [*network.parameters, *network.buffers]:
