@@ -93,6 +93,8 @@ class MetricName(Kind):
 SAMPLINGS = ("shuffle", "with_replacement", "in_order")
 DTYPES = ("float64", "float32")
 ENGINES = ("auto", "numpy", "compiled")
+EVALUATIONS = 20
+"""Evaluations of a run whose config does not say how often."""
 
 _TRANSLATOR = Translator(names={}, blocks={})
 

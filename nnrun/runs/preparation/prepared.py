@@ -12,7 +12,7 @@ import numpy as np
 
 from nnrun.config.load import canonical, config_to_json, plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.training import TrainingConfig
+from nnrun.config.schema.training import EVALUATIONS, TrainingConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.split_rows import Sizes, Split, SplitData
@@ -42,8 +42,6 @@ from nnrun.training.augment import Augmentation
 from nnrun.training.state import PreparedSplit, Streams, drawn_parts, most_rows, rows_taken
 
 # How many updates a run has, and how often and on how many rows it is evaluated.
-
-EVALUATIONS = 20
 
 
 def iterations_of(training: TrainingConfig, rows: int) -> int:
