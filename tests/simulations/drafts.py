@@ -1,0 +1,211 @@
+"""`python -m tests.simulations.drafts ARCHIVES FOLDER -o results/DRAFTS.md`.
+
+What `nnrun init` drafts for small tables, trained by `nnrun train`, beside scikit-learn's models,
+LightGBM, CatBoost, RealMLP-TD-S and TabM (from PyPI: lightgbm, catboost, pytabkit): two random
+splits of each table, the same rows for all, one thread. ARCHIVES is a folder of the wheels and
+source archives of the packages of `results/TABLES.md`; `--held-out ARCHIVES` measures the tables of
+`small_tables.HELD_OUT` from another. FOLDER keeps what is found, and what it has is not run again,
+but for a draft that has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+import nnrun
+from nnrun.config.scaffold.from_data import draft
+from nnrun.errors import NnrunError
+from tests.simulations.best_of_table import table as grid
+from tests.simulations.drafts_peers import PEERS, columns_of, targets_of
+from tests.simulations.small_tables import SmallTable, development_tables, held_out_tables
+
+SPLITS, TEST = 2, 0.2
+EQUAL = 0.002
+LIST = Path(__file__).with_name("held_out_tables.csv")
+_COMMAND = "python -m tests.simulations.drafts ARCHIVES FOLDER -o results/DRAFTS.md"
+_DRAFT = "the draft"
+Found = dict[str, Any]
+
+
+def rows_of(table: SmallTable, split: int) -> tuple[np.ndarray, np.ndarray]:
+    """The training and the test rows of a split."""
+    order = np.random.default_rng(split).permutation(len(table.cells))
+    tested = math.ceil(TEST * len(order))
+    return np.sort(order[tested:]), np.sort(order[:tested])
+
+
+def score(table: SmallTable, test: np.ndarray, predicted: np.ndarray) -> float:
+    """Accuracy, or R²."""
+    y = targets_of(table)[test]
+    if table.task == "classification":
+        return float(np.mean(y == predicted))
+    return float(1 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2))
+
+
+def by_draft(table: SmallTable, split: int, found: Found | None) -> Found:
+    """The draft for the training rows, which are a file of their own."""
+    train, test = rows_of(table, split)
+    with TemporaryDirectory() as folder:
+        data, config = Path(folder) / "table.csv", Path(folder) / "table.yaml"
+        table.cells.iloc[train].to_csv(data, index=False)
+        text = draft(data, table.target, data.parent).text
+        if found is not None and found["config"] == text:
+            return found
+        config.write_text(text, encoding="utf-8")
+        new = table.cells.iloc[test].drop(columns=table.target)
+
+        def predicted() -> np.ndarray:
+            overrides = {"dataset.test_size": 0}
+            run = nnrun.train(
+                str(config), overrides, seed=split, results=None, progress=False, threads=1
+            )
+            return np.asarray(run.predict(new))
+
+        predicted()  # compiles what is kept for later trainings
+        seconds, values = _timed(predicted)
+    if table.task == "classification":
+        cells = table.cells[table.target].str.strip()
+        texts = {nnrun_text(cell): cell for cell in cells.unique()}
+        values = np.asarray([texts.get(nnrun_text(value)) for value in values], object)
+    return {"value": score(table, test, values), "seconds": seconds, "config": text}
+
+
+def nnrun_text(label: Any) -> str:
+    """A class as text; numbers are the same however they are written."""
+    try:
+        return f"{float(label):g}"
+    except ValueError:
+        return str(label).strip()
+
+
+def by_peer(table: SmallTable, split: int, model: str) -> Found:
+    """One of the other models on the same rows."""
+    train, test = rows_of(table, split)
+    x, y = columns_of(table), targets_of(table)
+    classes = table.task == "classification"
+    labels, places = np.unique(y[train], return_inverse=True) if classes else (None, y[train])
+    peer = PEERS[model]
+    seconds, values = _timed(lambda: peer(x.iloc[train], places, x.iloc[test], classes))
+    values = labels[values.astype(int)] if labels is not None else values
+    return {"value": score(table, test, values), "seconds": seconds}
+
+
+def _timed(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+    """Seconds of one processor, and what is found."""
+    with threadpool_limits(1), warnings.catch_warnings(action="ignore"):
+        begun = time.process_time()
+        values = work()
+        return time.process_time() - begun, values
+
+
+def measured(table: SmallTable, model: str, folder: Path) -> list[Found]:
+    """What each split gives, from the folder where it has been run."""
+    place = folder / re.sub(r"\W+", "_", table.name)
+    place.mkdir(parents=True, exist_ok=True)
+    results = []
+    for split in range(SPLITS):
+        file = place / f"{re.sub(r'[^A-Za-z]+', '_', model)}_{split}.json"
+        before = json.loads(file.read_text()) if file.exists() else None
+        try:
+            if model == _DRAFT:
+                found = by_draft(table, split, before)
+            else:
+                found = before or by_peer(table, split, model)
+        except (NnrunError, ValueError) as error:
+            found = {"value": None, "seconds": 0.0, "error": str(error)[:300], "config": ""}
+        file.write_text(json.dumps(found, indent=1))
+        results.append(found)
+    return results
+
+
+def report(
+    tables: Sequence[SmallTable], models: Sequence[str], folder: Path, which: str
+) -> Iterator[str]:
+    """The page, block by block."""
+    found = {model: [measured(table, model, folder) for table in tables] for model in models}
+    yield "# Drafts beside other models"
+    yield (
+        f"What `nnrun init` drafts for {len(tables)} {which} of 300 to 6,000 rows, and other "
+        f"models by their defaults, on {SPLITS} random splits of each, with {TEST:.0%} of the rows "
+        "for the test. `tests/simulations/small_tables.py` has the rule by which the tables were "
+        "chosen, and `drafts_peers.py` beside it what each model gets. Seconds are those of one "
+        "processor core, from rows to predictions; code that a draft compiles is compiled before."
+    )
+    yield f"```sh\n{_COMMAND}\n```"
+    yield (
+        "The draft is better or worse where the mean of its test results is, by more than "
+        f"{EQUAL} of accuracy or R²."
+    )
+    yield grid("model", ["better : worse : equal", "seconds, median", "most"], _pairs(found))
+    header = ["rows × features", "metric", *models]
+    yield grid("table", header, [_row(table, found, place) for place, table in enumerate(tables)])
+
+
+def _mean(results: list[Found]) -> float:
+    values = [found["value"] for found in results]
+    return float("nan") if None in values else float(np.mean(values))
+
+
+def _pairs(found: dict[str, list[list[Found]]]) -> Iterator[list[str]]:
+    drafts = [_mean(results) for results in found[_DRAFT]]
+    for model, results in found.items():
+        seconds = [each["seconds"] for splits in results for each in splits]
+        pairs = [*zip(drafts, map(_mean, results), strict=True)]
+        better = sum(draft > other + EQUAL or math.isnan(other) for draft, other in pairs)
+        worse = sum(draft < other - EQUAL or math.isnan(draft) for draft, other in pairs)
+        counts = f"{better} : {worse} : {len(pairs) - better - worse}"
+        times = [f"{median(seconds):.2g}", f"{max(seconds):.2g}"]
+        yield [model, "–" if model == _DRAFT else counts, *times]
+
+
+def _row(table: SmallTable, found: dict[str, list[list[Found]]], place: int) -> list[str]:
+    extent = f"{len(table.cells):,} × {len(table.features)}"
+    means = [_mean(results[place]) for results in found.values()]
+    cells = ["refused" if math.isnan(mean) else f"{mean:.4f}" for mean in means]
+    return [f"{table.name}, {table.target}".replace("|", r"\|"), extent, table.metric, *cells]
+
+
+def listed(tables: Sequence[SmallTable]) -> str:
+    """The tables as CSV."""
+    rows = [
+        [table.name, len(table.cells), len(table.cells.columns), table.target, table.task]
+        for table in tables
+    ]
+    header = ["table", "rows", "columns", "target", "task"]
+    return pd.DataFrame(rows, columns=header).to_csv(index=False)
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulations.drafts")
+    parser.add_argument("archives", type=Path, help="of the packages of results/TABLES.md")
+    parser.add_argument("folder", type=Path, help="keeps what is found")
+    parser.add_argument("--held-out", type=Path, help="archives of the packages held out")
+    parser.add_argument("--models", nargs="+", choices=PEERS, default=[*PEERS])
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    given = parser.parse_args()
+    tables, which = development_tables(given.archives), "development tables"
+    if given.held_out is not None:
+        tables, which = held_out_tables(given.held_out, tables), "tables held out"
+        if listed(tables) != LIST.read_text(encoding="utf-8"):
+            parser.error(f"{LIST.name} has other tables: are these the same archives?")
+    page = report(tables, [_DRAFT, *given.models], given.folder, which)
+    given.output.write_text("\n\n".join(page) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
