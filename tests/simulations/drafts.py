@@ -3,9 +3,9 @@
 What `nnrun init` drafts for small tables, trained by `nnrun train`, beside scikit-learn's models,
 LightGBM, CatBoost, RealMLP-TD-S and TabM (from PyPI: lightgbm, catboost, pytabkit): two random
 splits of each table, the same rows for all, one thread. ARCHIVES is a folder of the wheels and
-source archives of the packages of `results/TABLES.md`; `--held-out ARCHIVES` measures the tables of
-`small_tables.HELD_OUT` from another. FOLDER keeps what is found, and what it has is not run again,
-but for a draft that has changed.
+source archives of the packages of `results/TABLES.md`; `--held-out ARCHIVES` is one of those of
+`small_tables.HELD_OUT`, whose tables are measured too. FOLDER keeps what is found, and what it has
+is not run again, but for a draft whose config has changed.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ import math
 import re
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 import nnrun
+from nnrun.api.values import Predictions
 from nnrun.config.scaffold.from_data import draft
-from nnrun.errors import NnrunError
 from tests.simulations.best_of_table import table as grid
 from tests.simulations.drafts_peers import PEERS, columns_of, targets_of
 from tests.simulations.small_tables import SmallTable, development_tables, held_out_tables
@@ -36,9 +37,12 @@ from tests.simulations.small_tables import SmallTable, development_tables, held_
 SPLITS, TEST = 2, 0.2
 EQUAL = 0.002
 LIST = Path(__file__).with_name("held_out_tables.csv")
-_COMMAND = "python -m tests.simulations.drafts ARCHIVES FOLDER -o results/DRAFTS.md"
+_COMMAND = (
+    "python -m tests.simulations.drafts ARCHIVES FOLDER --held-out ARCHIVES -o results/DRAFTS.md"
+)
 _DRAFT = "the draft"
 Found = dict[str, Any]
+V = TypeVar("V")
 
 
 def rows_of(table: SmallTable, split: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,35 +60,39 @@ def score(table: SmallTable, test: np.ndarray, predicted: np.ndarray) -> float:
     return float(1 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2))
 
 
-def by_draft(table: SmallTable, split: int, found: Found | None) -> Found:
-    """The draft for the training rows, which are a file of their own."""
+def by_draft(table: SmallTable, split: int, before: Found | None) -> Found:
+    """The draft for the training rows, which are a file of their own.
+
+    A test row that its model refuses is predicted as the mean, or the largest class, of training.
+    """
     train, test = rows_of(table, split)
+    y, classes = targets_of(table)[train], table.task == "classification"
     with TemporaryDirectory() as folder:
         data, config = Path(folder) / "table.csv", Path(folder) / "table.yaml"
         table.cells.iloc[train].to_csv(data, index=False)
         text = draft(data, table.target, data.parent).text
-        if found is not None and found["config"] == text:
-            return found
+        if before is not None and before["config"] == text:
+            return before
         config.write_text(text, encoding="utf-8")
         new = table.cells.iloc[test].drop(columns=table.target)
 
-        def predicted() -> np.ndarray:
-            overrides = {"dataset.test_size": 0}
-            run = nnrun.train(
-                str(config), overrides, seed=split, results=None, progress=False, threads=1
-            )
-            return np.asarray(run.predict(new))
+        def predictions() -> Predictions:
+            whole = {"dataset.test_size": 0}
+            run = nnrun.train(str(config), whole, seed=split, results=None, threads=1)
+            return run.predictions(new, skip_bad=True)
 
-        predicted()  # compiles what is kept for later trainings
-        seconds, values = _timed(predicted)
-    if table.task == "classification":
-        cells = table.cells[table.target].str.strip()
-        texts = {nnrun_text(cell): cell for cell in cells.unique()}
-        values = np.asarray([texts.get(nnrun_text(value)) for value in values], object)
-    return {"value": score(table, test, values), "seconds": seconds, "config": text}
+        _timed(predictions)  # compiles what is kept for later trainings
+        seconds, predicted = _timed(predictions)
+    values = np.full(len(test), Counter(y).most_common(1)[0][0] if classes else y.mean(), y.dtype)
+    names = {_plain(label): label for label in y}
+    for row, value in zip(predicted.rows, predicted.table["prediction"], strict=True):
+        values[row] = names[_plain(value)] if classes else value
+    refused = len(predicted.skipped)
+    value = score(table, test, values)
+    return {"value": value, "seconds": seconds, "refused": refused, "config": text}
 
 
-def nnrun_text(label: Any) -> str:
+def _plain(label: Any) -> str:
     """A class as text; numbers are the same however they are written."""
     try:
         return f"{float(label):g}"
@@ -104,7 +112,7 @@ def by_peer(table: SmallTable, split: int, model: str) -> Found:
     return {"value": score(table, test, values), "seconds": seconds}
 
 
-def _timed(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+def _timed(work: Callable[[], V]) -> tuple[float, V]:
     """Seconds of one processor, and what is found."""
     with threadpool_limits(1), warnings.catch_warnings(action="ignore"):
         begun = time.process_time()
@@ -125,57 +133,58 @@ def measured(table: SmallTable, model: str, folder: Path) -> list[Found]:
                 found = by_draft(table, split, before)
             else:
                 found = before or by_peer(table, split, model)
-        except (NnrunError, ValueError) as error:
-            found = {"value": None, "seconds": 0.0, "error": str(error)[:300], "config": ""}
+        except Exception as error:  # any model's, which counts as worse than all others
+            found = {"value": None, "seconds": 0.0, "error": repr(error)[:300], "config": ""}
         file.write_text(json.dumps(found, indent=1))
         results.append(found)
     return results
 
 
-def report(
-    tables: Sequence[SmallTable], models: Sequence[str], folder: Path, which: str
-) -> Iterator[str]:
+def report(models: Sequence[str], folder: Path, sets: dict[str, list[SmallTable]]) -> Iterator[str]:
     """The page, block by block."""
-    found = {model: [measured(table, model, folder) for table in tables] for model in models}
     yield "# Drafts beside other models"
     yield (
-        f"What `nnrun init` drafts for {len(tables)} {which} of 300 to 6,000 rows, and other "
-        f"models by their defaults, on {SPLITS} random splits of each, with {TEST:.0%} of the rows "
-        "for the test. `tests/simulations/small_tables.py` has the rule by which the tables were "
-        "chosen, and `drafts_peers.py` beside it what each model gets. Seconds are those of one "
-        "processor core, from rows to predictions; code that a draft compiles is compiled before."
+        "What `nnrun init` drafts for tables of 300 to 6,000 rows, and other models by their "
+        f"defaults, on {SPLITS} random splits of each, with {TEST:.0%} of the rows for the test. "
+        "`tests/simulations/small_tables.py` has the rule by which the tables were chosen, and "
+        "`drafts_peers.py` beside it what each model gets. Seconds are those of one processor "
+        "core, from rows to predictions; what a draft compiles is compiled before."
     )
     yield f"```sh\n{_COMMAND}\n```"
     yield (
-        "The draft is better or worse where the mean of its test results is, by more than "
-        f"{EQUAL} of accuracy or R²."
+        "The draft is better or worse than a model where the mean of its test results is, by more "
+        f"than {EQUAL} of accuracy or R²; a model that fails is worse than any that does not."
     )
-    yield grid("model", ["better : worse : equal", "seconds, median", "most"], _pairs(found))
-    header = ["rows × features", "metric", *models]
-    yield grid("table", header, [_row(table, found, place) for place, table in enumerate(tables)])
+    header = ["better : worse : equal", "better or equal", "seconds, median", "most"]
+    for title, tables in sets.items():
+        found = {model: [measured(table, model, folder) for table in tables] for model in models}
+        yield f"## {title}: {len(tables)}"
+        yield grid("model", header, _pairs(found))
+        header_of_tables = ["rows × features", "metric", *models]
+        yield grid("table", header_of_tables, [_row(*each, found) for each in enumerate(tables)])
 
 
 def _mean(results: list[Found]) -> float:
     values = [found["value"] for found in results]
-    return float("nan") if None in values else float(np.mean(values))
+    return -math.inf if None in values else float(np.mean(values))
 
 
 def _pairs(found: dict[str, list[list[Found]]]) -> Iterator[list[str]]:
     drafts = [_mean(results) for results in found[_DRAFT]]
     for model, results in found.items():
         seconds = [each["seconds"] for splits in results for each in splits]
-        pairs = [*zip(drafts, map(_mean, results), strict=True)]
-        better = sum(draft > other + EQUAL or math.isnan(other) for draft, other in pairs)
-        worse = sum(draft < other - EQUAL or math.isnan(draft) for draft, other in pairs)
-        counts = f"{better} : {worse} : {len(pairs) - better - worse}"
-        times = [f"{median(seconds):.2g}", f"{max(seconds):.2g}"]
-        yield [model, "–" if model == _DRAFT else counts, *times]
+        gaps = [a - b for a, b in zip(drafts, map(_mean, results), strict=True) if a != b]
+        better, worse = (sum(sign * gap > EQUAL for gap in gaps) for sign in (1, -1))
+        counts = f"{better} : {worse} : {len(drafts) - better - worse}"
+        share = f"{1 - worse / len(drafts):.0%}"
+        judged = ["–", "–"] if model == _DRAFT else [counts, share]
+        yield [model, *judged, f"{median(seconds):.2g}", f"{max(seconds):.2g}"]
 
 
-def _row(table: SmallTable, found: dict[str, list[list[Found]]], place: int) -> list[str]:
+def _row(place: int, table: SmallTable, found: dict[str, list[list[Found]]]) -> list[str]:
     extent = f"{len(table.cells):,} × {len(table.features)}"
     means = [_mean(results[place]) for results in found.values()]
-    cells = ["refused" if math.isnan(mean) else f"{mean:.4f}" for mean in means]
+    cells = ["fails" if math.isinf(mean) else f"{mean:.4f}" for mean in means]
     return [f"{table.name}, {table.target}".replace("|", r"\|"), extent, table.metric, *cells]
 
 
@@ -198,13 +207,14 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=PEERS, default=[*PEERS])
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
-    tables, which = development_tables(given.archives), "development tables"
+    sets = {"Development tables": development_tables(given.archives)}
     if given.held_out is not None:
-        tables, which = held_out_tables(given.held_out, tables), "tables held out"
+        tables = held_out_tables(given.held_out, sets["Development tables"])
         if listed(tables) != LIST.read_text(encoding="utf-8"):
             parser.error(f"{LIST.name} has other tables: are these the same archives?")
-    page = report(tables, [_DRAFT, *given.models], given.folder, which)
-    given.output.write_text("\n\n".join(page) + "\n", encoding="utf-8")
+        sets["Tables held out"] = tables
+    page = "\n\n".join(report([_DRAFT, *given.models], given.folder, sets))
+    given.output.write_text(page + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
