@@ -71,12 +71,14 @@ def by_draft(table: SmallTable, split: int, before: Found | None) -> Found:
     y, classes = targets_of(table)[train], table.task == "classification"
     with TemporaryDirectory() as folder:
         data, config = Path(folder) / "table.csv", Path(folder) / "table.yaml"
-        table.cells[[*table.features, table.target]].iloc[train].to_csv(data, index=False)
-        text = draft(data, table.target, data.parent).text
+        # A header row of numbers alone is refused.
+        cells = table.cells[[*table.features, table.target]].rename(columns=_worded)
+        cells.iloc[train].to_csv(data, index=False)
+        text = draft(data, _worded(table.target), data.parent).text
         if before is not None and before["config"] == text:
             return before
         config.write_text(text, encoding="utf-8")
-        new = table.cells[table.features].iloc[test]
+        new = cells.iloc[test, :-1]
 
         def predictions() -> Predictions:
             whole = {"dataset.test_size": 0}
@@ -92,6 +94,10 @@ def by_draft(table: SmallTable, split: int, before: Found | None) -> Found:
     refused = len(predicted.skipped)
     value = score(table, test, values)
     return {"value": value, "seconds": seconds, "refused": refused, "config": text}
+
+
+def _worded(name: str) -> str:
+    return f"column {name}" if name[:1].isdigit() else name
 
 
 def _plain(label: Any) -> str:
@@ -186,8 +192,12 @@ def _pairs(found: dict[str, list[list[Found]]]) -> Iterator[list[str]]:
         worse = sum(draft < other - EQUAL for draft, other in pairs)
         counts = f"{better} : {worse} : {len(pairs) - better - worse}"
         judged = [counts, f"{1 - worse / max(1, len(pairs)):.0%}"]
-        times = [f"{median(seconds):.2g}", f"{max(seconds):.2g}"] if seconds else ["–", "–"]
+        times = [_seconds(median(seconds)), _seconds(max(seconds))] if seconds else ["–", "–"]
         yield [model, *(["–", "–"] if model == _DRAFT else judged), *times]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _row(place: int, table: SmallTable, found: dict[str, list[list[Found]]]) -> list[str]:
