@@ -59,7 +59,7 @@ class PackagedTable:
 def packaged_tables(archives: Path) -> list[PackagedTable]:
     """The first sixty by the SHA-256 of package and path, at most ten of a package."""
     found = sorted(
-        (table for archive in sorted(archives.iterdir()) for table in _tables(archive)),
+        (table for archive in sorted(archives.iterdir()) for table in _counted(archive)),
         key=lambda table: table.order,
     )
     taken, chosen = Counter[str](), list[PackagedTable]()
@@ -70,10 +70,13 @@ def packaged_tables(archives: Path) -> list[PackagedTable]:
     return chosen[:COUNT]
 
 
-def _tables(archive: Path) -> Iterator[PackagedTable]:
+def _counted(archive: Path) -> Iterator[PackagedTable]:
+    return iter(()) if archive.name.split("-")[0] in SKIPPED else tables_of(archive)
+
+
+def tables_of(archive: Path) -> Iterator[PackagedTable]:
+    """The tables of a package that have enough rows and columns."""
     package = archive.name.split("-")[0]
-    if package in SKIPPED:
-        return
     for name, content in _members(archive):
         unpack = _UNPACKED.get(name.lower().rpartition(".")[2], bytes)
         table = PackagedTable(package, name, unpack(content))
