@@ -36,6 +36,7 @@ SYNONYMS: dict[str, str] = {
     "weight_decay": "l2_penalty l2_regularization regularisation",
     "beta1": "beta_1",
     "beta2": "beta_2",
+    "beta": "rho alpha",
     "epsilon": "eps",
     "nesterov": "nesterovs_momentum",
     "factor": "gamma decay_rate",
@@ -100,7 +101,7 @@ SYNONYMS: dict[str, str] = {
     "residual": "skip",
     "flatten": "reshape",
     # optimizers
-    "adam": "adamw nadam rmsprop adagrad",
+    "adam": "nadam adagrad amsgrad",
     "sgd": "gd gradient_descent momentum",
     # initializers
     "glorot_uniform": "xavier xavier_uniform glorot",

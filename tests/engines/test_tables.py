@@ -26,11 +26,13 @@ from nnrun.nn import (
     OPTIMIZERS,
     SGD,
     Adam,
+    AdamW,
     Dropout,
     Flatten,
     MaxPool2d,
     MeanSquared,
     Network,
+    RMSprop,
     Sequential,
     conv2d,
     dense,
@@ -174,6 +176,13 @@ OPTIMIZERS_TRIED: dict[str, list[Callable[[], Optimizer]]] = {
         lambda: Adam(0.8, 0.99, 1e-6, 1e-2),
         lambda: Adam(beta1=0.0),
         lambda: Adam(beta2=0.0),
+    ],
+    "adamw": [AdamW, lambda: AdamW(0.8, 0.99, 1e-6, 0.3), lambda: AdamW(weight_decay=0.0)],
+    "rmsprop": [
+        RMSprop,
+        lambda: RMSprop(0.9, 1e-6, 0.8, 1e-2),
+        lambda: RMSprop(momentum=0.5),
+        lambda: RMSprop(beta=0.0),
     ],
 }
 

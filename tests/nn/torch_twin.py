@@ -56,6 +56,12 @@ OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], float, Any], torch.optim.Opt
     "adam": lambda weights, rate, like: torch.optim.Adam(
         weights, rate, (like.beta1, like.beta2), like.epsilon, like.weight_decay
     ),
+    "adamw": lambda weights, rate, like: torch.optim.AdamW(
+        weights, rate, (like.beta1, like.beta2), like.epsilon, like.weight_decay
+    ),
+    "rmsprop": lambda weights, rate, like: torch.optim.RMSprop(
+        weights, rate, like.beta, like.epsilon, like.weight_decay, like.momentum
+    ),
 }
 
 
