@@ -77,6 +77,7 @@ SYNONYMS: dict[str, str] = {
     "mse": "mean_squared_error",
     "mean_absolute": "mae mean_absolute_error l1loss absolute_error",
     "mae": "mean_absolute_error",
+    "pinball": "quantile quantile_loss mean_pinball_loss",
     "huber": "smooth_l1 smoothl1loss huberloss",
     "cross_entropy": (
         "ce crossentropyloss categorical_crossentropy sparse_categorical_crossentropy "

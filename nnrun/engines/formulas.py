@@ -432,6 +432,13 @@ LOSSES: Extended[LossFormula] = Extended(
             over_outputs=True,
             settings=("delta",),
         ),
+        "pinball": LossFormula(
+            value="max((one - {quantile}) * {error}, -{quantile} * {error})",
+            gradient="((one - {quantile}) * scale if {error} > zero"
+            " else (-{quantile} * scale if {error} < zero else {error}))",
+            over_outputs=True,
+            settings=("quantile",),
+        ),
         "cross_entropy": LossFormula(
             value="(-{t} * log({y}) if {t} > zero else zero)",
             gradient="({t} / {y} * scale if {t} > zero else zero)",

@@ -32,6 +32,7 @@ from nnrun.nn import (
     MaxPool2d,
     MeanSquared,
     Network,
+    Pinball,
     RMSprop,
     Sequential,
     conv2d,
@@ -102,6 +103,9 @@ def test_activations(name: str, task: Any, agree: Any) -> None:
     )
 
 
+LOSSES_TRIED: list[Loss] = [Pinball(0.9), Pinball(0.2)]
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses(name: str, task: Any, agree: Any) -> None:
     """Every loss, on an output that it fits, in a batch."""
@@ -114,6 +118,15 @@ def test_losses(name: str, task: Any, agree: Any) -> None:
             batch_size=3,
         )
     )
+
+
+@pytest.mark.parametrize("loss", LOSSES_TRIED)
+def test_settings_of_losses(loss: Loss, task: Any, agree: Any) -> None:
+    """Losses with other settings than their defaults, by functions and by kernels."""
+    last = "linear" if loss.needs is None else loss.needs
+    for kind in (CompiledEngine, TapeEngine):
+        one = task(lambda: [dense(6, "tanh"), dense(3, last)], (5,), loss, batch_size=3)
+        agree(one, kind=kind)
 
 
 class UnlistedLoss(Loss):

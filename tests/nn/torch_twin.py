@@ -43,6 +43,7 @@ LOSSES = {
     "mean_squared": functional.mse_loss,
     "mean_absolute": functional.l1_loss,
     "huber": functional.huber_loss,
+    "pinball": lambda y, t: torch.mean(torch.maximum(0.5 * (t - y), -0.5 * (t - y))),
     "softmax_cross_entropy": functional.cross_entropy,
     "sigmoid_binary_cross_entropy": lambda z, t: (
         functional.binary_cross_entropy_with_logits(z, t, reduction="sum") / len(z)
