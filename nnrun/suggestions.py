@@ -36,6 +36,7 @@ SYNONYMS: dict[str, str] = {
     "weight_decay": "l2_penalty l2_regularization regularisation",
     "beta1": "beta_1",
     "beta2": "beta_2",
+    "beta": "rho alpha",
     "epsilon": "eps",
     "nesterov": "nesterovs_momentum",
     "factor": "gamma decay_rate",
@@ -76,6 +77,7 @@ SYNONYMS: dict[str, str] = {
     "mse": "mean_squared_error",
     "mean_absolute": "mae mean_absolute_error l1loss absolute_error",
     "mae": "mean_absolute_error",
+    "pinball": "quantile quantile_loss mean_pinball_loss",
     "huber": "smooth_l1 smoothl1loss huberloss",
     "cross_entropy": (
         "ce crossentropyloss categorical_crossentropy sparse_categorical_crossentropy "
@@ -100,7 +102,7 @@ SYNONYMS: dict[str, str] = {
     "residual": "skip",
     "flatten": "reshape",
     # optimizers
-    "adam": "adamw nadam rmsprop adagrad",
+    "adam": "nadam adagrad amsgrad",
     "sgd": "gd gradient_descent momentum",
     # initializers
     "glorot_uniform": "xavier xavier_uniform glorot",

@@ -5,7 +5,7 @@ functions and kernels.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
@@ -169,6 +169,13 @@ LOSSES: Extended[LossFormula] = Extended(
             over_outputs=True,
             settings=("delta",),
         ),
+        "pinball": LossFormula(
+            value="max((one - {quantile}) * {error}, -{quantile} * {error})",
+            gradient="((one - {quantile}) * scale if {error} > zero"
+            " else (-{quantile} * scale if {error} < zero else {error}))",
+            over_outputs=True,
+            settings=("quantile",),
+        ),
         "cross_entropy": LossFormula(
             value="(-{t} * log({y}) if {t} > zero else zero)",
             gradient="({t} / {y} * scale if {t} > zero else zero)",
@@ -251,6 +258,32 @@ _MOMENTUM = {"momentum": attrgetter("momentum")}
 
 _PLAIN = OptimizerFormula(update=(("theta", "{theta} - {rate} * {g}"),))
 
+_ADAM_STEP = "{mean} / (sqrt({square}) / {square_part} + {epsilon}) * {mean_part}"
+_ADAM = OptimizerFormula(
+    update=(
+        ("mean", "{mean} * {beta1} + {g} * {rest1}"),
+        ("square", "{square} * {beta2} + {g} * {g} * {rest2}"),
+        ("theta", f"{{theta}} - {_ADAM_STEP}"),
+    ),
+    state=("mean", "square"),
+    settings={
+        "beta1": attrgetter("beta1"),
+        "rest1": lambda optimizer: 1 - optimizer.beta1,
+        "beta2": attrgetter("beta2"),
+        "rest2": lambda optimizer: 1 - optimizer.beta2,
+        "epsilon": attrgetter("epsilon"),
+    },
+    corrections={"mean_part": Correction("beta1"), "square_part": Correction("beta2", True)},
+)
+
+_RMS = ("square", "{square} * {beta} + {g} * {g} * {rest}")
+_RMS_STEP = "{g} / (sqrt({square}) + {epsilon})"
+_RMS_SETTINGS: dict[str, Callable[[Any], float]] = {
+    "beta": attrgetter("beta"),
+    "rest": lambda optimizer: 1 - optimizer.beta,
+    "epsilon": attrgetter("epsilon"),
+}
+
 OPTIMIZERS = {
     "sgd": _PLAIN,
     "sgd_momentum": OptimizerFormula(
@@ -267,38 +300,43 @@ OPTIMIZERS = {
         state=("velocity",),
         settings=_MOMENTUM,
     ),
-    "adam": OptimizerFormula(
+    "adam": _ADAM,
+    "adamw": replace(
+        _ADAM,
         update=(
-            ("mean", "{mean} * {beta1} + {g} * {rest1}"),
-            ("square", "{square} * {beta2} + {g} * {g} * {rest2}"),
-            (
-                "theta",
-                "{theta} - {mean} / (sqrt({square}) / {square_part} + {epsilon}) * {mean_part}",
-            ),
+            *_ADAM.update[:-1],
+            ("theta", f"{{theta}} - {{theta}} * ({{rate}} * {{decay}}) - {_ADAM_STEP}"),
         ),
-        state=("mean", "square"),
-        settings={
-            "beta1": attrgetter("beta1"),
-            "rest1": lambda optimizer: 1 - optimizer.beta1,
-            "beta2": attrgetter("beta2"),
-            "rest2": lambda optimizer: 1 - optimizer.beta2,
-            "epsilon": attrgetter("epsilon"),
-        },
-        corrections={"mean_part": Correction("beta1"), "square_part": Correction("beta2", True)},
+        settings={**_ADAM.settings, "decay": attrgetter("weight_decay")},
+    ),
+    "rmsprop": OptimizerFormula(
+        update=(_RMS, ("theta", f"{{theta}} - {{rate}} * ({_RMS_STEP})")),
+        state=("square",),
+        settings=_RMS_SETTINGS,
+    ),
+    "rmsprop_momentum": OptimizerFormula(
+        update=(
+            _RMS,
+            ("velocity", f"{{momentum}} * {{velocity}} + {_RMS_STEP}"),
+            ("theta", "{theta} - {rate} * {velocity}"),
+        ),
+        state=("square", "velocity"),
+        settings={**_RMS_SETTINGS, **_MOMENTUM},
     ),
 }
 
 
 def formula_name(optimizer: Any) -> str:
-    """The name of an optimizer's formula: its type, and the variant of SGD."""
-    if optimizer.type != "sgd" or not optimizer.momentum:
+    """The name of an optimizer's formula: its type, and which momentum it has, if any."""
+    if not getattr(optimizer, "momentum", 0):
         return str(optimizer.type)
-    return "sgd_nesterov" if optimizer.nesterov else "sgd_momentum"
+    variant = "nesterov" if getattr(optimizer, "nesterov", False) else "momentum"
+    return f"{optimizer.type}_{variant}"
 
 
 def weight_decay(optimizer: Optimizer) -> float:
-    """λ, or 0 for an optimizer that has none."""
-    return float(getattr(optimizer, "weight_decay", 0.0))
+    """λ of λ θ that is added to the gradient, or 0 for an optimizer without it."""
+    return 0.0 if optimizer.decoupled else float(getattr(optimizer, "weight_decay", 0.0))
 
 
 def is_plain(optimizer: Optimizer) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.base import Batches
-from nnrun.nn import SGD, Adam, Network
+from nnrun.nn import SGD, Adam, AdamW, Network, RMSprop
 from nnrun.nn.losses.weighted import join_weights
 from tests.architectures.plan import Architecture
 
@@ -26,6 +26,9 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "nesterov decay": lambda: SGD(0.8, True, 1e-3),
     "adam": Adam,
     "adam decay": lambda: Adam(0.5, 0.9, 1e-4, 1e-2),
+    "adamw": lambda: AdamW(0.5, 0.9, 1e-4, 1e-1),
+    "rmsprop": lambda: RMSprop(0.9, 1e-4),
+    "rmsprop momentum": lambda: RMSprop(0.8, 1e-4, 0.5, 1e-2),
 }
 # Adam and others with an epsilon divide a gradient by its own size: one of mere rounding becomes a
 # step, which says nothing of an engine. In float32 rounding is beyond the default epsilon.

@@ -26,11 +26,14 @@ from nnrun.nn import (
     OPTIMIZERS,
     SGD,
     Adam,
+    AdamW,
     Dropout,
     Flatten,
     MaxPool2d,
     MeanSquared,
     Network,
+    Pinball,
+    RMSprop,
     Sequential,
     conv2d,
     dense,
@@ -100,6 +103,9 @@ def test_activations(name: str, task: Any, agree: Any) -> None:
     )
 
 
+LOSSES_TRIED: list[Loss] = [Pinball(0.9), Pinball(0.2)]
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses(name: str, task: Any, agree: Any) -> None:
     """Every loss, on an output that it fits, in a batch."""
@@ -112,6 +118,15 @@ def test_losses(name: str, task: Any, agree: Any) -> None:
             batch_size=3,
         )
     )
+
+
+@pytest.mark.parametrize("loss", LOSSES_TRIED)
+def test_settings_of_losses(loss: Loss, task: Any, agree: Any) -> None:
+    """Losses with other settings than their defaults, by functions and by kernels."""
+    last = "linear" if loss.needs is None else loss.needs
+    for kind in (CompiledEngine, TapeEngine):
+        one = task(lambda: [dense(6, "tanh"), dense(3, last)], (5,), loss, batch_size=3)
+        agree(one, kind=kind)
 
 
 class UnlistedLoss(Loss):
@@ -174,6 +189,13 @@ OPTIMIZERS_TRIED: dict[str, list[Callable[[], Optimizer]]] = {
         lambda: Adam(0.8, 0.99, 1e-6, 1e-2),
         lambda: Adam(beta1=0.0),
         lambda: Adam(beta2=0.0),
+    ],
+    "adamw": [AdamW, lambda: AdamW(0.8, 0.99, 1e-6, 0.3), lambda: AdamW(weight_decay=0.0)],
+    "rmsprop": [
+        RMSprop,
+        lambda: RMSprop(0.9, 1e-6, 0.8, 1e-2),
+        lambda: RMSprop(momentum=0.5),
+        lambda: RMSprop(beta=0.0),
     ],
 }
 

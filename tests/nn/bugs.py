@@ -227,6 +227,7 @@ BUGS: tuple[Bug, ...] = (
         {"factor": ("2 / y.size", "1 / y.size"), "mean_over_rows_alone": ("y.size", "len(y)")},
     ),
     *bugs("MeanAbsolute.gradient", TWO, {"rows_alone": ("y.size", "len(y)")}, "mean_absolute"),
+    *bugs("Pinball.gradient", TWO, {"turned": ("y > target", "y < target")}, "pinball"),
     *bugs("Huber.gradient", TWO, {"not_held": (", self.delta)", ", 9.0)")}, "huber"),
     *bugs(
         "SoftmaxCrossEntropy.gradient",

@@ -16,7 +16,7 @@ from nnrun.engines.base import Batches
 from nnrun.engines.kernels import sizes
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.engines.tape.engine import TapeEngine
-from nnrun.nn import LAYERS, SGD, Adam, MeanSquared, Network
+from nnrun.nn import LAYERS, SGD, Adam, AdamW, MeanSquared, Network, RMSprop
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import CosineRestarts, OneCycle, ReduceOnPlateau
 from tests.architectures.dealing import at_random, choosing
@@ -36,6 +36,13 @@ OPTIMIZERS: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {
     "adam_settings": (
         Adam,
         {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.01},
+    ),
+    "adamw": (AdamW, {}),
+    "adamw_settings": (AdamW, {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.3}),
+    "rmsprop": (RMSprop, {}),
+    "rmsprop_settings": (
+        RMSprop,
+        {"beta": 0.8, "epsilon": 1e-4, "momentum": 0.5, "weight_decay": 0.01},
     ),
 }
 # Adam, as any with a `usual_limit`, divides each gradient by its own size. One that is zero but for

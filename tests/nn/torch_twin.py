@@ -43,6 +43,7 @@ LOSSES = {
     "mean_squared": functional.mse_loss,
     "mean_absolute": functional.l1_loss,
     "huber": functional.huber_loss,
+    "pinball": lambda y, t: torch.mean(torch.maximum(0.5 * (t - y), -0.5 * (t - y))),
     "softmax_cross_entropy": functional.cross_entropy,
     "sigmoid_binary_cross_entropy": lambda z, t: (
         functional.binary_cross_entropy_with_logits(z, t, reduction="sum") / len(z)
@@ -55,6 +56,12 @@ OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], float, Any], torch.optim.Opt
     ),
     "adam": lambda weights, rate, like: torch.optim.Adam(
         weights, rate, (like.beta1, like.beta2), like.epsilon, like.weight_decay
+    ),
+    "adamw": lambda weights, rate, like: torch.optim.AdamW(
+        weights, rate, (like.beta1, like.beta2), like.epsilon, like.weight_decay
+    ),
+    "rmsprop": lambda weights, rate, like: torch.optim.RMSprop(
+        weights, rate, like.beta, like.epsilon, like.weight_decay, like.momentum
     ),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnrun.nn.losses.base import Loss
 from nnrun.nn.losses.binary_cross_entropy import BinaryCrossEntropy, SigmoidBinaryCrossEntropy
 from nnrun.nn.losses.cross_entropy import CrossEntropy, SoftmaxCrossEntropy
-from nnrun.nn.losses.regression import Huber, MeanAbsolute, MeanSquared
+from nnrun.nn.losses.regression import Huber, MeanAbsolute, MeanSquared, Pinball
 from nnrun.nn.losses.weighted import Weighted
 from nnrun.tables import Table
 
@@ -18,6 +18,7 @@ __all__ = [
     "Loss",
     "MeanAbsolute",
     "MeanSquared",
+    "Pinball",
     "SigmoidBinaryCrossEntropy",
     "SoftmaxCrossEntropy",
     "Weighted",
@@ -25,7 +26,10 @@ __all__ = [
 
 LOSSES: Table[type[Loss]] = Table(
     "loss",
-    {cls.type: cls for cls in (MeanSquared, MeanAbsolute, Huber, CrossEntropy, BinaryCrossEntropy)},
+    {
+        cls.type: cls
+        for cls in (MeanSquared, MeanAbsolute, Huber, Pinball, CrossEntropy, BinaryCrossEntropy)
+    },
 )
 
 # (last activation, loss) pairs that are computed together from the logits, without loss of digits.

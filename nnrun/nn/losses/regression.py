@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnrun.nn.losses.base import ElementwiseLoss
-from nnrun.nn.signature import Array, PositiveFloat
+from nnrun.nn.signature import Array, PositiveFloat, PositiveFraction
 
 
 class MeanSquared(ElementwiseLoss):
@@ -80,5 +80,38 @@ class Huber(ElementwiseLoss):
 
     def gradient(self, y: Array, target: Array) -> Array:
         dy: Array = np.clip(y - target, -self.delta, self.delta)
+        dy /= y.size
+        return dy
+
+
+class Pinball(ElementwiseLoss):
+    """L = mean of q e where e > 0, else (q - 1) e, with e = t - y, over rows and outputs;
+
+    dL/dy is -q where the output is too small, 1 - q where it is too large. Its minimum is the
+    q-quantile of the targets, so 0.9 predicts what nine of ten rows stay below.
+    Koenker and Bassett, Econometrica 46 (1978).
+
+    Args:
+        quantile: q, the share of targets that lie below the prediction.
+    """
+
+    type = "pinball"
+    over_outputs = True
+
+    def __init__(self, quantile: PositiveFraction = 0.5) -> None:
+        self.quantile = quantile
+
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        return None  # it has a kink at 0
+
+    def costs(self, y: Array, target: Array) -> Array:
+        error = target - y
+        costs: Array = np.maximum(self.quantile * error, (self.quantile - 1) * error)
+        return costs
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy = (1 - self.quantile) * (y > target) - self.quantile * (y < target)
+        dy = dy.astype(y.dtype)
         dy /= y.size
         return dy

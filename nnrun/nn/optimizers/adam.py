@@ -1,4 +1,4 @@
-"""Adam."""
+"""Adam, and AdamW, whose weight decay is apart from the gradient."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Adam(Optimizer):
     """m ← β₁ m + (1 - β₁) g,  v ← β₂ v + (1 - β₂) g²,  θ ← θ - η m̂ / (sqrt(v̂) + ε)
 
     with m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) at step t. Kingma and Ba, ICLR 2015; ε is added
-    outside the root, after the correction. Weight decay λ adds λ θ to g, so this is not AdamW.
+    outside the root, after the correction. Weight decay λ adds λ θ to g; `adamw` has it apart.
 
     Args:
         beta1: β₁, the decay of the mean of the gradients.
@@ -44,7 +44,9 @@ class Adam(Optimizer):
 
     def step(self, theta: Array, g: Array, learning_rate: float) -> None:
         self.steps += 1
-        if self.weight_decay:
+        if self.decoupled:
+            theta *= 1 - learning_rate * self.weight_decay
+        elif self.weight_decay:
             g += self.weight_decay * theta
         mean, square = self.state["mean"], self.state["square"]
         mean *= self.beta1
@@ -53,3 +55,30 @@ class Adam(Optimizer):
         square += (1 - self.beta2) * (g * g)
         root = np.sqrt(square) / sqrt(1 - self.beta2**self.steps) + self.epsilon
         theta -= mean / root * (learning_rate / (1 - self.beta1**self.steps))
+
+
+class AdamW(Adam):
+    """θ ← (1 - η λ) θ, then Adam's step by gradients without decay.
+
+    All parameters decay alike, whatever the size of their gradients, by which Adam divides a decay
+    that is added to g. Loshchilov and Hutter, ICLR 2019; η scales λ, as in PyTorch.
+
+    Args:
+        beta1: β₁, the decay of the mean of the gradients.
+        beta2: β₂, the decay of the mean of their squares.
+        epsilon: ε, which keeps steps finite if gradients are tiny.
+        weight_decay: λ, the decay of all parameters, biases too.
+    """
+
+    type = "adamw"
+    usual_limit = 0.01
+    decoupled = True
+
+    def __init__(
+        self,
+        beta1: Fraction = 0.9,
+        beta2: Fraction = 0.999,
+        epsilon: PositiveFloat = 1e-8,
+        weight_decay: NonNegativeFloat = 0.01,
+    ) -> None:
+        super().__init__(beta1, beta2, epsilon, weight_decay)

@@ -16,6 +16,8 @@ class Optimizer:
     # The learning rate that it usually bears; None for steps in proportion to the gradient, whose
     # largest stable rate depends on the loss and the rows.
     usual_limit: float | None = None
+    # Whether `weight_decay` shrinks θ beside the step, instead of being added to the gradient.
+    decoupled = False
 
     def __init__(self) -> None:
         self.state: dict[str, Array] = {}

@@ -6,6 +6,7 @@ from math import inf, log
 
 import numpy as np
 import pytest
+from sklearn.metrics import mean_pinball_loss
 
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.losses import (
@@ -17,6 +18,7 @@ from nnrun.nn.losses import (
     Loss,
     MeanAbsolute,
     MeanSquared,
+    Pinball,
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
 )
@@ -34,6 +36,7 @@ T = np.array([[0.0, 4.0], [3.0, 1.0]])  # the errors are 1, -2, 0 and 3
         (MeanAbsolute(), (1 + 2 + 0 + 3) / 4, [[0.25, -0.25], [0, 0.25]]),
         (Huber(), (0.5 + 1.5 + 0 + 2.5) / 4, [[0.25, -0.25], [0, 0.25]]),
         (Huber(delta=2.0), (0.5 + 2 + 0 + 4) / 4, [[0.25, -0.5], [0, 0.5]]),
+        (Pinball(quantile=0.75), (0.25 + 1.5 + 0 + 0.75) / 4, [[0.0625, -0.1875], [0, 0.0625]]),
     ],
 )
 def test_regression_losses_are_means_over_rows_and_outputs(
@@ -42,6 +45,17 @@ def test_regression_losses_are_means_over_rows_and_outputs(
     """Value and gradient of four errors, by hand."""
     assert value == loss.value(Y, T)
     assert gradient == loss.gradient(Y, T).tolist()
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_pinball_is_that_of_scikit_learn(quantile: float):
+    """The mean over rows and outputs is `mean_pinball_loss`, which takes the quantile as alpha."""
+    rng = np.random.default_rng(0)
+    y, t = rng.standard_normal((2, 50, 3))
+
+    expected = mean_pinball_loss(t, y, alpha=quantile)
+
+    assert expected == pytest.approx(Pinball(quantile).value(y, t), rel=1e-14)
 
 
 def test_cross_entropy_is_a_mean_over_rows():
