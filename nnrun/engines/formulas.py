@@ -23,7 +23,7 @@ class Pointwise:
     Args:
         value: f(x).
         gradient: dy · f'(x).
-        functions: names in `formulas.functions` that the text uses.
+        functions: names in `engines.functions` that the text uses.
         keeps_zero: f(0) = 0, so that padding with zeros stays zero.
         rises: f is monotonic, never falling, so that it can be applied after a maximum.
         in_place: the gradient is the same with y in the place of x, so that x need not be kept.
@@ -116,7 +116,7 @@ class LossFormula:
         output: what the network puts out, where y are logits.
         factor: that all gradients have.
         over_outputs: whether the loss is a mean over the outputs of a row, and not their sum.
-        functions: what the text uses of `formulas.functions`.
+        functions: what the text uses of `engines.functions`.
         settings: attributes of the loss that the text uses.
     """
 

@@ -25,10 +25,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from nnrun.api.values import Predictions
 from threadpoolctl import threadpool_limits
 
 import nnrun
+from nnrun.api.run import Predictions
 from nnrun.config.scaffold.from_data import draft
 from tests.simulations.best_of_table import table as grid
 from tests.simulations.drafts_peers import PEERS, columns_of, targets_of

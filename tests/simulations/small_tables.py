@@ -25,9 +25,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
-from nnrun.config.yaml.parse import Text, parse
 
 from nnrun.config.scaffold.from_data import draft
+from nnrun.config.yaml import Text, parse
 from nnrun.data.columns.cell_errors import MISSING_LABELS
 from nnrun.errors import NnrunError
 from tests.simulations.packaged_tables import PackagedTable, packaged_tables, tables_of

@@ -1,7 +1,7 @@
 """The forward and backward pass of a batch, row by row, from the emitters of its layers and loss.
 
-The losses of a row and their gradients come from `formulas.parts`; each is a mean over the rows of
-the batch, and some over the outputs too.
+The losses of a row and their gradients come from `engines.formulas`; each is a mean over the rows
+of the batch, and some over the outputs too.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ class Portion:
 
     @property
     def table(self) -> list[int]:
-        """The driver's table for these evaluations (see `fields`)."""
+        """The driver's table for these evaluations (see `stream_fields`)."""
         return [*self._arguments, self.outputs[0].nbytes]
 
     def sums(self) -> Array:
@@ -254,7 +254,7 @@ class Sampling:
         Args:
             table: as for `run`.
             stops: int64, how many updates there are before each, since the one before.
-            evaluations: int64, the tables that the driver takes for them (see `fields`).
+            evaluations: int64, the tables that the driver takes for them (see `stream_fields`).
 
         Returns:
             Seconds of updates, and of evaluations.

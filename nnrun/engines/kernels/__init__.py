@@ -53,7 +53,7 @@ class Kernel:
 
     Args:
         constants: values of names in the source.
-        scratch: the function of `sizes.scratch` for its scratch memory, if it needs any.
+        scratch: the function of `scratch` for its scratch memory, if it needs any.
     """
 
     module: str

@@ -161,7 +161,7 @@ def _lines(t: Code, base: Any, row: Any, count: int) -> list[Any]:
 # Matrix products: z = b + x w, dx = dz wᵀ, w -= rate xᵀ dz.
 #
 # Each number of a result is one chain of fused multiply-adds over the inner index, in order:
-# neither tiles nor threads change its bits. `shapes` describes the layout of the weights and the
+# neither tiles nor threads change its bits. `sizes` describes the layout of the weights and the
 # tasks.
 
 # Of LLVM's passes, the one that moves variables into registers.

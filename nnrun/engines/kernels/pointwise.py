@@ -14,7 +14,7 @@ from nnrun.engines.kernels.primitives import (
 )
 from nnrun.engines.kernels.scratch import PIECE
 
-# Activations, from `formulas.parts`; softmax, row by row; sums of two maps.
+# Activations, from `engines.formulas`; softmax, row by row; sums of two maps.
 
 # ruff: noqa: F821 - a constant of the kernels: formula
 
@@ -100,7 +100,7 @@ def softmax_back(task, n, y, y_row, dy, dy_row, dx, dx_row, size, rows):
 
 # Losses of rows and their gradients, which are those of the mean over the batch.
 #
-# The formulas are constants of the kernels, from `formulas.parts`. A row with a weight of 0 has
+# The formulas are constants of the kernels, from `engines.formulas`. A row with a weight of 0 has
 # zeros, even where its loss or its gradient is infinite.
 
 # ruff: noqa: F821 - constants of the kernels: formula, names, factor, over_outputs

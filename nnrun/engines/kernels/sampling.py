@@ -17,7 +17,7 @@ from nnrun.engines.kernels.stream_fields import FULL, HALF, INCREMENT, STATE, ST
 # A linear congruential generator of 128 bits; each step gives 64 by XSL-RR: two numbers of
 # 32 bits, the lower half first. M. E. O'Neill, HMC-CS-2014-0905.
 #
-# A stream is the `STREAM` numbers at a pointer to int64 that `fields` describes.
+# A stream is the `STREAM` numbers at a pointer to int64 that `stream_fields` describes.
 
 _MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 _WIDE = ir.IntType(128)
@@ -103,7 +103,7 @@ def _wide(t: Code, stream: Any, index: int) -> Any:
 #
 # It also calls the function for evaluations in between.
 #
-# It does not depend on the network, so it is compiled once. `fields` describes its data.
+# It does not depend on the network, so it is compiled once. `stream_fields` describes its data.
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
 _UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))
