@@ -66,11 +66,11 @@ def of_members(each: Sequence[Mapping[str, V]]) -> dict[str, V]:
     }
 
 
-def weights_of_member(weights: Mapping[str, Array], number: int = 0) -> dict[str, Array]:
-    """The weights of one network of a run, of the first or only one by default."""
+def of_member(arrays: Mapping[str, V], number: int = 0) -> dict[str, V]:
+    """What one network has, of the first or only one by default."""
     head = f"members.{number}."
-    own = {name.removeprefix(head): a for name, a in weights.items() if name.startswith(head)}
-    return own or dict(weights)
+    own = {name.removeprefix(head): a for name, a in arrays.items() if name.startswith(head)}
+    return own or dict(arrays)
 
 
 def weights_of_model(model: Model) -> dict[str, Array]:
@@ -251,7 +251,7 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         raise ValueError("its weights are no finite numbers")
     for number, network in enumerate(networks):
         network.initialize(rng=np.random.default_rng(0))
-        load_weights(network, weights_of_member(arrays, number))
+        load_weights(network, of_member(arrays, number))
     first, *others = networks
     model = Model(first, preprocessing, layout, stored.run_id, values, others)
     if stored.decision is not None:

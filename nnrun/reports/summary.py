@@ -367,12 +367,12 @@ def training_line(record: RunRecord) -> str:
 
 def planned_iterations(record: RunRecord) -> int:
     """How many iterations the config asks for; 0 if it does not say."""
-    training = record.config["training"]
+    training, members = record.config["training"], record.members or {"number": 1}
     iterations, epochs, size = map(training.get, ("iterations", "epochs", "batch_size"))
     if isinstance(iterations, int):
-        return iterations
+        return iterations * int(members["number"])
     if isinstance(epochs, int) and isinstance(size, int) and size > 0:
-        return epochs * -(-int(record.dataset["n_train"]) // size)
+        return epochs * -(-int(record.dataset["n_train"]) // size) * int(members["number"])
     return 0
 
 

@@ -23,7 +23,7 @@ from nnrun.plugins.running import describe_fault
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.descriptions import environment, run_arithmetic
 from nnrun.runs.execution.reference_models import train_beside
-from nnrun.runs.execution.members import Joining, OfMember, separate_states
+from nnrun.runs.execution.members import Joining, OfMember, separate_states, updates_of
 from nnrun.runs.execution.result import Ending, trained_result
 from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.members import members_of
@@ -314,7 +314,7 @@ def _train_members(
     for number, member in enumerate(members_of(prepared)):
         own = (states[number] if number < len(states) else None for states in (checkpoints, starts))
         execution = _begun(member, *own, origin, listener, threads, checked=number > 0)
-        left = None if until is None else until - number * prepared.iterations
+        left = None if until is None else until - updates_of(joining.states)
         status = execution.train(OfMember(listener, prepared, joining.states), left)
         with run_arithmetic():
             joining.add(member, execution.trainer)

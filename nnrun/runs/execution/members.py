@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.models.load import of_members, weights_of
+from nnrun.models.load import of_member, of_members, weights_of
 from nnrun.models.scores import Metrics
 from nnrun.nn.losses import Weighted
 from nnrun.nn.signature import Array
@@ -24,33 +24,30 @@ from nnrun.runs.execution.result import Ending, timing_of
 from nnrun.runs.metrics import Evaluation, metrics_of_splits
 from nnrun.runs.preparation.members import Member
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.training.state import HistoryRow, PreparedSplit, TrainingState, under
+from nnrun.training.state import HistoryRow, PreparedSplit, TrainingState
 from nnrun.training.trainer import Progress, Trainer
 
-# The states of several networks as one: the last one's, with those before it under `members`.
-
-_MEMBERS = "members"
+# The states of several networks as one, whose values are those of the last one.
 
 
 def joined_states(states: Sequence[TrainingState]) -> TrainingState:
     """The states of the members so far as one."""
-    *before, last = states
-    arrays = of_members([state.arrays for state in before])
-    values = {**last.values, _MEMBERS: [state.values for state in before]}
-    return TrainingState({**arrays, **last.arrays}, values)
+    arrays = of_members([state.arrays for state in states])
+    values = {**states[-1].values, "members": [state.values for state in states]}
+    return TrainingState(arrays, values)
 
 
 def separate_states(state: TrainingState | None) -> list[TrainingState]:
     """The states of the members in a state as `joined_states` makes it."""
-    if state is None:
-        return []
-    values = dict(state.values)
-    before = [
-        TrainingState(under(f"{_MEMBERS}.{number}.", state.arrays), own)
-        for number, own in enumerate(values.pop(_MEMBERS))
+    values = [] if state is None else state.values["members"]
+    return [
+        TrainingState(of_member(state.arrays, number), own) for number, own in enumerate(values)
     ]
-    own = {name: a for name, a in state.arrays.items() if not name.startswith(f"{_MEMBERS}.")}
-    return [*before, TrainingState(own, values)]
+
+
+def updates_of(states: Sequence[TrainingState]) -> int:
+    """The updates of all members so far."""
+    return sum(state.iteration for state in states)
 
 
 class OfMember(Listener):
@@ -60,7 +57,8 @@ class OfMember(Listener):
         super().__init__(stop=listener.stop, warn=listener.warn, wait=listener.wait)
         self.follows, self.decides = listener.follows, listener.decides
         self._listener, self._run, self._states = listener, run, states
-        self._before = len(states) * run.iterations
+        self._planned = len(states) * run.iterations
+        self._before = updates_of(states)
         self._seconds = sum(state.values["train_seconds"] for state in states)
 
     def started(self, run: Prepared, iteration: int) -> None:
@@ -72,14 +70,15 @@ class OfMember(Listener):
             self._run,
             replace(
                 progress,
-                iteration=self._before + progress.iteration,
+                iteration=self._planned + progress.iteration,
                 total=self._run.updates,
                 train_seconds=self._seconds + progress.train_seconds,
             ),
         )
 
     def evaluated(self, run: Prepared, rows: Sequence[HistoryRow]) -> bool | None:
-        return self._listener.evaluated(self._run, rows)
+        counted = [{**row, "iteration": self._before + int(row["iteration"])} for row in rows]
+        return self._listener.evaluated(self._run, counted)
 
     def checkpoint(self, state: Callable[[], TrainingState]) -> None:
         self._listener.checkpoint(lambda: joined_states([*self._states, state()]))
