@@ -253,7 +253,7 @@ class Prepared:
                 self.network,
                 training.optimizer.build(),
                 batch_size=training.batch_size,
-                iterations=self.planned_iterations * self.config.networks,
+                iterations=self.planned_iterations,
             )
 
         # Settings with the same code may have splits of other sizes, and so other iterations.
