@@ -74,8 +74,8 @@ def of_member(arrays: Mapping[str, V], number: int = 0) -> dict[str, V]:
 
 
 def weights_of_model(model: Model) -> dict[str, Array]:
-    """Copies of the weights of all its networks, as they are stored."""
-    each = [weights_of(network) for network in model.networks]
+    """The weights of all its networks, as they are stored; views, not copies."""
+    each = [weights_views(network) for network in model.networks]
     several = model.values is not None and model.values.get("members") is not None
     return of_members(each) if several else each[0]
 
@@ -98,11 +98,11 @@ def weights_sha256(weights: dict[str, Array]) -> str:
 
 
 class Names:
-    """`names[parameter or buffer]` is its name in the file of weights."""
+    """`names[parameter or buffer]` is its name in the file of weights, after `head`."""
 
-    def __init__(self, network: Network) -> None:
-        self._names = {id(value): name for name, value in network.parameters.items()}
-        self._names |= {id(array): name for name, array in network.buffers.items()}
+    def __init__(self, network: Network, head: str = "") -> None:
+        self._names = {id(value): head + name for name, value in network.parameters.items()}
+        self._names |= {id(array): head + name for name, array in network.buffers.items()}
 
     def __getitem__(self, part: Parameter | Array) -> str:
         return self._names[id(part)]
