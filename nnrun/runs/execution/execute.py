@@ -313,7 +313,8 @@ def _train_members(
     status: Status | None = None
     for number, member in enumerate(members_of(prepared)):
         own = (states[number] if number < len(states) else None for states in (checkpoints, starts))
-        execution = _begun(member, *own, origin, listener, threads, checked=number > 0)
+        told = Listener(wait=listener.wait) if number else listener  # of the engine, once
+        execution = _begun(member, *own, origin, told, threads, checked=number > 0)
         left = None if until is None else until - updates_of(joining.states)
         status = execution.train(OfMember(listener, prepared, joining.states), left)
         with run_arithmetic():

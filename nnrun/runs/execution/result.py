@@ -128,6 +128,9 @@ def trained_result(
     # A diagnosis is of predictions without the threshold: an accuracy below the baseline's may be
     # intended.
     error, diagnostics = diagnosed(prepared, ended, status, undecided)
+    if error is not None and divergence is not None and ended.members is not None:
+        place = f"network {ended.networks + 1} of {ended.members['number']}"
+        error = error.replace("diverged: ", f"diverged: in {place} ", 1)
     if completed and trainer.unmonitored:
         diagnostics.append(Diagnostic("nothing_monitored", trainer.unmonitored))
     if decision is not None and decision["note"]:
