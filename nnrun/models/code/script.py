@@ -331,9 +331,7 @@ _MEMBER = '''def member(number):
 '''
 
 
-def _function(
-    name: str, says: str, ending: list[str], body: list[str], takes: str = "x"
-) -> str:
+def _function(name: str, says: str, ending: list[str], body: list[str], takes: str = "x") -> str:
     lines = [f"def {name}({takes}):", f'    """{says}"""', *(f"    {text}" for text in body)]
     return "\n".join([*lines, *(f"    {text}" for text in ending)])
 

@@ -191,9 +191,7 @@ class Joining:
             "validation": "own" if own else "shared",
             **({"rows_judged": len(examples["validation"])} if own and examples else {}),
             "iterations": [state.values["iteration"] for state in self.states],
-            "metrics": {
-                name: _spread([each[name] for each in self._metrics]) for name in examples
-            },
+            "metrics": {name: _spread([each[name] for each in self._metrics]) for name in examples},
         }
 
 

@@ -157,7 +157,9 @@ def trained_result(
         record,
         trainer.history,
         weights=ended.weights,
-        metadata={} if ended.weights is None else describe_model(prepared, decision, ended.networks),
+        metadata={}
+        if ended.weights is None
+        else describe_model(prepared, decision, ended.networks),
         checkpoint=ended.checkpoint() if status in ("interrupted", "stopped") else None,
         ending=ended.ending() if completed else None,
         watched=None if trainer.watch is None else trainer.watch.watched,

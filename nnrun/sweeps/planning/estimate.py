@@ -50,7 +50,11 @@ def estimate(prepared: Prepared) -> Estimate:
     if isinstance(prepared, PreparedBeside):
         return _beside(prepared)
     config, network = prepared.config.training, prepared.network
-    sizes, iterations, networks = prepared.split.sizes, prepared.iterations, prepared.config.networks
+    sizes, iterations, networks = (
+        prepared.split.sizes,
+        prepared.iterations,
+        prepared.config.networks,
+    )
     optimizer = config.optimizer.build()
     numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     if prepared.engine == "numpy":
