@@ -283,7 +283,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def _train(self, fitting: Fitting, *, continues: bool) -> None:
         """Train, become the estimator of the result, and lengthen or replace the curves."""
         trainer, prepared, rule = fitting.trainer, fitting.prepared, replace(fitting.rule)
-        number, networks = prepared.config.networks, []
+        number = prepared.config.networks
+        networks: list[dict[str, Array]] = []
         for member in members_of(prepared) if number > 1 else [prepared]:
             each = Fitting(member, replace(rule), checked=True) if networks else fitting
             each.train(Listener())

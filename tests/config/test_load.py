@@ -119,6 +119,7 @@ training:
   dtype: float64
   engine: auto
   watch: false
+members: 1
 decide: null
 seed: 42
 metrics: null

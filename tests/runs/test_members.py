@@ -123,7 +123,7 @@ def test_numbers_are_those_of_the_mean(run):
     )
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Ends a training from within."""
 
 
@@ -141,10 +141,10 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_bits(prepared, at):
     def checkpoint(state):
         if len(kept) == at:
             kept.append(state())
-            raise Stopped
+            raise StoppedError
         kept.append(None)
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         execute(prepared(*words), None, Listener(checkpoint=checkpoint, decides=True))
     rest = execute(prepared(*words), kept[-1], Listener())
     assert all(np.array_equal(whole.weights[n], rest.weights[n]) for n in whole.weights)

@@ -22,8 +22,8 @@ from nnrun.plugins.loading import checks_gradients
 from nnrun.plugins.running import describe_fault
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.descriptions import environment, run_arithmetic
-from nnrun.runs.execution.reference_models import train_beside
 from nnrun.runs.execution.members import Joining, OfMember, separate_states, updates_of
+from nnrun.runs.execution.reference_models import train_beside
 from nnrun.runs.execution.result import Ending, trained_result
 from nnrun.runs.preparation.gradients import check_run_gradients
 from nnrun.runs.preparation.members import members_of
@@ -312,9 +312,12 @@ def _train_members(
     joining, started = Joining(prepared), now()
     status: Status | None = None
     for number, member in enumerate(members_of(prepared)):
-        own = (states[number] if number < len(states) else None for states in (checkpoints, starts))
+        checkpoint, start = (
+            states[number] if number < len(states) else None for states in (checkpoints, starts)
+        )
         told = Listener(wait=listener.wait) if number else listener  # of the engine, once
-        execution = _begun(member, *own, origin, told, threads, checked=number > 0)
+        checked = number > 0
+        execution = _begun(member, checkpoint, start, origin, told, threads, checked=checked)
         left = None if until is None else until - updates_of(joining.states)
         status = execution.train(OfMember(listener, prepared, joining.states), left)
         with run_arithmetic():

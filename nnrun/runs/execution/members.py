@@ -21,7 +21,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.descriptions import Description
 from nnrun.runs.execution.result import Ending, timing_of
-from nnrun.runs.metrics import Evaluation, metrics_of_splits
+from nnrun.runs.metrics import metrics_of_splits
 from nnrun.runs.preparation.members import Member
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.state import HistoryRow, PreparedSplit, TrainingState
@@ -39,9 +39,11 @@ def joined_states(states: Sequence[TrainingState]) -> TrainingState:
 
 def separate_states(state: TrainingState | None) -> list[TrainingState]:
     """The states of the members in a state as `joined_states` makes it."""
-    values = [] if state is None else state.values["members"]
+    if state is None:
+        return []
     return [
-        TrainingState(of_member(state.arrays, number), own) for number, own in enumerate(values)
+        TrainingState(of_member(state.arrays, number), own)
+        for number, own in enumerate(state.values["members"])
     ]
 
 
@@ -144,7 +146,8 @@ class Joining:
 
     def ending(self) -> Ending:
         """The ending of the run, with the curves of its first member, or of one that diverged."""
-        assert self._trainer is not None and self._member is not None  # one has been added
+        assert self._trainer is not None  # one has been added
+        assert self._member is not None
         if self.diverged:
             ended = Ending.of(self._member, self._trainer)
             return replace(ended, weights=None, members=self._described({}))

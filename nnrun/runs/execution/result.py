@@ -75,7 +75,7 @@ class Ending:
     """
 
     trainer: Trainer
-    examples: Mapping[str, PreparedSplit]
+    examples: dict[str, PreparedSplit]
     evaluations: Mapping[str, Evaluation]
     weights: dict[str, Array] | None
     timing: Description

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +77,7 @@ def pooled(prepared: Prepared) -> PreparedSplit:
 def members_of(prepared: Prepared) -> list[Member]:
     """The networks of a run that has several, the first one first."""
     config, numbers = prepared.config, range(prepared.config.networks)
+    own: list[dict[str, Any]] = [{} for _ in numbers]
     shared = [*_OF_RUN]
     if config.own_validation:
         rngs = [Streams(config.seed, config.dataset.fold, m).validation for m in numbers[1:]]
@@ -83,9 +85,8 @@ def members_of(prepared: Prepared) -> list[Member]:
         pool = pooled(prepared)
         own = [{"places": each, "pool": pool} for each in places]
     else:
-        own = [{} for _ in numbers]
         shared.append("baseline")
-    given = {each.name: getattr(prepared, each.name) for each in fields(Prepared)}
+    given: dict[str, Any] = {each.name: getattr(prepared, each.name) for each in fields(Prepared)}
     found = [
         Member(**{**given, "grid": None}, whole=prepared, number=number, **more)
         for number, more in zip(numbers, own, strict=True)
