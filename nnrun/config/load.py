@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from nnrun.config.names import NAME_RULE, is_name
-from nnrun.config.overrides import Override, apply_overrides, parse_overrides
+from nnrun.config.overrides import Override, apply_overrides, assign, parse_overrides, steps_of
 from nnrun.config.schema.block import Block, ConfigIssue, is_block, issues
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
@@ -253,6 +254,19 @@ def config_from_dict(data: dict[str, Any]) -> ExperimentConfig:
     if config is None:
         raise ConfigError(source.problem(c.path, c.message, c.part) for c in found)
     return config
+
+
+def config_with(config: ExperimentConfig, values: Mapping[str, Any]) -> ExperimentConfig:
+    """A resolved config with other values of dotted keys.
+
+    Raises: ConfigError with all mistakes in it; OverrideError if there is no such key.
+    """
+    if not values:
+        return config
+    source = Source(config_to_dict(config))
+    for key, value in values.items():
+        assign(source, steps_of(key), copy.deepcopy(value), "")
+    return config_from_dict(source.data)
 
 
 def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:

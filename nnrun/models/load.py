@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -27,7 +27,7 @@ from nnrun.data.rows import refuse_if_too_big
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models import MODEL
 from nnrun.models.model import Model, with_embeddings
-from nnrun.models.task import Classification, Decision
+from nnrun.models.task import Classification, Decision, gives_probabilities
 from nnrun.nn.layer import Parameter
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
@@ -153,19 +153,39 @@ class _StoredDecision(BaseModel):
     threshold: Annotated[float, Number(ge=0, le=2)]
 
 
-class _Stored(BaseModel):
-    """The values stored with the weights, which describe network and preprocessing."""
+class _StoredNetwork(BaseModel):
+    """The values that describe a network."""
 
     model_config = ConfigDict(extra="ignore")
 
-    run_id: str
     network: NetworkConfig
     loss: Loss
     dtype: Annotated[str, OneOf(DTYPES)]
     input_shape: tuple[Annotated[int, Integer(gt=0)], ...]
+
+
+class _StoredMembers(BaseModel):
+    """How many networks predict together, and their descriptions in turn."""
+
+    number: Annotated[int, Integer(ge=1, le=1000)]
+    settings: Annotated[list[_StoredNetwork], Field(min_length=1)]
+
+
+class _Stored(_StoredNetwork):
+    """The values stored with the weights, which describe network and preprocessing."""
+
+    run_id: str
     preprocessing: dict[str, Any]
     decision: _StoredDecision | None = None
-    members: Annotated[int, Integer(ge=1, le=1000)] | None = None
+    members: _StoredMembers | None = None
+
+    @property
+    def each(self) -> list[_StoredNetwork]:
+        """The description of each network."""
+        if self.members is None:
+            return [self]
+        settings, number = self.members.settings, self.members.number
+        return [settings[at % len(settings)] for at in range(number)]
 
 
 def load_model(folder: Path) -> Model:
@@ -237,13 +257,18 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
     layout = preprocessing.layout
     if layout is None:
         raise ValueError("it does not say what its rows look like")
-    _check_layout(layout, stored.input_shape)
+    for each in stored.each:
+        _check_layout(layout, each.input_shape)
     _check_statistics(preprocessing, layout)
-    networks = [_network(stored, layout) for _ in range(stored.members or 1)]
+    networks = [_network(each, layout) for each in stored.each]
+    if len({(n.output_shape, gives_probabilities(n)) for n in networks}) > 1:
+        raise ValueError("its networks do not put out the same")
     shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-    usual, dtype = weights_shapes(networks[0]), networks[0].dtype
-    every = usual if stored.members is None else of_members([usual] * stored.members)
-    expected = {name: (shape, dtype) for name, shape in every.items()}
+    forms = [
+        {name: (shape, network.dtype) for name, shape in weights_shapes(network).items()}
+        for network in networks
+    ]
+    expected = forms[0] if stored.members is None else of_members(forms)
     if shapes != expected:
         odd = sorted(n for n in shapes | expected if shapes.get(n) != expected.get(n))[0]
         raise ValueError(f"the weights '{odd}' do not fit the network")
@@ -303,7 +328,7 @@ def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
                 raise ValueError(f"the {name} of '{step.name}' is no finite number")
 
 
-def _network(stored: _Stored, layout: Layout) -> Network:
+def _network(stored: _StoredNetwork, layout: Layout) -> Network:
     layers = [layer.build() for layer in stored.network.layers]
     blocks = with_embeddings(layers, layout.columns)
     network = Network(blocks, stored.loss.build(), stored.input_shape, stored.dtype)

@@ -56,6 +56,12 @@ class Model:
         self._lock = Lock()
 
     @property
+    def settings(self) -> int:
+        """How many settings its networks have in turn."""
+        members = (self.values or {}).get("members")
+        return len(members["settings"]) if members else 1
+
+    @property
     def classes(self) -> Array:
         """The labels by class number, of the type that they had in training: bool, number or
         text.
@@ -172,7 +178,8 @@ class Model:
         """The outputs for prepared rows, in the network's dtype: of several networks the mean."""
         total = self.network.predict(x)
         for other in self.networks[1:]:
-            total = total + other.predict(x)
+            rows = x.reshape(len(x), *other.input_shape).astype(other.dtype, copy=False)
+            total = total + other.predict(rows)
         mean: Array = total / len(self.networks) if len(self.networks) > 1 else total
         return mean
 

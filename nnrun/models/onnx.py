@@ -397,6 +397,9 @@ def _network(graph: Graph, model: Model, x: str) -> str:
     for number, network in enumerate(model.networks):
         names = Names(network, f"members.{number}." if len(model.networks) > 1 else "")
         y = x
+        if network.input_shape != model.network.input_shape:
+            shape = np.array([0, *network.input_shape], np.int64)
+            y = graph.add("Reshape", x, graph.constant(f"members.{number}.input_shape", shape))
         for layer in network.layers:
             y = emit_layer(graph, names, layer, y)
         outputs.append(y)

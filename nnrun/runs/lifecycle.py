@@ -29,6 +29,7 @@ from nnrun.runs.execution.execute import execute
 from nnrun.runs.execution.members import joined_states
 from nnrun.runs.execution.result import record_of
 from nnrun.runs.lease import Outcome, RunLease, begin
+from nnrun.runs.preparation.members import members_of
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import Replicate, RunRecord, RunResult, compare_published, published_of
@@ -202,9 +203,10 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
         if record.members is None:
             states = [_network_state(longer, weights, kept, values)]
         else:
+            every = zip(members_of(longer), values["members"], strict=True)
             states = [
-                _network_state(longer, of_member(weights, number), of_member(kept, number), own)
-                for number, own in enumerate(values["members"])
+                _network_state(each, of_member(weights, number), of_member(kept, number), own)
+                for number, (each, own) in enumerate(every)
             ]
         states[0].values["history"] = load_history(folder)
         seconds = {key: record.timing[key] for key in ("train_seconds", "evaluation_seconds")}

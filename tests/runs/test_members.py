@@ -53,6 +53,15 @@ SETTINGS = {
     "in order": [OWN, "training.sampling=in_order"],
     "parts of splits": ["training.evaluate_rows=9", STOPPING],
     "plateau": [OWN, "training.learning_rate={schedule: reduce_on_plateau, initial: 0.1}"],
+    "other settings": [
+        "members={number: 4, settings: [{training.learning_rate: 0.1, training.optimizer: sgd}, "
+        "{network: {sizes: [9, 7, 3], activations: [relu, tanh, softmax]}, training.epochs: 5}]}"
+    ],
+    "other settings, own rows": [
+        "members={number: 4, validation: own, settings: [{training.dtype: float32}, "
+        "{training.class_weight: {setosa: 2}, training.batch_size: 8}]}",
+        STOPPING,
+    ],
     "regression": BOSTON,
     "regression, own rows": [*BOSTON, OWN, STOPPING],
 }
@@ -78,7 +87,8 @@ def test_each_member_has_the_bits_of_its_training_alone(run):
 
 def test_the_first_member_is_the_run_without_members(run, prepared, request):
     """The first member has the weights and the history of the run with a single network."""
-    settings = [word for word in request.node.callspec.params["run"] if word != OWN]
+    words = request.node.callspec.params["run"]
+    settings = [word for word in words if not word.startswith("members")]
     alone = execute(prepared(IRIS, *settings, "members=1"), None, Listener())
     result = execute(run, None, Listener())
     first = of_member(result.weights)
@@ -154,8 +164,13 @@ def test_a_run_goes_on_from_any_checkpoint_to_the_same_bits(prepared, at):
 
 @pytest.mark.parametrize(
     "words",
-    [[], [OWN, STOPPING, "training.evaluate_every=10"], ["training.optimizer=sgd"]],
-    ids=["shared", "own, stopping", "sgd"],
+    [
+        [],
+        [OWN, STOPPING, "training.evaluate_every=10"],
+        ["training.optimizer=sgd"],
+        ["members={number: 3, settings: [{training.optimizer: sgd}]}"],
+    ],
+    ids=["shared", "own, stopping", "sgd", "settings"],
 )
 def test_extended_members_are_those_of_the_longer_run(lab, words):
     """Each member goes on from where it ended."""
@@ -189,11 +204,12 @@ def test_commands_take_a_run_of_several_networks(lab, tmp_path):
     shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("words", [DROPOUT, SETTINGS["other settings"][0]], ids=["one", "several"])
 @pytest.mark.parametrize("library", ["numpy", "pytorch"])
-def test_scripts_of_several_networks_predict_their_mean(lab, library):
+def test_scripts_of_several_networks_predict_their_mean(lab, library, words):
     """A script has all networks, and gives the run's probabilities to 1e-12."""
     write("iris.yaml", IRIS)
-    invoke_well("train", "iris.yaml", DROPOUT, "-q")
+    invoke_well("train", "iris.yaml", words, "-q")
     invoke_well("export", "iris", "-o", "script.py", "--code", library)
     names = {}
     exec(compile(Path("script.py").read_text(), "script.py", "exec"), names)
@@ -208,7 +224,7 @@ def test_onnx_of_several_networks_predicts_their_mean(lab):
     """One graph holds all networks."""
     onnxruntime = pytest.importorskip("onnxruntime")
     write("iris.yaml", IRIS)
-    invoke_well("train", "iris.yaml", DROPOUT, "-q")
+    invoke_well("train", "iris.yaml", SETTINGS["other settings"][0], "-q")
     invoke_well("export", "iris", "-o", "iris.onnx", "--dtype", "float64")
     session = onnxruntime.InferenceSession("iris.onnx")
     (folder,) = Path("results/iris").glob("s*")
@@ -224,6 +240,13 @@ def test_onnx_of_several_networks_predicts_their_mean(lab):
         ("{number: 4, validation: mine}", "members.validation: 'mine' is not 'shared' or 'own'"),
         ("{validation: own}", "members needs 'number'"),
         ("{number: 4, validation: own}", "set dataset.validation_size"),
+        ("{number: 2, settings: [{seed: 3}]}", "'seed' is the same for all members"),
+        ("{number: 2, settings: [{training.optimiser: adam}]}", "did you mean 'optimizer'"),
+        (
+            "{number: 2, settings: [{training.batch_size: 200}]}",
+            "training.batch_size: a batch of 200",
+        ),
+        ("{number: 2, settings: [{network: {sizes: [2], activations: [softmax]}}]}", "2 outputs"),
     ],
 )
 def test_members_that_cannot_be_are_refused(lab, given, message):

@@ -127,13 +127,30 @@ class MembersConfig(Block):
     validation: Annotated[str, OneOf(("shared", "own"))] = "shared"
     """`own`: each draws validation rows among all that are not for testing, so that every row is
     trained on; the validation result is then that of each row by the members that did not."""
+    settings: list[dict[str, Any]] = Field(default=[])
+    """Other settings that members have: values of dotted keys of `network`, `loss` and `training`.
+    The first member has those of the config, the next ones these in turn, and so on again."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        settings = data.get("settings")
+        for index, values in enumerate(settings if isinstance(settings, list) else ()):
+            for key in values if isinstance(values, dict) else ():
+                if str(key).partition(".")[0] not in _OF_MEMBERS:
+                    message = f"'{key}' is the same for all members; settings are of "
+                    message += f"{', '.join(_OF_MEMBERS[:-1])} and {_OF_MEMBERS[-1]}"
+                    yield ConfigIssue(message, ("settings", index, key), "key")
+
+
+_OF_MEMBERS = ("network", "loss", "training")
 
 
 def _shortest(members: int | MembersConfig) -> int | MembersConfig:
     """The number alone where that says it all, so that equal configs look alike."""
-    if isinstance(members, int) or (members.number > 1 and members.validation == "own"):
+    if isinstance(members, int):
         return members
-    return members.number
+    plain = members.validation == "shared" and not members.settings
+    return members.number if plain or members.number == 1 else members
 
 
 Members = Annotated[
@@ -242,7 +259,13 @@ class ExperimentConfig(Block):
     @property
     def own_validation(self) -> bool:
         """Whether each network has its own validation rows."""
-        return not isinstance(self.members, int)
+        return not isinstance(self.members, int) and self.members.validation == "own"
+
+    @property
+    def settings_of_members(self) -> list[dict[str, Any]]:
+        """The values of dotted keys that replace those of the config, for members in turn."""
+        several = [] if isinstance(self.members, int) else self.members.settings
+        return [{}, *several][: self.networks]
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from inspect import getsource
+from itertools import chain
 from textwrap import wrap
 from typing import Any
 
@@ -40,7 +41,7 @@ from nnrun.models.load import Names, weights_of_model
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.models.writing import label_cells, prediction_names, spelled
-from nnrun.nn.network import chunk_rows
+from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.signature import Array
 
 # What columns of a CSV file become in x, as lines of a script.
@@ -255,13 +256,22 @@ def script(model: Model, language: Language) -> str:
     Raises:
         UsageError: a layer or a step of preprocessing cannot be exported.
     """
-    before, network = [*_preparation(model, language)], [*_network(model, language)]
-    several = len(model.networks) > 1
-    says = "What the network puts out for raw rows x, an array."
-    body = [*before, *([_MEAN.format(number=len(model.networks))] if several else network)]
+    before, number = [*_preparation(model, language)], len(model.networks)
+    networks = [[*_network(model, each, language)] for each in model.networks[: model.settings]]
+    says, body = "What the network puts out for raw rows x, an array.", [*before, *networks[0]]
+    functions: list[str] = []
+    if number > 1:
+        names = [f"one_{at}" if at else "one" for at in range(len(networks))]
+        functions = [
+            _function(name, _OF_ONE, ["return h"], lines, "h, W")
+            for name, lines in zip(names, networks, strict=True)
+        ]
+        call = names[0] if len(names) == 1 else f"({', '.join(names)})[number % {len(names)}]"
+        body = [*before, _MEAN.format(call=call, number=number)]
+        functions.append(_MEMBER)
     parts = [
-        *_helpers(language, [*before, *network]),
-        *([_function("one", _OF_ONE, ["return h"], network, "h, W"), _MEMBER] if several else []),
+        *_helpers(language, [*before, *chain(*networks)]),
+        *functions,
         _function("outputs", says, ["return h"], body),
         *_meaning(model, language),
         *program_parts(model),
@@ -323,7 +333,7 @@ def _sides(shape: tuple[int, ...]) -> str:
 
 
 _OF_ONE = "What one of the networks, with the weights W, puts out for prepared rows h."
-_MEAN = "h = sum(one(h, member(number)) for number in range({number})) / {number}"
+_MEAN = "h = sum({call}(h, member(number)) for number in range({number})) / {number}"
 _MEMBER = '''def member(number):
     """The weights of one of the networks."""
     head = f"members.{number}."
@@ -347,9 +357,14 @@ def _preparation(model: Model, language: Language) -> Iterator[str]:
         yield f"h = h.reshape(len(h), {_sides(model.network.input_shape)})"
 
 
-def _network(model: Model, language: Language) -> Iterator[str]:
-    names = Names(model.network)
-    for layer in model.network.layers:
+def _network(model: Model, network: Network, language: Language) -> Iterator[str]:
+    """The lines of one network, from rows that are prepared for the first."""
+    names = Names(network)
+    if network.input_shape != model.network.input_shape:
+        yield f"h = h.reshape(len(h), {_sides(network.input_shape)})"
+    if network.dtype != model.network.dtype:
+        yield "h = " + language.cast.format(dtype=network.dtype.name)
+    for layer in network.layers:
         yield from layer_lines(names, layer, language.name)
 
 

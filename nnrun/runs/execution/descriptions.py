@@ -175,7 +175,7 @@ def describe_model(
 
     `decision` is that of the record; `networks` is how many have been trained.
     """
-    classes = prepared.dataset.classes
+    classes, several = prepared.dataset.classes, prepared.config.networks > 1
     needed = [part.fingerprint for part in prepared.plugins if part.kind in _IN_MODELS]
     fitted = {}
     if decision is not None and decision["fitted"]:
@@ -192,8 +192,19 @@ def describe_model(
         "classes": list(prepared.dataset.classes),
         "preprocessing": prepared.preprocessing.to_dict(),
         **({"plugins": needed} if needed else {}),
-        **({"members": networks} if prepared.config.networks > 1 else {}),
+        **({"members": _described_members(prepared, networks)} if several else {}),
     }
+
+
+def _described_members(prepared: Prepared, networks: int) -> Description:
+    """How many networks there are, and their settings in turn."""
+    described = [
+        {"network": config["network"], "loss": config["loss"], "dtype": config["training"]["dtype"],
+         "input_shape": list(setting.network.input_shape)}
+        for setting in prepared.settings
+        for config in [setting.config_dict]
+    ]  # fmt: skip
+    return {"number": networks, "settings": described}
 
 
 # The environment of a run: everything that its bits may depend on.

@@ -311,15 +311,17 @@ def _train_members(
     """Train the networks of a run one after the other; `until` counts the updates of all."""
     joining, started = Joining(prepared), now()
     status: Status | None = None
-    for number, member in enumerate(members_of(prepared)):
+    members = members_of(prepared)
+    planned = [member.iterations for member in members]
+    for number, member in enumerate(members):
         checkpoint, start = (
             states[number] if number < len(states) else None for states in (checkpoints, starts)
         )
         told = Listener(wait=listener.wait) if number else listener  # of the engine, once
-        checked = number > 0
+        checked = number >= len(prepared.settings)
         execution = _begun(member, checkpoint, start, origin, told, threads, checked=checked)
         left = None if until is None else until - updates_of(joining.states)
-        status = execution.train(OfMember(listener, prepared, joining.states), left)
+        status = execution.train(OfMember(listener, prepared, joining.states, planned), left)
         with run_arithmetic():
             joining.add(member, execution.trainer)
         if status is not None or joining.diverged:

@@ -53,13 +53,26 @@ def updates_of(states: Sequence[TrainingState]) -> int:
 
 
 class OfMember(Listener):
-    """Hands on the events of one member as those of the run."""
+    """Hands on the events of one member as those of the run.
 
-    def __init__(self, listener: Listener, run: Prepared, states: Sequence[TrainingState]) -> None:
+    Args:
+        listener: to the run's.
+        run: of the members.
+        states: of those before it.
+        planned: the updates that each member may have.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        run: Prepared,
+        states: Sequence[TrainingState],
+        planned: Sequence[int],
+    ) -> None:
         super().__init__(stop=listener.stop, warn=listener.warn, wait=listener.wait)
         self.follows, self.decides = listener.follows, listener.decides
         self._listener, self._run, self._states = listener, run, states
-        self._planned = len(states) * run.iterations
+        self._planned, self._total = sum(planned[: len(states)]), sum(planned)
         self._before = updates_of(states)
         self._seconds = sum(state.values["train_seconds"] for state in states)
 
@@ -73,7 +86,7 @@ class OfMember(Listener):
             replace(
                 progress,
                 iteration=self._planned + progress.iteration,
-                total=self._run.updates,
+                total=self._total,
                 train_seconds=self._seconds + progress.train_seconds,
             ),
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,16 +15,16 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.state import PreparedSplit, Streams
 
 Places = npt.NDArray[np.intp]
-# What all members take over.
-_OF_RUN = ("preprocessing", "class_factors", "evaluate_every", "evaluate_rows", "schedule")
+# What members of the same setting share.
+_OF_SETTING = ("preprocessing", "class_factors", "evaluate_every", "evaluate_rows", "schedule")
 
 
 @dataclass(frozen=True)
 class Member(Prepared):
     """One network of a run, to be trained as a run is.
 
-    Columns, preprocessing and classes' weights are those of the run, fitted to the training split
-    of its first member, whose bits are those of the run with a single network.
+    Columns, preprocessing and the weights of classes are fitted to the training split of the first
+    member, whose bits are those of the run with a single network.
 
     Args:
         number: from 0 on.
@@ -53,10 +54,25 @@ class Member(Prepared):
     def examples(self) -> dict[str, PreparedSplit]:
         assert self.whole is not None
         found = dict(self.whole.examples)
+        own: Mapping[str, Places] = {}
         if self.pool is not None and self.number:
-            for name, places in zip(("train", "validation"), self.places, strict=True):
-                found[name] = self.pool.part(places)
-        return found
+            own = dict(zip(("train", "validation"), self.places, strict=True))
+            found |= {name: self.pool.part(places) for name, places in own.items()}
+        like_run = self.config == self.whole.config
+        return {
+            name: part if like_run and name not in own else self._as_own(part)
+            for name, part in found.items()
+        }
+
+    def _as_own(self, part: PreparedSplit) -> PreparedSplit:
+        """Rows of the run as this network takes them."""
+        dtype, shape = self.network.dtype, self.network.input_shape
+        return replace(
+            part,
+            x=part.x.reshape(len(part), *shape).astype(dtype, copy=False),
+            target=part.target.astype(dtype, copy=False),
+            weight=self.loss_weights(part.y, part.sample_weight),
+        )
 
 
 def pooled(prepared: Prepared) -> PreparedSplit:
@@ -78,19 +94,19 @@ def members_of(prepared: Prepared) -> list[Member]:
     """The networks of a run that has several, the first one first."""
     config, numbers = prepared.config, range(prepared.config.networks)
     own: list[dict[str, Any]] = [{} for _ in numbers]
-    shared = [*_OF_RUN]
     if config.own_validation:
         rngs = [Streams(config.seed, config.dataset.fold, m).validation for m in numbers[1:]]
         places = rows_of_members(prepared.dataset, config.dataset, prepared.split, rngs)
         pool = pooled(prepared)
         own = [{"places": each, "pool": pool} for each in places]
-    else:
-        shared.append("baseline")
-    given: dict[str, Any] = {each.name: getattr(prepared, each.name) for each in fields(Prepared)}
-    found = [
-        Member(**{**given, "grid": None}, whole=prepared, number=number, **more)
-        for number, more in zip(numbers, own, strict=True)
-    ]
-    for member in found:
-        vars(member).update({name: getattr(prepared, name) for name in shared})
+    found = []
+    for number, more in zip(numbers, own, strict=True):
+        setting = prepared.settings[number % len(prepared.settings)]
+        given: dict[str, Any] = {
+            each.name: getattr(setting, each.name) for each in fields(Prepared)
+        }
+        member = Member(**{**given, "grid": None}, whole=prepared, number=number, **more)
+        shared = (*_OF_SETTING, *(() if config.own_validation else ("baseline",)))
+        vars(member).update({name: getattr(setting, name) for name in shared})
+        found.append(member)
     return found

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import Experiment, canonical, config_from_dict
+from nnrun.config.overrides import OverrideError
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
 from nnrun.config.schema.training import SweepConfig
 from nnrun.config.source_map import Source
-from nnrun.config.yaml import KeyPath
+from nnrun.config.yaml import KeyPath, format_path
 from nnrun.data.columns.categories import target_means
 from nnrun.data.columns.column import TrainingRows
 from nnrun.data.dataset import Dataset, DatasetProblem
@@ -28,7 +29,7 @@ from nnrun.data.steps import L2, Binarize, MinMax, PerChannel, Standard
 from nnrun.engines.selection import EngineError
 from nnrun.errors import ConfigError, DataError, Problem, UsageError
 from nnrun.models.model import tables_of
-from nnrun.models.task import Classification, Regression, Task
+from nnrun.models.task import Classification, Regression, Task, gives_probabilities
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Schedule
@@ -274,6 +275,7 @@ def prepare(
         if mismatches:
             raise ConfigMismatchError(mismatches)
         prepared.select_engine()
+        _check_settings(prepared)
         alike = dataset, config.dataset.features, config.dataset.target
         if not cache.get("in range", alike, lambda: stays_in_range(dataset, config.dataset)):
             numbers = rows, network.input_shape, network.dtype
@@ -283,6 +285,38 @@ def prepare(
     except EngineError as error:
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
     return prepared
+
+
+def _check_settings(prepared: Prepared) -> None:
+    """Raise a ConfigMismatchError where members cannot have one of their settings."""
+    network, place = prepared.network, ("members", "settings")
+    try:
+        settings = prepared.settings
+    except (ConfigError, OverrideError) as error:
+        reason = error.in_short if isinstance(error, ConfigError) else str(error)
+        raise ConfigMismatchError([(place, reason)]) from None
+    for index, setting in enumerate(settings[1:]):
+        found = _misfit(setting, network)
+        if found is not None:
+            path, message = found
+            where = f"{format_path(path)}: " if path else ""
+            raise ConfigMismatchError([((*place, index), where + message)])
+
+
+def _misfit(setting: Prepared, network: Network) -> Mismatch | None:
+    """Why a setting cannot be that of a member beside a network of the first one."""
+    try:
+        own = setting.network
+    except ConfigMismatchError as error:
+        return error.problems[0]
+    kinds = [(each.output_shape, gives_probabilities(each)) for each in (own, network)]
+    found = [
+        *network_mismatches(own, setting.config, setting.dataset),
+        check_batches(setting.config.training, own, len(setting.split.train)),
+        _rates(setting),
+        None if kinds[0] == kinds[1] else ((), "it has other outputs than the config's network"),
+    ]
+    return next(filter(None, found), None)
 
 
 def _beside(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from nnrun.config.load import canonical, config_to_json, plugin_parts
+from nnrun.config.load import canonical, config_to_json, config_with, plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import EVALUATIONS, TrainingConfig
 from nnrun.data.dataset import Dataset
@@ -145,10 +145,26 @@ class Prepared:
         """How many updates the run has; each network, if it trains several."""
         return iterations_of(self.config.training, self.train_rows)
 
+    @cached_property
+    def settings(self) -> list[Prepared]:
+        """The run as it would be with each setting of its members, the config's own first.
+
+        Raises: ConfigError, OverrideError where a setting is none.
+        """
+        own = [{}] if self.config.networks == 1 else self.config.settings_of_members
+        return [self if not values else self._with(values) for values in own]
+
+    def _with(self, values: dict[str, Any]) -> Prepared:
+        config = config_with(self.config, values)
+        found = replace(self, config=config, cache=ConfigCache(), grid=None)
+        vars(found)["preprocessing"] = self.preprocessing
+        return found
+
     @property
     def updates(self) -> int:
         """How many updates all its networks have."""
-        return self.iterations * self.config.networks
+        each = [setting.iterations for setting in self.settings]
+        return sum(each[number % len(each)] for number in range(self.config.networks))
 
     @property
     def planned_iterations(self) -> int:
