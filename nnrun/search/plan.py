@@ -183,6 +183,12 @@ class SearchPlan:
         return self.default.variant.name
 
     @property
+    def networks(self) -> int:
+        """How many networks a run of the config trains."""
+        members = self.default.config.get("members", 1)
+        return int(members["number"] if isinstance(members, dict) else members)
+
+    @property
     def goal(self) -> Goal:
         """The direction of the metric."""
         return Goal(self.default.variant.larger_is_better)

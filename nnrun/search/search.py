@@ -16,6 +16,7 @@ from nnrun.errors import NnrunError
 from nnrun.runs.events import Listener
 from nnrun.runs.record import now
 from nnrun.runs.storage.store import Store
+from nnrun.search.ensemble import LIBRARY, chosen_together, values_of_members
 from nnrun.search.plan import SearchPlan
 from nnrun.search.proposer import importance_of, make_proposer, seed_of
 from nnrun.search.runs import FinalRuns, Results, SearchRuns, Track
@@ -199,6 +200,7 @@ class Search:
         """Train the best settings on fresh seeds, and test the first of them."""
         state, (top, seeds) = self.state, self._budget.final_size()
         trials = best_trials(state.trials, self.plan.goal, top)
+        together = self._together() if len(trials) > 1 else []
 
         def is_late(complete: int, seconds: float) -> bool:
             if not complete:  # nothing could be tested
@@ -208,7 +210,7 @@ class Search:
 
         def make(seeds: Sequence[int]) -> Sequence[Setting]:
             state.final = top, len(seeds)
-            state.finalists = different(self._finalists(trials, seeds))
+            state.finalists = different(self._finalists(trials, together, seeds))
             return [finalist.setting for finalist in state.finalists]
 
         progress = self._in_time(make, self.plan.fresh_seeds[:seeds], "final comparison", is_late)
@@ -246,7 +248,30 @@ class Search:
             seeds = seeds[: runs.complete]
         return None
 
-    def _finalists(self, trials: Sequence[Trial], seeds: Sequence[int]) -> Iterator[Finalist]:
+    def _together(self) -> list[Trial]:
+        """The trials of an ensemble; none where the config has one already, or none is better."""
+        plan = self.plan
+        members = plan.default.config.get("members", 1)
+        if isinstance(members, dict) and members["settings"]:
+            return []
+        trials = best_trials(self.state.trials, plan.goal, LIBRARY)
+        values = {trial.number: self._values["search", trial.number].values for trial in trials}
+        judging, datasets = plan.settings.judging, plan.settings.datasets
+        return chosen_together(trials, values, plan.goal, judging.split, self._store, datasets)
+
+    def _ensemble(self, number: int, trials: Sequence[Trial], seeds: Sequence[int]) -> Finalist:
+        """The trials as members of one setting."""
+        draws = [self._values["search", trial.number] for trial in trials]
+        members = self.plan.default.config.get("members", 1)
+        values = values_of_members([draw.values for draw in draws], members)
+        names = ", ".join(str(trial.number) for trial in trials)
+        choice = {**draws[0].choice, "members": f"trials {names}"}
+        setting = self.plan.settings.make(number, choice, values, seeds)
+        return Finalist("ensemble", None, choice, values, setting)
+
+    def _finalists(
+        self, trials: Sequence[Trial], together: Sequence[Trial], seeds: Sequence[int]
+    ) -> Iterator[Finalist]:
         plan = self.plan
         found: list[tuple[Origin, Trial | None]] = [("search", trial) for trial in trials]
         found += [("random", trial) for trial in best_trials(self.state.random, plan.goal, 1)]
@@ -256,6 +281,8 @@ class Search:
             draw = Draw(own) if at is None else self._values[origin, at]
             setting = plan.settings.make(number, draw.choice, draw.values, seeds)
             yield Finalist(origin, at, draw.choice, draw.values, setting)
+        if together:
+            yield self._ensemble(len(found) + 1, together, seeds)
 
     def _test(self, winner: Finalist) -> None:
         """Evaluate the test rows by the winner's runs alone: these are trained again with them."""

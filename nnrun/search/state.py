@@ -10,6 +10,7 @@ from nnrun import __version__
 from nnrun.config.schema.search import Range
 from nnrun.runs.storage.sealed import sealed_json
 from nnrun.runs.storage.store import Store
+from nnrun.search.ensemble import MOST
 from nnrun.search.plan import SearchPlan
 from nnrun.search.settings import Label, Setting, labels_of, parameters_of
 from nnrun.search.trials import Clock, Goal, Pace, Trial
@@ -17,15 +18,15 @@ from nnrun.sweeps.board.best import DAMAGE, FILE, SCHEMA_VERSION
 from nnrun.sweeps.board.means import Summary
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
-Origin = Literal["search", "default", "random"]
+Origin = Literal["search", "default", "random", "ensemble"]
 
 
 @dataclass(frozen=True)
 class Finalist:
     """A setting of the final comparison, with its runs on fresh seeds.
 
-    `origin` is the search, the config's own settings, or the random search beside; `number` that of
-    its trial, None for the config's own settings. `choice` has the value of each dotted key,
+    `origin` is the search, the config's own settings, the random search beside, or an ensemble of
+    trials; `number` that of its trial, if it has one. `choice` has the value of each dotted key,
     `values` what replaces parts of the config.
     """
 
@@ -385,4 +386,6 @@ class Budget:
         compared = [*trials, *best_trials(self.state.random, plan.goal, 1)]
         costs = [self.pace.of_trial(trial, ended) for trial in compared]
         costs.append(self.pace.of(plan.default.variant, ended))
+        if len(trials) > 1:  # an ensemble of these
+            costs.append(max(costs) * max(1.0, MOST / plan.networks))
         return [cost / len(plan.seeds) for cost in costs]

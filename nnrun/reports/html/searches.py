@@ -123,7 +123,12 @@ _MOST_SLICES = 8
 _MOST_LINES = 300
 _LONGEST_CHOICE = 300
 _LONGEST_PROBLEM = 1000
-_ORIGINS = {"search": "trial", "random": "random trial", "default": "the config's own settings"}
+_ORIGINS = {
+    "search": "trial",
+    "random": "random trial",
+    "default": "the config's own settings",
+    "ensemble": "an ensemble of trials",
+}
 
 
 class _Trial(NamedTuple):

@@ -310,6 +310,8 @@ def origin_words(finalist: Mapping[str, Any]) -> str:
     """Which setting of the final comparison this is."""
     if finalist["origin"] == "default":
         return "the config's own settings, which no trial beats"
+    if finalist["origin"] == "ensemble":
+        return f"an ensemble: {choice_line(finalist['choice'])}"
     what = "trial" if finalist["origin"] == "search" else "random trial"
     return f"{what} {finalist['number']}: {choice_line(finalist['choice'])}"
 

@@ -15,14 +15,16 @@ from typing import Any
 import numpy as np
 
 from nnrun.models.load import of_member, of_members, weights_of
+from nnrun.models.model import Model
 from nnrun.models.scores import Metrics
 from nnrun.nn.losses import Weighted
+from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.descriptions import Description
 from nnrun.runs.execution.result import Ending, timing_of
 from nnrun.runs.metrics import metrics_of_splits
-from nnrun.runs.preparation.members import Member
+from nnrun.runs.preparation.members import Member, members_of
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.state import HistoryRow, PreparedSplit, TrainingState
 from nnrun.training.trainer import Progress, Trainer
@@ -173,7 +175,8 @@ class Joining:
             times = self._held_out[judged, np.newaxis].astype(self._sums["validation"].dtype)
             outputs["validation"] = self._sums["validation"][judged] / times
         evaluations = {
-            name: (self._loss(examples[name], given), given) for name, given in outputs.items()
+            name: (loss_of(self.run, examples[name], given), given)
+            for name, given in outputs.items()
         }
         seconds, waiting, iterations = (
             sum(state.values[key] for state in states)
@@ -190,14 +193,6 @@ class Joining:
             members=self._described(examples),
         )
 
-    def _loss(self, part: PreparedSplit, outputs: Array) -> float:
-        loss = self.run.loss
-        assert loss is not None  # networks have one
-        exact = outputs.astype(np.float64)
-        if part.weight is None:
-            return loss.value(exact, part.target)
-        return Weighted(loss).value(exact, part.loss_target.astype(np.float64))
-
     def _described(self, examples: Mapping[str, PreparedSplit]) -> Description:
         """What the members reach alone: of each metric the mean and the standard deviation."""
         config = self.run.config
@@ -209,6 +204,41 @@ class Joining:
             "iterations": [state.values["iteration"] for state in self.states],
             "metrics": {name: _spread([each[name] for each in self._metrics]) for name in examples},
         }
+
+
+def loss_of(run: Prepared, part: PreparedSplit, outputs: Array) -> float:
+    """The loss of outputs that several networks have together."""
+    loss = run.loss
+    assert loss is not None  # networks have one
+    exact = outputs.astype(np.float64)
+    if part.weight is None:
+        return loss.value(exact, part.target)
+    return Weighted(loss).value(exact, part.loss_target.astype(np.float64))
+
+
+def outputs_of_held_out(run: Prepared, model: Model, split: str) -> tuple[PreparedSplit, Array]:
+    """The rows of a split that was held out, and the outputs of a stored run for them.
+
+    If members have validation rows of their own, each row is judged by those that were not trained
+    on it.
+    """
+    if split != "validation" or not run.config.own_validation:
+        part = run.examples[split]
+        return part, model.evaluate(run.split.held_out[split].raw)
+    members = members_of(run)
+    pool = members[0].pool
+    assert pool is not None
+    total = np.zeros((len(pool), *model.network.output_shape))
+    times = np.zeros((len(pool), 1), np.intp)
+    with np.errstate(all="ignore"):
+        for member, network in zip(members, model.networks, strict=True):
+            rows = member.examples["validation"].x
+            for start in range(0, len(rows), step := chunk_rows(network)):
+                places = member.places[1][start : start + step]
+                total[places] += network.predict(rows[start : start + step])
+                times[places] += 1
+    judged = np.flatnonzero(times)
+    return pool.part(judged), total[judged] / times[judged]
 
 
 def _spread(metrics: Sequence[Any]) -> dict[str, dict[str, float | None]]:
