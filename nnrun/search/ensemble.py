@@ -50,6 +50,11 @@ class _Judged:
     part: PreparedSplit
     outputs: Array
 
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What the outputs are: members of one run have the same."""
+        return self.outputs.shape[1:], getattr(self.task, "probabilistic", None)
+
 
 def chosen_together(
     trials: Sequence[Trial],
@@ -75,9 +80,11 @@ def chosen_together(
         if _rest(values[trial.number]) != best:
             continue
         try:
-            library.append((trial, [_judged(run, split, store, datasets) for run in trial.runs]))
+            runs = [_judged(run, split, store, datasets) for run in trial.runs]
         except NnrunError:
             continue  # its model is gone, or not what was written
+        if not library or runs[0].kind == library[0][1][0].kind:
+            library.append((trial, runs))
     metric, chosen = trials[0].runs[0].variant.metric, list[int]()
     kept, reached = list[int](), float("inf")
     while len(chosen) < MOST:

@@ -201,6 +201,8 @@ class Search:
         state, (top, seeds) = self.state, self._budget.final_size()
         trials = best_trials(state.trials, self.plan.goal, top)
         together = self._together() if len(trials) > 1 else []
+        if not self._budget.adds(len(together), trials):
+            together = []
 
         def is_late(complete: int, seconds: float) -> bool:
             if not complete:  # nothing could be tested

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from nnrun import __version__
@@ -251,6 +251,8 @@ class Before:
 
 # The final comparison of full size gets no more than this share of the time from the trials.
 _MOST_RESERVED = 0.4
+# An ensemble takes part if there is time for it on so many seeds.
+_FEWEST_OF_ENSEMBLE = 3
 # Estimates are made anew after this share of the time.
 _LOOK_SHARE = 0.001
 # Runs in hand may take so much more than all of the time.
@@ -267,12 +269,14 @@ class Budget:
         pace: how long runs take.
         before: what earlier calls have come to; trials are over if their final comparison had begun
             by the same limit.
+        networks: of an ensemble that is compared, if one is.
     """
 
     state: SearchState
     clock: Clock
     pace: Pace
     before: Before
+    networks: int = 0
     _looked: dict[float, float] = field(default_factory=dict)
     _overdue: bool = False
     _next_look: float = 0.0
@@ -367,7 +371,15 @@ class Budget:
         plan = self.state.plan
         best = best_trials(self.state.trials, plan.goal, plan.block.top)
         best += best[-1:] * (plan.block.top - len(best))
-        return self._seconds(best, plan.block.fresh_seeds)
+        return replace(self, networks=MOST)._seconds(best, plan.block.fresh_seeds)
+
+    def adds(self, networks: int, trials: Sequence[Trial]) -> bool:
+        """Whether there is time for an ensemble beside these trials, which is added then."""
+        wanted, left = replace(self, networks=networks), self.clock.left
+        seeds = min(_FEWEST_OF_ENSEMBLE, self.state.plan.block.fresh_seeds)
+        fits = left is None or not self._ended() or wanted._seconds(trials, seeds) <= left
+        self.networks = networks if fits else 0
+        return fits
 
     def _best(self) -> Sequence[Trial]:
         return best_trials(self.state.trials, self.state.plan.goal, 1)
@@ -386,6 +398,6 @@ class Budget:
         compared = [*trials, *best_trials(self.state.random, plan.goal, 1)]
         costs = [self.pace.of_trial(trial, ended) for trial in compared]
         costs.append(self.pace.of(plan.default.variant, ended))
-        if len(trials) > 1:  # an ensemble of these
-            costs.append(max(costs) * max(1.0, MOST / plan.networks))
+        if self.networks:
+            costs.append(max(costs) * max(1.0, self.networks / plan.networks))
         return [cost / len(plan.seeds) for cost in costs]
