@@ -1,12 +1,17 @@
-"""How dates are written, by an example and by what a whole column shows."""
+"""Dates: how they are written, and their parts."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from nnrun.data.columns.date_formats import DateEvidence, DateFormat
+from nnrun.data.columns.kinds import CYCLIC, PARTS, PERIODS, date_parts, part_names
+
+# How dates are written, by an example and by what a whole column shows.
 
 BERLIN = timezone(timedelta(hours=1))
 
@@ -111,3 +116,49 @@ def test_times_have_a_range_an_order_and_a_step():
     assert times.times.hours == {0, 1, 3, 4}
     assert times.times.in_order
     assert not evidence(["2024-01-02", "2024-01-01", "2024-01-05"]).times.in_order
+
+
+# Parts of dates, against pandas.
+
+LOCAL_TIMES = pd.date_range("1967-01-01", "2033-01-01", freq="1273h19min7s").to_numpy(
+    "datetime64[us]"
+)
+UTC_TIMES = LOCAL_TIMES - np.timedelta64(90, "m")
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part != "elapsed"])
+def test_a_part_is_what_pandas_says(part):
+    """Each part of a date is what pandas has, of the clock as it is written."""
+    names = {"weekday": "day_of_week", "dayofyear": "day_of_year"}
+    expected = getattr(pd.Series(LOCAL_TIMES).dt, names.get(part, part)).to_numpy(np.float64)
+    assert date_parts(LOCAL_TIMES, UTC_TIMES, [part])[:, 0].tolist() == expected.tolist()
+
+
+def test_elapsed_is_days_since_2000():
+    """The days gone by count from the start of 2000 in UTC, with the part of the day."""
+    expected = (pd.Series(UTC_TIMES) - pd.Timestamp("2000-01-01")) / pd.Timedelta(days=1)
+    assert date_parts(LOCAL_TIMES, UTC_TIMES, ["elapsed"])[:, 0].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("part", PERIODS)
+def test_cyclic_parts_are_positions_on_a_circle(part):
+    """With `cyclic` a periodic part is a sine and a cosine, to 12 decimals."""
+    first, count = PERIODS[part]
+    angles = 2 * np.pi * (date_parts(LOCAL_TIMES, UTC_TIMES, [part]) - first) / count
+    expected = np.hstack([np.sin(angles), np.cos(angles)]).round(12) + 0.0
+    assert date_parts(LOCAL_TIMES, UTC_TIMES, [CYCLIC, part]).tolist() == expected.tolist()
+    assert part_names([CYCLIC, part]) == [f"{part}_sin", f"{part}_cos"]
+
+
+def test_missing_dates_are_nan_in_every_part():
+    """A missing date is NaN in each of its features; other rows stay as they are."""
+    parts = ["year", "hour", "elapsed", CYCLIC]
+    some = LOCAL_TIMES[:4].copy()
+    some[1] = np.datetime64("NaT", "s")
+    found, whole = (
+        date_parts(some, some, parts),
+        date_parts(LOCAL_TIMES[:4], LOCAL_TIMES[:4], parts),
+    )
+    assert np.isnan(found[1]).all()
+    assert found[[0, 2, 3]].tolist() == whole[[0, 2, 3]].tolist()
+    assert part_names(parts) == ["year", "hour_sin", "hour_cos", "elapsed"]

@@ -14,7 +14,7 @@ from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.readers.npz import read_npz
 from nnrun.errors import DataError
-from tests.data.features import load_features
+from tests.data.tables import load_features
 
 
 @pytest.fixture

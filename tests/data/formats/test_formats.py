@@ -25,7 +25,7 @@ from nnrun.data.readers import excel, text_lines
 from nnrun.data.readers import excel as opening
 from nnrun.data.readers import parquet as arrow
 from nnrun.errors import ConfigError, DataError, UsageError
-from tests.data.readers.tables.made import columns
+from tests.data.formats.conftest import columns
 from tests.data.tables import CategorySettings, read_csv
 from tests.lab import invoke_well, refused
 

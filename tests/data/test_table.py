@@ -16,8 +16,7 @@ from nnrun.data.inference.table_rows import table_rows
 from nnrun.data.readers.text_lines import CsvTable
 from nnrun.errors import DataError, NnrunError
 from nnrun.systems import system
-from tests.data.features import load_features
-from tests.data.tables import CategorySettings, read_csv
+from tests.data.tables import CategorySettings, load_features, read_csv
 
 
 def messages(error):

@@ -14,8 +14,7 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.splits import load_dataset, make_split
 from nnrun.data.steps import Impute, Numbers
 from nnrun.errors import DataError
-from tests.data.features import load_features
-from tests.data.tables import CategorySettings, read_csv
+from tests.data.tables import CategorySettings, load_features, read_csv
 
 TABLE = "age,town,price\n1,A,10\n,B,20\n3,,30\nNA,A,40\n8,B,50\n8,A,60\n"
 

@@ -6,12 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from sklearn.model_selection import (
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    TimeSeriesSplit,
-)
+from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold, TimeSeriesSplit
 
 from nnrun.config.schema.dataset import SplitConfig
 from nnrun.data.dataset import Dataset, DatasetProblem

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from sklearn.preprocessing import StandardScaler
 
+from nnrun.data import rows as raw
 from nnrun.data.columns.categories import OneHot
 from nnrun.data.columns.column import Number
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.rows import RawRows
 from nnrun.data.splits import load_dataset, make_split
-from nnrun.data.steps import STEPS, sums_of_squares
+from nnrun.data.steps import STEPS, Numbers, sums_of_squares
 from nnrun.errors import DataError
 
 X = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 10.0]])
@@ -235,3 +237,85 @@ def test_damaged_descriptions_are_refused(stored):
     """A stored run may have been edited by hand."""
     with pytest.raises(DataError, match="stored preprocessing is damaged"):
         Preprocessing.from_dict(stored)
+
+
+# The step `per_channel`: one mean and one deviation for all pixels of a channel.
+
+
+def test_channels_have_mean_zero_and_deviation_one():
+    """Over all rows and pixels of each channel; differences between pixels stay as they are."""
+    rng = np.random.default_rng(0)
+    x = rng.normal([[[1.0]], [[200.0]]], [[[2.0]], [[30.0]]], (50, 2, 4, 3)) + np.arange(3)
+    z = Preprocessing(["per_channel"]).fit(x, x).transform_x(x)
+    np.testing.assert_allclose(z.mean(axis=(0, 2, 3)), 0, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(z.std(axis=(0, 2, 3)), 1, rtol=1e-13)
+    scale = x.std(axis=(0, 2, 3), keepdims=True)
+    np.testing.assert_allclose(np.diff(z) * scale, np.diff(x), rtol=0, atol=1e-10)
+
+
+def test_a_constant_channel_becomes_zero():
+    """It is centred and not divided, also where its mean is rounded."""
+    x = np.random.default_rng(1).random((10, 2, 3, 3))
+    x[:, 0] = 0.1
+    fitted = Preprocessing(["per_channel"]).fit(x, x)
+    np.testing.assert_allclose(fitted.transform_x(x)[:, 0], 0, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(fitted.transform_x(x + 1)[:, 0], 1, rtol=0, atol=1e-15)
+
+
+def test_it_is_stored_and_applied_with_the_same_bits():
+    """A mean and a deviation for each channel, whatever the size of the images."""
+    x = np.random.default_rng(2).random((10, 3, 6, 5))
+    fitted = Preprocessing(["per_channel"]).fit(x, x)
+    (stored,) = fitted.to_dict()["features"]
+    assert [3, 3] == [np.size(stored[key]) for key in ("shift", "scale")]
+    again = Preprocessing.from_dict(fitted.to_dict())
+    assert fitted.transform_x(x).tobytes() == again.transform_x(x).tobytes()
+
+
+# Statistics over blocks of rows against NumPy's on whole arrays.
+
+ROWS = 5003
+
+
+class Chosen:
+    """All features but the last."""
+
+    features = 3
+
+    def __call__(self, x, rows):
+        return x[:, np.arange(x.shape[1]) < 3]
+
+
+def numbers(*shape):
+    """Numbers of very different size, whose sums show every change of order."""
+    rng = np.random.default_rng(0)
+    sizes = (ROWS, *shape)
+    return (rng.normal(size=sizes) * 10.0 ** rng.integers(-6, 6, sizes)).astype(np.float32)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(raw, "_BLOCK", 700)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("shape", [(1,), (2,), (7,), (2, 3, 4)], ids=str)
+def test_statistics_of_blocks_have_numpys_bits(shape):
+    """Means, variances and extremes of rows in an order of their own."""
+    x, order = numbers(*shape), np.random.default_rng(1).permutation(ROWS)[:4001]
+    rows, whole = Numbers(RawRows((x,), order)), np.array(x[order], np.float64)
+    assert whole.mean(axis=0).tolist() == rows.mean().tolist()
+    assert whole.var(axis=0).tolist() == rows.variance(rows.mean()).tolist()
+    low, high = rows.extremes()
+    assert (whole.min(axis=0).tolist(), whole.max(axis=0).tolist()) == (low.tolist(), high.tolist())
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_statistics_of_chosen_features_have_numpys_bits():
+    """Choosing columns changes the order of memory, and so that of NumPy's sums."""
+    x, order = numbers(4), np.random.default_rng(1).permutation(ROWS)
+    rows = Numbers(RawRows((x,), order, Chosen()))
+    whole = np.array(x[order][:, np.arange(4) < 3], np.float64)
+    assert whole.mean(axis=0).tolist() == rows.mean().tolist()
+    assert whole.var(axis=0).tolist() == rows.variance(rows.mean()).tolist()
+    assert whole[:, 2].tolist() == rows.column(2).tolist()

@@ -1,11 +1,20 @@
-"""Rare and unknown categories, whatever features a column becomes."""
+"""Kinds of columns: stored as JSON, categories that are rare or unknown, means of the target."""
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.preprocessing import TargetEncoder
 
 import nnrun
+from nnrun.data.columns.categories import FOLDS, Embedding, OneHot, TargetMean
+from nnrun.data.columns.column import Number, TrainingRows
+from nnrun.data.columns.date_formats import DateFormat
+from nnrun.data.columns.kinds import KINDS, Date, Lag, from_json, to_json
+from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.inference.sources import UnknownCategoryWarning
 from nnrun.data.inference.table_rows import table_rows
@@ -13,8 +22,55 @@ from nnrun.data.rows import RawRows
 from nnrun.data.split_rows import Split, SplitData
 from nnrun.data.splits import check_categories, with_training_categories
 from nnrun.errors import ConfigError
-from tests.data.features import load_features
-from tests.data.tables import CategorySettings, read_csv
+from nnrun.models.code.layers import EMITTERS as SCRIPT_EMITTERS
+from nnrun.models.onnx import COLUMNS as ONNX_EMITTERS
+from tests.data.tables import CategorySettings, load_features, read_csv
+
+# Kinds of columns, and columns as JSON.
+
+EUROS = NumberFormat.from_example("1.234,50 €")
+GERMAN = DateFormat.from_example("31.12.2024")
+COLUMNS = {
+    "number": [Number("age"), Number("age", "median"), Number("price", "", EUROS)],
+    "date": [Date("sold", ("month", "cyclic"), "mean"), Date("sold", ("year",), "", GERMAN, False)],
+    "lag": [
+        Lag("load.lag", "load", (1, 24), "time"),
+        Lag("load.lag", "load", (1,), "time", "site", EUROS, GERMAN),
+    ],
+    "one_hot": [
+        OneHot("town", ("A", "B", "")),
+        OneHot("floor", ("1", "2"), by_value=True, rare=("3",), unknown="ignore"),
+    ],
+    "embedding": [
+        Embedding("shop", ("x", "y"), dimensions=3, unknown="most_frequent", frequent="y")
+    ],
+    "target_mean": [
+        TargetMean("city", ("p",), means=((0.5,), (0.25,))),
+        TargetMean("city", ("p",), classes=("a", "b", "c"), means=((0.1, 0.2, 0.7),) * 2),
+    ],
+}
+
+
+def test_every_kind_is_tried_and_exported():
+    """The tables of emitters and of these tests have the kinds that there are."""
+    assert KINDS.keys() == COLUMNS.keys() == SCRIPT_EMITTERS.keys() == ONNX_EMITTERS.keys()
+
+
+@pytest.mark.parametrize("column", [each for kind in COLUMNS.values() for each in kind])
+def test_columns_survive_json(column):
+    """A stored column is the same column."""
+    assert column == from_json(json.loads(json.dumps(to_json(column))))
+
+
+@pytest.mark.parametrize("column", [each for kind in COLUMNS.values() for each in kind])
+def test_an_example_is_encoded_as_in_training(column):
+    """It has the width of the column, and nothing in it is odd or missing."""
+    x = column.example()[None]
+    assert ((1, column.width), None) == (x.shape, column.odd(x))
+    np.testing.assert_array_equal(x, column.completed(x, str))
+
+
+# Rare and unknown categories, whatever features a column becomes.
 
 # Training rows: a three times, b twice, c once; d is in a held-out row alone.
 TABLE = "k,y\na,1\na,2\na,3\nb,4\nb,5\nc,6\nd,7\nc,8\n"
@@ -155,3 +211,82 @@ def test_a_column_that_is_all_rare_is_one_category(csv):
     assert ("k=(other)",) == data.feature_names
     assert [[1.0]] * 8 == [*split.train.x.tolist(), *split.test.x.tolist()]
     assert (1,) == data.layout.shape
+
+
+# Means of the target in place of categories, fitted within folds.
+
+SEED = 5
+
+
+def data(kind, rows=400, categories=12):
+    """Numbers of categories, and targets that depend on them."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(categories, size=rows)
+    values = np.sin(codes) + rng.normal(size=rows)
+    if kind == "regression":
+        return codes, values[:, None], ()
+    classes = ("no", "yes") if kind == "two" else ("a", "b", "c", "d")
+    return codes, np.digitize(values, [0, 0.5, 1][: len(classes) - 1]), classes
+
+
+def fitted(codes, y, classes, **settings):
+    names = tuple(map(str, range(codes.max() + 1)))
+    column = TargetMean("city", names, unknown="ignore", **settings)
+    return column.fitted(codes, TrainingRows(y, classes, lambda: SEED))
+
+
+@pytest.mark.parametrize("kind", ["regression", "two", "many"])
+def test_scikit_learn_has_the_same_means(kind):
+    """For training rows with the same folds, and for other rows, to 1e-12."""
+    codes, y, classes = data(kind)
+    folds = (StratifiedKFold if classes else KFold)(FOLDS, shuffle=True, random_state=SEED)
+    found = fitted(codes, y, classes)
+    target = "multiclass" if kind == "many" else "binary" if classes else "continuous"
+    encoder = TargetEncoder(target_type=target)
+    x = codes[:, None]
+    out_of_fold = np.empty((len(x), found.column.width))
+    for rest, fold in folds.split(x, y.ravel()):
+        # `fit_transform` of scikit-learn 1.8 takes no folds.
+        out_of_fold[fold] = encoder.fit(x[rest], y[rest].ravel()).transform(x[fold])
+    np.testing.assert_allclose(found.training, out_of_fold, rtol=0, atol=1e-12)
+    expected = encoder.fit(x, y.ravel()).transform(x)
+    np.testing.assert_allclose(found.convert(x.astype(float)), expected, rtol=0, atol=1e-12)
+    assert {"regression": 1, "two": 1, "many": 4}[kind] == found.column.width
+
+
+def test_a_row_does_not_reach_its_own_feature():
+    """A target changed by a thousand moves no feature of its row, but those of others."""
+    codes, y, _ = data("regression")
+    before = fitted(codes, y, ()).training
+    y[7] += 1000
+    after = fitted(codes, y, ()).training
+    assert before[7].tolist() == after[7].tolist()
+    assert np.count_nonzero(before != after) > len(codes) / 2
+
+
+def test_rare_categories_share_a_mean_and_unknown_ones_have_it():
+    """Without rare ones it is the mean of all rows."""
+    codes, y, _ = data("regression")
+    codes[:3] = 12
+    found = fitted(codes, y, (), min_count=4)
+    assert ("12",) == found.column.rare
+    assert found.column.means[-1] == tuple(found.convert(np.array([[12.0]]))[0])
+    plain = fitted(codes, y, ()).column
+    assert plain.means[-1][0] == pytest.approx(y.mean())
+
+
+def test_few_rows_have_fewer_folds():
+    """Three rows have three; a single row the mean of all."""
+    codes = np.array([0, 1, 0])
+    assert (3, 1) == fitted(codes, np.ones((3, 1)), ()).training.shape
+    assert [[1.0]] == fitted(codes[:1], np.ones((1, 1)), ()).training.tolist()
+
+
+def test_a_class_of_few_rows_is_no_hindrance():
+    """Folds are then not stratified."""
+    codes, y, classes = data("many")
+    y[y == 3] = 0
+    y[0] = 3
+    found = fitted(codes, y, classes)
+    assert found.training.shape == (400, 4)
+    assert np.isfinite(found.training).all()

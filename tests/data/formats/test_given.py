@@ -12,7 +12,7 @@ import pytest
 import nnrun
 from nnrun.data.readers.parquet import Frame, is_frame
 from nnrun.errors import ConfigError, NnrunError, UsageError
-from tests.data.readers.tables.made import columns, frames
+from tests.data.formats.conftest import columns, frames
 
 NUMBERS = {
     "name": "numbers",
