@@ -47,7 +47,8 @@ from nnrun.nn import (
     optimizers,
 )
 from nnrun.nn.losses import FUSED
-from tests.architectures import settings, trial
+from tests.architectures import trial
+from tests.architectures import walks as settings
 from tests.architectures.kinds import holds_layers
 from tests.docs.examples import PLACES, read
 from tests.engines.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
@@ -130,7 +131,7 @@ NEEDS = [
         "layer",
         {name for name in LAYERS if name != "activation" and not holds_layers(name)},
         settings.SETTINGS,
-        "SETTINGS in tests/architectures/settings.py, how random networks have it",
+        "SETTINGS in tests/architectures/walks.py, how random networks have it",
     ),
     Need(
         "activation",

@@ -9,13 +9,11 @@ import pytest
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, Flatten, Sequential
 from nnrun.nn.activations import Tanh
 from nnrun.nn.signature import ShapeError
-from tests.architectures import design
-from tests.architectures.coverage import missing, pairs, table
-from tests.architectures.dealing import Decks, at_random
-from tests.architectures.design import SUITES, drawn, suite
+from tests.architectures import coverage as design
+from tests.architectures.coverage import SUITES, drawn, missing, pairs, suite, table
 from tests.architectures.kinds import FORMS, INVALID, START, VECTORS, all_kinds, form_of, is_valid
-from tests.architectures.plan import shape_after
-from tests.architectures.settings import SETTINGS, Place, Space
+from tests.architectures.trial import shape_after
+from tests.architectures.walks import SETTINGS, Decks, Place, Space, at_random
 
 SHAPES = {VECTORS: (6,), "1×1": (6, 1, 1), "1×n": (6, 1, 5), "n×1": (6, 4, 1), "n×m": (6, 4, 5)}
 

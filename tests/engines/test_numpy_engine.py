@@ -5,11 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnrun.engines import numpy_engine
 from nnrun.engines.base import Batches
-from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.nn import SGD, Adam, BatchNorm, CrossEntropy, Dropout, MeanSquared, Network, dense
+from nnrun.engines.numpy_engine import NumpyEngine, evaluate
+from nnrun.nn import (
+    SGD,
+    Adam,
+    BatchNorm,
+    CrossEntropy,
+    Dropout,
+    MeanSquared,
+    Network,
+    conv2d,
+    dense,
+)
+from nnrun.nn.layers import Flatten
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
+from tests.engines.conftest import part
 
 X = np.random.default_rng(0).standard_normal((20, 3))
 TARGET = np.eye(2)[np.random.default_rng(1).integers(2, size=20)]
@@ -87,10 +100,8 @@ def test_the_result_does_not_depend_on_how_iterations_are_cut(cut: int, optimize
     engine(whole, optimizer(**options)).run(batches)
 
     runner = engine(cut_up, optimizer(**options))
-    for part in (slice(0, cut), slice(cut, len(SIZES))):
-        bounds = batches.bounds[part.start : part.stop + 1]
-        rows = batches.rows[bounds[0] : bounds[-1]]
-        runner.run(Batches(rows, bounds - bounds[0], batches.rates[part]))
+    runner.run(part(batches, 0, cut))
+    runner.run(part(batches, cut, len(SIZES)))
 
     np.testing.assert_array_equal(whole.theta, cut_up.theta)
 
@@ -194,3 +205,29 @@ def test_divergence_does_not_warn():
     engine(network).run(batches_of([4] * 400, [1e3] * 400))
 
     assert not np.isfinite(network.theta).all()
+
+
+# Losses over whole splits.
+
+
+def test_chunks_make_no_difference_but_rounding(monkeypatch):
+    """The loss over 100 rows is the mean over rows, in chunks of 7 as in one piece."""
+    rng = np.random.default_rng(0)
+    blocks = [conv2d(2, 3, activation="tanh"), Flatten(), dense(3, "softmax")]
+    network = Network(blocks, CrossEntropy(), (1, 5, 5))
+    network.initialize(rng=rng)
+    target = np.eye(3)[rng.integers(3, size=100)]
+    x = rng.standard_normal((100, 1, 5, 5))
+    loss, outputs = evaluate(network, x, target)
+    expected = -np.mean(np.log(np.sum(network.predict(x) * target, axis=1)))
+    assert loss == pytest.approx(expected, rel=1e-13)
+    monkeypatch.setattr(numpy_engine, "chunk_rows", lambda network: 7)
+    chunked_loss, chunked = evaluate(network, x, target)
+    assert loss == pytest.approx(chunked_loss, rel=1e-13)
+    np.testing.assert_allclose(outputs, chunked, rtol=1e-12)
+
+
+def test_chunks_are_small_for_wide_networks():
+    """A network that holds a million numbers for a row is evaluated row by row."""
+    network = Network([dense(1_000_000)], CrossEntropy(), (4,))
+    assert 1 == numpy_engine.chunk_rows(network)

@@ -19,9 +19,8 @@ from nnrun.engines.tape.engine import TapeEngine
 from nnrun.nn import LAYERS, SGD, Adam, AdamW, MeanSquared, Network, RMSprop
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import CosineRestarts, OneCycle, ReduceOnPlateau
-from tests.architectures.dealing import at_random, choosing
-from tests.architectures.plan import Architecture
-from tests.architectures.walks import draw
+from tests.architectures.trial import Architecture
+from tests.architectures.walks import at_random, choosing, draw
 from tests.nn.examples import NETWORKS
 from tests.nn.torch_twin import TorchTwin
 
