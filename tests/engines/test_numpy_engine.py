@@ -71,9 +71,7 @@ def test_one_update_for_each_batch_at_its_own_rate():
     rates = [0.1, 0.2, 0.05, 1.0, 0.0, 0.3, 0.1, 0.4]
     batches = batches_of(SIZES, rates)
     network = build()
-
     engine(network).run(batches)
-
     expected = by_hand(build(), batches, np.random.default_rng(3))
     np.testing.assert_allclose(network.theta, expected, rtol=0, atol=1e-15)
 
@@ -82,7 +80,6 @@ def test_a_rate_of_zero_changes_nothing():
     """Updates at rate zero leave the very bits of θ; the one that has a rate moves it."""
     network = build()
     start, runner = network.theta.copy(), engine(network)
-
     runner.run(batches_of([2, 3], [0.0, 0.0]))
     np.testing.assert_array_equal(start, network.theta)
     runner.run(batches_of([2, 3], [0.0, 0.1]))
@@ -98,11 +95,9 @@ def test_the_result_does_not_depend_on_how_iterations_are_cut(cut: int, optimize
     whole, cut_up = build(), build()
     batches = batches_of(SIZES, rates.tolist())
     engine(whole, optimizer(**options)).run(batches)
-
     runner = engine(cut_up, optimizer(**options))
     runner.run(part(batches, 0, cut))
     runner.run(part(batches, cut, len(SIZES)))
-
     np.testing.assert_array_equal(whole.theta, cut_up.theta)
 
 
@@ -110,10 +105,8 @@ def test_batches_may_start_anywhere_in_its_rows():
     """Bounds that do not start at zero pick their rows from the middle."""
     batches = batches_of([2, 3, 4])
     later, alone = build(), build()
-
     engine(later).run(Batches(batches.rows, batches.bounds[1:], batches.rates[1:]))
     engine(alone).run(Batches(batches.rows[2:], batches.bounds[1:] - 2, batches.rates[1:]))
-
     np.testing.assert_array_equal(alone.theta, later.theta)
 
 
@@ -122,7 +115,6 @@ def test_single_rows_take_the_same_path_as_gathered_ones(dtype: type, monkeypatc
     """Batches of one row, which are views, give the bits that copied rows give."""
     views, copies = build(dtype), build(dtype)
     batches = batches_of([1] * 12)
-
     engine(views).run(batches)
     runner = engine(copies)
     x, target = runner.x, runner.target
@@ -132,7 +124,6 @@ def test_single_rows_take_the_same_path_as_gathered_ones(dtype: type, monkeypatc
         lambda rows, start, end: (x[rows[start:end]], target[rows[start:end]]),
     )
     runner.run(batches)
-
     assert dtype == views.theta.dtype
     np.testing.assert_array_equal(copies.theta, views.theta)
 
@@ -155,9 +146,7 @@ def test_training_rows_are_not_written_to():
     network = build()
     runner = engine(network)
     before = runner.x.copy(), runner.target.copy()
-
     runner.run(batches_of(SIZES))
-
     np.testing.assert_array_equal(before[0], runner.x)
     np.testing.assert_array_equal(before[1], runner.target)
 
@@ -166,10 +155,8 @@ def test_clipping_scales_long_gradients_to_the_limit():
     """The step of a clipped update has length η · limit and the gradient's direction."""
     network, plain = build(), build()
     start = network.theta.copy()
-
     engine(network, clip_norm=1e-3).run(batches_of([6], [0.5]))
     engine(plain).run(batches_of([6], [0.5]))
-
     step, unclipped = network.theta - start, plain.theta - start
     assert 0.5e-3 == pytest.approx(np.linalg.norm(step), rel=1e-12)
     np.testing.assert_allclose(step / 0.5e-3, unclipped / np.linalg.norm(unclipped), rtol=1e-9)
@@ -178,10 +165,8 @@ def test_clipping_scales_long_gradients_to_the_limit():
 def test_clipping_leaves_short_gradients_alone():
     """A limit that is never reached gives the bits of no limit at all."""
     network, plain = build(), build()
-
     engine(network, clip_norm=1e6).run(batches_of(SIZES))
     engine(plain).run(batches_of(SIZES))
-
     np.testing.assert_array_equal(plain.theta, network.theta)
 
 
@@ -190,9 +175,7 @@ def test_batch_norm_statistics_follow_the_batches():
     network = Network([BatchNorm(momentum=0.5), dense(2)], MeanSquared(), (3,))
     network.initialize(rng=np.random.default_rng(2))
     rows = np.arange(10)
-
     engine(network).run(Batches(rows, np.array([0, 4, 10]), np.array([0.0, 0.0])))
-
     expected = 0.5 * (0.5 * X[:4].mean(axis=0)) + 0.5 * X[4:10].mean(axis=0)
     np.testing.assert_allclose(network.buffers["0.running_mean"], expected, rtol=1e-13)
 
@@ -201,9 +184,7 @@ def test_divergence_does_not_warn():
     """Numbers that grow out of range become infinite or NaN in silence; the loss shows them."""
     network = Network([dense(2)], MeanSquared(), (3,))
     network.initialize(rng=np.random.default_rng(2))
-
     engine(network).run(batches_of([4] * 400, [1e3] * 400))
-
     assert not np.isfinite(network.theta).all()
 
 

@@ -251,11 +251,9 @@ def test_a_weight_of_two_is_the_row_twice(kind: Any, optimizer: Any, loss: str) 
     repeated = weighted_engine(NumpyEngine, loss, x[TWICE], t[TWICE], optimizer(), weighted=False)
     expected, actual = np.empty(UPDATES), np.empty(UPDATES)
     repeated.run(all_rows(len(TWICE)), expected)
-
     weighted = join_weights(t, WEIGHTS / WEIGHTS.mean())
     engine = weighted_engine(kind, loss, x, weighted, optimizer(), weighted=True, losses=True)
     engine.run(all_rows(len(x)), actual)
-
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
     np.testing.assert_allclose(engine.network.theta, repeated.network.theta, rtol=0, atol=1e-12)
     assert repeated.evaluate(x[TWICE], t[TWICE])[0] == pytest.approx(
@@ -273,7 +271,6 @@ def test_single_rows_are_weighted(kind: Any) -> None:
         engine = weighted_engine(kind, "mean_squared", x, target, SGD(), weighted=True)
         engine.run(Batches(np.arange(5), np.arange(6), np.full(5, rate)))
         ends.append(engine.network.theta.copy())
-
     np.testing.assert_allclose(*ends, rtol=0, atol=1e-13)
 
 

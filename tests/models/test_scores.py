@@ -67,11 +67,9 @@ def test_of_classes() -> None:
     rng, task = np.random.default_rng(0), Classification(3, 3, True)
     p, y, w = rng.dirichlet([1, 1, 1], 30), rng.integers(3, size=30), WEIGHTS
     predicted, score = p.argmax(axis=1), score_of(task)
-
     for part in (slice(0, 11), slice(11, 30)):
         score.add(p[part], y[part], w[part])
     found = score.metrics()
-
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         y, predicted, sample_weight=w
     )
@@ -91,11 +89,9 @@ def test_of_values() -> None:
     """Added in two parts, for two outputs."""
     rng, score = np.random.default_rng(0), score_of(PLAIN)
     outputs, y, w = rng.normal(size=(30, 2)), rng.normal(size=(30, 2)), WEIGHTS
-
     for part in (slice(0, 11), slice(11, 30)):
         score.add(outputs[part], y[part], w[part])
     found = score.metrics()
-
     expected = {
         "mse": metrics.mean_squared_error(y, outputs, sample_weight=w),
         "rmse": metrics.root_mean_squared_error(y, outputs, sample_weight=w),

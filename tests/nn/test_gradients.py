@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any, get_type_hints
@@ -114,9 +114,7 @@ def test_every_pair_has_exact_gradients(layer: str, activation: str, loss: str):
     assert found, f"no input that {layer} takes"
     for network in found:
         x = np.random.default_rng(3).standard_normal((ROWS, *network.input_shape))
-
         checks = check_gradients(network, x, targets(loss), rng=np.random.default_rng(4))
-
         assert list(network.parameters) == [check.name for check in checks]
         assert [] == [check for check in checks if not check.passed]
         assert [] == [check for check in checks if check.error > 1e-7]
@@ -146,127 +144,63 @@ def test_the_tolerance_is_what_is_promised():
 NORMAL = Initializer("glorot_normal", scale=2.0)
 
 
-def errors(layer: Layer, shape: tuple[int, ...], *, rows: int = 2, training: bool = True) -> dict:
-    """The layer's errors on rows of this shape, parameters drawn away from zero and one."""
+Case = tuple[Layer, tuple[int, ...], int, bool]  # a layer, the shape of rows, how many, training
+
+
+def residual(depth: int) -> Layer:
+    """Residuals within each other."""
+    layer = Residual([dense(4, "tanh"), BatchNorm(0.0), dense(3, "sigmoid")])
+    for _ in range(depth - 1):
+        layer = Residual([dense(3, "tanh"), layer, Dropout(0.3)])
+    return layer
+
+
+def cases() -> Iterator[tuple[str, Case]]:
+    """Kernels that are odd, even and flat, strides with leftovers, any padding; windows that
+    overlap, leave gaps or leave pixels over; both modes; vectors and images; layers within layers.
+    """
+    kernels, strides = (1, 2, 3, (1, 3), (4, 1), (2, 3)), (1, 2, 3, (1, 2), (3, 1))
+    for kernel, stride, padding in product(kernels, strides, ("valid", "same", 0, 1, 2)):
+        layer = Convolution(2, kernel, stride, padding, NORMAL)
+        yield f"convolution {kernel} {stride} {padding}", (layer, (2, 4, 5), 1, True)
+    for inputs, channels in ((1, 1), (1, 3), (3, 1), (3, 2), (2, 2)):
+        layer = Convolution(channels, 2, 1, 1, NORMAL)
+        yield f"convolution {inputs} to {channels}", (layer, (inputs, 3, 2), 3, True)
+    sizes = (1, 2, 3, (1, 2), (3, 1))
+    for pool, size, stride in product((MaxPool2d, AvgPool2d), sizes, (None, 1, 2, 3, (1, 3))):
+        yield f"{pool.type} {size} {stride}", (pool(size, stride), (2, 5, 4), 2, True)
+    for shape, training in product(((4,), (3, 2, 3)), (True, False)):
+        yield f"batch_norm {shape} {training}", (BatchNorm(momentum=0.0), shape, 4, training)
+    for rows in (2, 3, 7):  # each of which moves the mean a lot
+        yield f"batch_norm of {rows}", (BatchNorm(epsilon=1e-2), (2,), rows, True)
+    for shape, rate in product(((6,), (2, 3, 2)), (0.0, 0.2, 0.5, 0.9)):
+        yield f"dropout {shape} {rate}", (Dropout(rate), shape, 3, True)
+    for shape, per in product(((3,), (2, 2, 3)), ("position", "channel")):
+        yield f"bias {shape} {per}", (Bias(per), shape, 3, True)
+    for units in (1, 3, 4):
+        yield f"matmul {units}", (MatMul(units, NORMAL), (3,), 4, True)
+    yield "flatten", (Flatten(), (2, 3, 2), 2, True)
+    for depth, training in product((1, 2, 3), (True, False)):
+        yield f"residual {depth} {training}", (residual(depth), (3,), 4, training)
+    for name, layers in {
+        "convolutions": [conv2d(3, 3, padding="same", activation="tanh"), conv2d(2, 1)],
+        "no parameters": [activation("tanh"), activation("linear")],
+        "nothing but a bias": [Bias("channel")],
+    }.items():
+        yield f"residual of {name}", (Residual(layers), (2, 3, 4), 2, True)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in cases()])
+def test_layers_alone(case: Case):
+    """dL/dx and the gradients of parameters, which are drawn away from zero and one, are exact."""
+    layer, shape, rows, training = case
     layer.connect(shape)
     for _, part in Sequential([layer]).named_layers():
         part.initialize(rng=np.random.default_rng(0))
     for parameter in parameters_of(layer).values():
         parameter.value += 0.3 * np.random.default_rng(5).standard_normal(parameter.shape)
-    return worst_errors(layer, spaced((rows, *shape)), training=training)
-
-
-def too_large(found: dict[str, float]) -> dict[str, float]:
-    """The errors beyond the tolerance."""
-    return {name: error for name, error in found.items() if not error <= TOLERANCE}
-
-
-@pytest.mark.parametrize("padding", ["valid", "same", 0, 1, 2])
-@pytest.mark.parametrize("stride", [1, 2, 3, (1, 2), (3, 1)])
-@pytest.mark.parametrize("kernel", [1, 2, 3, (1, 3), (4, 1), (2, 3)])
-def test_convolution(kernel: int, stride: int, padding: str | int):
-    """dw and dx are exact for odd, even and flat kernels, strides with leftovers, any padding."""
-    found = errors(Convolution(2, kernel, stride, padding, NORMAL), (2, 4, 5), rows=1)
-
-    assert {"dx", "weight"} == set(found)
-    assert {} == too_large(found)
-
-
-@pytest.mark.parametrize(("inputs", "channels"), [(1, 1), (1, 3), (3, 1), (3, 2), (2, 2)])
-def test_convolution_of_many_channels(inputs: int, channels: int):
-    """dw and dx are exact whatever the channels in and out, over several rows."""
-    assert {} == too_large(errors(Convolution(channels, 2, 1, 1, NORMAL), (inputs, 3, 2), rows=3))
-
-
-@pytest.mark.parametrize("pool", [MaxPool2d, AvgPool2d])
-@pytest.mark.parametrize("stride", [None, 1, 2, 3, (1, 3)])
-@pytest.mark.parametrize("size", [1, 2, 3, (1, 2), (3, 1)])
-def test_pooling(pool: type[Layer], size: int, stride: int):
-    """dx is exact for windows that overlap, that leave gaps, and that leave pixels over."""
-    assert {} == too_large(errors(pool(size, stride), (2, 5, 4)))
-
-
-@pytest.mark.parametrize("shape", [(4,), (3, 2, 3)])
-@pytest.mark.parametrize("training", [True, False])
-def test_batch_norm(training: bool, shape: tuple[int, ...]):
-    """dx, dγ and dβ are exact in both modes, on vectors and on images."""
-    layer = BatchNorm(momentum=0.0)
-    found = errors(layer, shape, rows=4, training=training)
-
-    assert {"dx", "weight", "bias"} == set(found)
-    assert {} == too_large(found)
-
-
-@pytest.mark.parametrize("rows", [2, 3, 7])
-def test_batch_norm_with_few_rows(rows: int):
-    """dx is exact from two rows on, where each row moves the mean a lot."""
-    assert {} == too_large(errors(BatchNorm(epsilon=1e-2), (2,), rows=rows))
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.9])
-@pytest.mark.parametrize("shape", [(6,), (2, 3, 2)])
-def test_dropout(shape: tuple[int, ...], rate: float):
-    """dx is exact for the mask that was drawn."""
-    assert {} == too_large(errors(Dropout(rate), shape, rows=3))
-
-
-@pytest.mark.parametrize("shape", [(3,), (2, 2, 3)])
-@pytest.mark.parametrize("per", ["position", "channel"])
-def test_bias(per: str, shape: tuple[int, ...]):
-    """db and dx are exact on vectors and images, per position and per channel."""
-    found = errors(Bias(per), shape, rows=3)
-
-    assert {"dx", "bias"} == set(found)
-    assert {} == too_large(found)
-
-
-@pytest.mark.parametrize("units", [1, 3, 4])
-def test_matmul(units: int):
-    """dw and dx are exact, square or not."""
-    found = errors(MatMul(units, NORMAL), (3,), rows=4)
-
-    assert {"dx", "weight"} == set(found)
-    assert {} == too_large(found)
-
-
-def test_flatten():
-    """dx has every number back at its pixel."""
-    assert {} == too_large(errors(Flatten(), (2, 3, 2)))
-
-
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_residual(depth: int, training: bool):
-    """dx and the gradients of the layers inside are exact, however deep residuals stand."""
-    layer = Residual([dense(4, "tanh"), BatchNorm(0.0), dense(3, "sigmoid")])
-    for _ in range(depth - 1):
-        layer = Residual([dense(3, "tanh"), layer, Dropout(0.3)])
-    found = errors(layer, (3,), rows=4, training=training)
-
-    inside = "1." * (depth - 1)
-    names = {"dx", f"{inside}0.weight", f"{inside}1.bias", f"{inside}2.weight"}
-    assert names <= set(found)
-    assert 1 + 6 + 2 * (depth - 1) == len(found)
-    assert {} == too_large(found)
-
-
-@pytest.mark.parametrize("layers", ["convolutions", "no parameters", "nothing but a bias"])
-def test_residual_on_images(layers: str):
-    """dx is exact where layers inside hand dy on as it is, and where none learns."""
-    made = {
-        "convolutions": [conv2d(3, 3, padding="same", activation="tanh"), conv2d(2, 1)],
-        "no parameters": [activation("tanh"), activation("linear")],
-        "nothing but a bias": [Bias("channel")],
-    }
-    assert {} == too_large(errors(Residual(made[layers]), (2, 3, 4)))
-
-
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-@pytest.mark.parametrize("shape", [(5,), (2, 2, 3)])
-def test_activations(name: str, shape: tuple[int, ...]):
-    """dx is exact, on vectors and on images (softmax: on vectors)."""
-    shape = (5,) if name == "softmax" else shape
-    assert {} == too_large(errors(ACTIVATIONS[name](), shape, rows=3))
+    found = worst_errors(layer, spaced((rows, *shape)), training=training)
+    assert {} == {name: error for name, error in found.items() if not error <= TOLERANCE}
 
 
 def test_backward_adds_nothing_up_between_calls():
@@ -316,9 +250,7 @@ def corrupt(network: Network, change: Callable[[Array], None], monkeypatch) -> N
 def test_every_entry_of_every_parameter_is_compared():
     """A smooth network has nothing to skip, and both numbers of the worst entry are shown."""
     network = build(dense(4, "tanh"), dense(2))
-
     checks = check(network)
-
     assert {"0.weight": 12, "0.bias": 4, "1.weight": 8, "1.bias": 2} == {
         name: result.entries for name, result in checks.items()
     }
@@ -334,9 +266,7 @@ def test_the_network_is_as_it_was_afterwards():
     network.training_loss(X, TARGET, np.random.default_rng(0))
     theta = network.theta.copy()
     buffers = {name: array.copy() for name, array in network.buffers.items()}
-
     check(network)
-
     np.testing.assert_array_equal(theta, network.theta)
     for name, array in buffers.items():
         np.testing.assert_array_equal(array, network.buffers[name])
@@ -354,7 +284,6 @@ def test_a_relative_error_beyond_the_tolerance_fails(error: float, monkeypatch):
 
     corrupt(network, change, monkeypatch)
     checks = check(network)
-
     assert ["0.weight"] == [name for name, result in checks.items() if not result.passed]
     assert abs(error) == pytest.approx(checks["0.weight"].error, rel=0.5)
 
@@ -365,10 +294,8 @@ def test_gradients_far_smaller_than_the_loss_are_compared_closely(monkeypatch):
     network.backpropagate(X, TARGET + 300, np.random.default_rng(0))
     gradient = np.abs(network.gradient).max()
     assert 0.002 < gradient / network.evaluate(X, TARGET + 300)[0] < 0.01
-
     corrupt(network, lambda gradient: np.multiply(gradient, 1 + 1e-6, out=gradient), monkeypatch)
     checks = check_gradients(network, X, TARGET + 300, rng=np.random.default_rng(3))
-
     assert [False, False] == [result.passed for result in checks]
 
 
@@ -382,7 +309,6 @@ def test_a_gradient_that_is_no_number_fails(entry: int, value: float, monkeypatc
         gradient[entry] = value
 
     corrupt(network, change, monkeypatch)
-
     assert ["0.weight"] == [name for name, result in check(network).items() if not result.passed]
 
 
@@ -396,7 +322,6 @@ def test_a_wrong_entry_that_was_not_picked_shows_along_the_directions(monkeypatc
 
     corrupt(network, change, monkeypatch)
     checks = check(network, most=4, directions=4)
-
     assert not checks["0.weight"].passed
     assert checks["1.bias"].passed
 
@@ -417,7 +342,6 @@ def test_a_kink_within_reach_is_skipped_and_not_called_an_error():
 
     network = build(dense(2, bias=False), loss=NearAKink())
     result = check(network)["0.weight"]
-
     # Of the six weights, three move the first output.
     assert (3, 3) == (result.compared, result.skipped)
     assert result.passed
@@ -447,12 +371,10 @@ def wrong_parameters(bug: Bug) -> list[str]:
 def test_a_planted_bug_is_caught(bug: Bug, monkeypatch: pytest.MonkeyPatch):
     """With the bug some parameter's check fails, or an array does not even fit its place."""
     bug.plant(monkeypatch)
-
     try:
         wrong = wrong_parameters(bug)
     except ValueError:
         wrong = ["shapes"]
-
     assert wrong
 
 
@@ -471,6 +393,5 @@ def test_there_are_enough_bugs():
 def test_planting_refuses_a_text_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
     """A bug whose text has gone from the source is an error, not a bug that is never planted."""
     gone = replace(BUGS[0], name="gone", old="no such text")
-
     with pytest.raises(ValueError, match="gone: not exactly once"):
         gone.plant(monkeypatch)

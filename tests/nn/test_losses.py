@@ -41,6 +41,8 @@ from tests.nn.torch_twin import LOSSES as TORCH_LOSSES
 # Losses: values and gradients by hand, at certainty, and fused with the last activation.
 
 Y = np.array([[1.0, 2.0], [3.0, 4.0]])
+ROWS, OUTPUTS = 9, 3
+WEIGHTS = np.array([2.0, 0, 1, 1, 3, 0.5, 1, 2, 1])
 T = np.array([[0.0, 4.0], [3.0, 1.0]])  # the errors are 1, -2, 0 and 3
 
 
@@ -67,9 +69,7 @@ def test_pinball_is_that_of_scikit_learn(quantile: float):
     """The mean over rows and outputs is `mean_pinball_loss`, which takes the quantile as alpha."""
     rng = np.random.default_rng(0)
     y, t = rng.standard_normal((2, 50, 3))
-
     expected = mean_pinball_loss(t, y, alpha=quantile)
-
     assert expected == pytest.approx(Pinball(quantile).value(y, t), rel=1e-14)
 
 
@@ -77,7 +77,6 @@ def test_cross_entropy_is_a_mean_over_rows():
     """-log p of the class that is: log 2 and log 4; the gradient is -1 / p / rows there."""
     p = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
     t = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-
     assert (log(2) + log(4)) / 2 == pytest.approx(CrossEntropy().value(p, t), rel=1e-15)
     assert [[-1, 0, 0], [0, 0, -2]] == CrossEntropy().gradient(p, t).tolist()
 
@@ -85,7 +84,6 @@ def test_cross_entropy_is_a_mean_over_rows():
 def test_binary_cross_entropy_adds_its_outputs():
     """Two questions in a row add up: log 2 for the first, log 4/3 for the second."""
     p, t = np.array([[0.5, 0.25]]), np.array([[1.0, 0.0]])
-
     assert log(2) + log(4 / 3) == pytest.approx(BinaryCrossEntropy().value(p, t), rel=1e-15)
     np.testing.assert_allclose(BinaryCrossEntropy().gradient(p, t), [[-2, 4 / 3]], rtol=1e-15)
 
@@ -93,7 +91,6 @@ def test_binary_cross_entropy_adds_its_outputs():
 def test_cross_entropy_of_certainty():
     """p = 0 for a class that is not costs nothing; for the class that is it costs infinity."""
     right, wrong = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
-
     assert 0 == CrossEntropy().value(right, right)
     assert [[-1, 0]] == CrossEntropy().gradient(right, right).tolist()
     assert inf == CrossEntropy().value(wrong, right)
@@ -103,7 +100,6 @@ def test_cross_entropy_of_certainty():
 def test_binary_cross_entropy_of_certainty():
     """Being certain and right costs nothing with slopes 1 / (1 - p) and -1 / p; wrong, infinity."""
     p, t = np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]])
-
     assert 0 == BinaryCrossEntropy().value(p, t)
     assert [[1, -1]] == BinaryCrossEntropy().gradient(p, t).tolist()
     assert inf == BinaryCrossEntropy().value(p, 1 - t)
@@ -113,7 +109,6 @@ def test_binary_cross_entropy_of_certainty():
 def test_fused_losses_stay_finite_for_logits_of_ten_thousand():
     """Being wrong by 20,000 in logits costs 20,000, with a gradient of one, and no warning."""
     z, t = np.array([[1e4, -1e4]]), np.array([[0.0, 1.0]])
-
     assert 2e4 == SoftmaxCrossEntropy().value(z, t)
     assert [[1, -1]] == SoftmaxCrossEntropy().gradient(z, t).tolist()
     assert 0 == SoftmaxCrossEntropy().value(z, 1 - t)
@@ -135,44 +130,37 @@ def targets(loss: str, shape: tuple[int, int], rng: np.random.Generator) -> Arra
     return rng.standard_normal(shape)
 
 
-@pytest.mark.parametrize(("activation", "loss"), sorted(FUSED))
-def test_fused_losses_equal_their_two_steps(activation: str, loss: str):
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("activation", "name"), sorted(FUSED))
+def test_fused_losses_equal_their_two_steps(activation: str, name: str, weighted: bool):
     """From moderate logits, activation then loss gives the same value and the same gradient."""
     rng = np.random.default_rng(0)
-    z, t = rng.standard_normal((5, 3)), targets(loss, (5, 3), rng)
-    first, second, fused = ACTIVATIONS[activation](), LOSSES[loss](), FUSED[activation, loss]()
-
+    z, t = rng.standard_normal((ROWS, OUTPUTS)), targets(name, (ROWS, OUTPUTS), rng)
+    first, second, fused = ACTIVATIONS[activation](), LOSSES[name](), FUSED[activation, name]()
+    if weighted:
+        t, second, fused = join_weights(t, WEIGHTS), Weighted(second), Weighted(fused)
     y = first.forward(z)
     expected = first.backward(second.gradient(y, t))
-
     assert second.value(y, t) == pytest.approx(fused.value(z, t), rel=1e-14)
-    np.testing.assert_allclose(fused.gradient(z, t), expected, rtol=1e-13, atol=1e-16)
+    np.testing.assert_allclose(fused.gradient(z, t), expected, rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("rows", [1, 4])
-@pytest.mark.parametrize("name", sorted(LOSSES))
-def test_every_loss_agrees_with_its_own_gradient(name: str, rows: int):
-    """The gradient is that of the very number reported, whatever the rows and outputs."""
+@pytest.mark.parametrize("kind", ["plain", "weighted"])
+@pytest.mark.parametrize("name", [*sorted(LOSSES), *sorted(FUSED)], ids=str)
+def test_every_loss_agrees_with_its_own_gradient(name: str | tuple[str, str], kind: str, rows: int):
+    """The gradient is that of the very number reported, whatever the rows and outputs; of logits
+    where a loss is fused with its activation.
+    """
     rng = np.random.default_rng(rows)
-    y, t = rng.uniform(0.1, 0.9, (rows, 3)), targets(name, (rows, 3), rng)
-    loss = LOSSES[name]()
-
-    expected = differences(lambda: loss.value(y, t), y, h=1e-4)
-
+    plain = isinstance(name, str)
+    y = rng.uniform(0.1, 0.9, (rows, 3)) if plain else 3 * rng.standard_normal((rows, 3))
+    t = targets(name if plain else name[1], (rows, 3), rng)
+    loss = LOSSES[name]() if plain else FUSED[name]()
+    if kind == "weighted":
+        loss, t = Weighted(loss), join_weights(t, WEIGHTS[:rows])
+    expected = differences(lambda: loss.value(y, t), y, h=1e-4 if plain else 1e-3)
     np.testing.assert_allclose(loss.gradient(y, t), expected, rtol=1e-7, atol=1e-10)
-
-
-@pytest.mark.parametrize("rows", [1, 4])
-@pytest.mark.parametrize(("activation", "name"), sorted(FUSED))
-def test_every_fused_loss_agrees_with_its_own_gradient(activation: str, name: str, rows: int):
-    """The gradient to the logits is that of the very number reported."""
-    rng = np.random.default_rng(rows)
-    z, t = 3 * rng.standard_normal((rows, 3)), targets(name, (rows, 3), rng)
-    loss = FUSED[activation, name]()
-
-    expected = differences(lambda: loss.value(z, t), z)
-
-    np.testing.assert_allclose(loss.gradient(z, t), expected, rtol=1e-7, atol=1e-10)
 
 
 @pytest.mark.parametrize("loss", [BinaryCrossEntropy(), CrossEntropy()], ids=lambda loss: loss.type)
@@ -180,9 +168,7 @@ def test_cross_entropies_take_soft_targets(loss: Loss):
     """Targets that are shares and not certainties have exact gradients too."""
     rng = np.random.default_rng(0)
     y, t = rng.uniform(0.1, 0.9, (3, 2)), rng.dirichlet([1.0, 1.0], 3)
-
     expected = differences(lambda: loss.value(y, t), y, h=1e-4)
-
     np.testing.assert_allclose(loss.gradient(y, t), expected, rtol=1e-7)
 
 
@@ -192,17 +178,12 @@ def test_losses_keep_single_precision(name: str):
     rng = np.random.default_rng(0)
     y, t = rng.uniform(0.1, 0.9, (4, 3)), targets(name, (4, 3), rng)
     loss = LOSSES[name]()
-
     gradient = loss.gradient(y.astype(np.float32), t.astype(np.float32))
-
     assert np.float32 == gradient.dtype
     np.testing.assert_allclose(gradient, loss.gradient(y, t), rtol=1e-5, atol=1e-7)
 
 
 # Losses of rows with weights: by hand, against repeated rows, and against PyTorch.
-
-ROWS, OUTPUTS = 9, 3
-WEIGHTS = np.array([2.0, 0, 1, 1, 3, 0.5, 1, 2, 1])
 
 
 def predictions(loss: str, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -217,7 +198,6 @@ def test_a_weighted_mean_by_hand():
     """Errors of 1 and 3 with weights of 1.5 and 0.5: (1.5 · 1 + 0.5 · 9) / 2, and its slopes."""
     y, t = np.array([[1.0], [3.0]]), join_weights(np.zeros((2, 1)), np.array([1.5, 0.5]))
     loss = Weighted(MeanSquared())
-
     assert 3.0 == loss.value(y, t)
     assert [[1.5], [1.5]] == loss.gradient(y, t).tolist()
 
@@ -226,7 +206,6 @@ def test_a_row_without_weight_adds_nothing_even_if_its_loss_is_infinite():
     """Being certain and wrong costs infinity, but not in a row that does not count."""
     p, t = np.array([[0.0, 1.0], [0.5, 0.5]]), np.array([[1.0, 0.0], [1.0, 0.0]])
     loss = Weighted(CrossEntropy())
-
     counted = join_weights(t, np.array([0.0, 2.0]))
     assert log(2) == pytest.approx(loss.value(p, counted), rel=1e-15)
     assert [[0, 0], [-2, 0]] == loss.gradient(p, counted).tolist()
@@ -238,20 +217,8 @@ def test_rows_are_the_losses_of_rows_alone(name: str):
     """Each loss computes all rows together as one after the other."""
     loss, (y, t) = LOSSES[name](), predictions(name, np.random.default_rng(0))
     alone = [loss.value(y[i : i + 1], t[i : i + 1]) for i in range(ROWS)]
-
     np.testing.assert_allclose(loss.rows(y, t), alone, rtol=1e-14)
     np.testing.assert_allclose(Loss.rows(loss, y, t), alone, rtol=1e-15)
-
-
-@pytest.mark.parametrize("name", sorted(LOSSES))
-def test_a_weighted_loss_agrees_with_its_own_gradient(name: str):
-    """The gradient is that of the very number reported."""
-    loss, (y, t) = Weighted(LOSSES[name]()), predictions(name, np.random.default_rng(1))
-    t = join_weights(t, WEIGHTS)
-
-    expected = differences(lambda: loss.value(y, t), y, h=1e-5)
-
-    np.testing.assert_allclose(loss.gradient(y, t), expected, rtol=1e-6, atol=1e-9)
 
 
 def network(loss: str, *, weighted: bool) -> Network:
@@ -279,52 +246,25 @@ def torch_gradient(own: Network, x: Array, row_losses: object) -> tuple[float, A
     return loss.item(), np.concatenate([w.grad.numpy().ravel() for w in weights])
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("name", [*sorted(LOSSES), "by class"])
 def test_gradients_are_those_of_pytorch(name: str):
-    """With weights whose mean is 1, loss and gradient are PyTorch's Σ w l / Σ w to 1e-10."""
-    rng = np.random.default_rng(4)
-    x, (_, t) = rng.standard_normal((ROWS, 4)), predictions(name, rng)
-    own, w = network(name, weighted=True), torch.tensor(WEIGHTS)
-
-    loss = own.loss_and_gradient(x, join_weights(t, WEIGHTS / WEIGHTS.mean()), rng)
-    expected, gradient = torch_gradient(
-        own, x, lambda z: (w * torch_rows(name, z, torch.tensor(t))).sum() / w.sum()
-    )
-
-    assert expected == pytest.approx(loss, rel=1e-10)
+    """With weights whose mean is 1, loss and gradient are PyTorch's Σ w l / Σ w to 1e-10; rows with
+    the weight of their class give those of CrossEntropyLoss(weight=…).
+    """
+    rng, by_class = np.random.default_rng(4), np.array([1.0, 20.0, 0.3])
+    loss = "cross_entropy" if name == "by class" else name
+    x, (_, t) = rng.standard_normal((ROWS, 4)), predictions(loss, rng)
+    weights = by_class[t.argmax(axis=1)] if name == "by class" else WEIGHTS
+    own, w = network(loss, weighted=True), torch.tensor(weights)
+    found = own.loss_and_gradient(x, join_weights(t, weights / weights.mean()), rng)
+    if name == "by class":
+        criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor(by_class))
+        rows = lambda z: criterion(z, torch.tensor(t.argmax(axis=1)))  # noqa: E731
+    else:
+        rows = lambda z: (w * torch_rows(name, z, torch.tensor(t))).sum() / w.sum()  # noqa: E731
+    expected, gradient = torch_gradient(own, x, rows)
+    assert expected == pytest.approx(found, rel=1e-10)
     np.testing.assert_allclose(own.gradient, gradient, rtol=1e-10, atol=1e-14)
-
-
-def test_class_weights_are_those_of_pytorchs_cross_entropy():
-    """Rows with the weight of their class give the gradient of CrossEntropyLoss(weight=…)."""
-    rng = np.random.default_rng(5)
-    x, (_, t) = rng.standard_normal((ROWS, 4)), predictions("cross_entropy", rng)
-    by_class = np.array([1.0, 20.0, 0.3])
-    w, own = by_class[t.argmax(axis=1)], network("cross_entropy", weighted=True)
-
-    loss = own.loss_and_gradient(x, join_weights(t, w / w.mean()), rng)
-    criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor(by_class))
-    expected, gradient = torch_gradient(
-        own, x, lambda z: criterion(z, torch.tensor(t.argmax(axis=1)))
-    )
-
-    assert expected == pytest.approx(loss, rel=1e-10)
-    np.testing.assert_allclose(own.gradient, gradient, rtol=1e-10, atol=1e-14)
-
-
-@pytest.mark.parametrize(("activation", "name"), sorted(FUSED))
-def test_fused_losses_have_weights_too(activation: str, name: str):
-    """From logits, the weighted loss is that of activation and loss in two steps."""
-    rng = np.random.default_rng(6)
-    z, t = rng.standard_normal((ROWS, OUTPUTS)), targets(name, (ROWS, OUTPUTS), rng)
-    t, fused = join_weights(t, WEIGHTS), Weighted(FUSED[activation, name]())
-    first, second = ACTIVATIONS[activation](), Weighted(LOSSES[name]())
-
-    y = first.forward(z)
-
-    assert second.value(y, t) == pytest.approx(fused.value(z, t), rel=1e-14)
-    expected = first.backward(second.gradient(y, t))
-    np.testing.assert_allclose(fused.gradient(z, t), expected, rtol=1e-12, atol=1e-16)
 
 
 # What large weights cost, and the gradient of that.

@@ -519,7 +519,6 @@ def test_a_weight_of_two_is_the_row_twice(engine: str, alpha: float, tumours) ->
     ):
         weighted = kind(**settings).fit(rows, y, sample_weight=WEIGHTS)
         repeated = kind(**settings).fit(np.repeat(rows, WEIGHTS, axis=0), np.repeat(y, WEIGHTS))
-
         np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-12)
         np.testing.assert_allclose(
             weighted.network_.theta, repeated.network_.theta, rtol=0, atol=1e-12
@@ -536,7 +535,6 @@ def test_class_weight_is_the_sample_weight_of_its_rows(class_weight, tumours) ->
             continue  # scikit-learn's own estimators count rows, and not their weights
         factors = compute_sample_weight(class_weight, y) * (1 if given is None else given)
         by_row = NetworkClassifier((5,), **FULL).fit(x, y, sample_weight=factors)
-
         found = by_class.fit(x, y, sample_weight=given).network_.theta
         np.testing.assert_allclose(found, by_row.network_.theta, rtol=0, atol=1e-12)
 
@@ -569,7 +567,6 @@ def test_a_run_gives_its_class_weights_to_the_estimator(tmp_path: Path, tumours)
         results=tmp_path,
     )
     estimator = NetworkClassifier.from_run(run.path)
-
     assert {"setosa": 2.0, "virginica": 0.5} == estimator.class_weight
     x, y = tumours
     labels = np.where(y == "benign", "setosa", "virginica")
