@@ -47,8 +47,7 @@ from nnrun.nn import (
     optimizers,
 )
 from nnrun.nn.losses import FUSED
-from tests.architectures import trial
-from tests.architectures import walks as settings
+from tests.architectures import trial, walks
 from tests.architectures.kinds import holds_layers
 from tests.docs.examples import PLACES, read
 from tests.engines.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
@@ -130,7 +129,7 @@ NEEDS = [
     Need(
         "layer",
         {name for name in LAYERS if name != "activation" and not holds_layers(name)},
-        settings.SETTINGS,
+        walks.SETTINGS,
         "SETTINGS in tests/architectures/walks.py, how random networks have it",
     ),
     Need(

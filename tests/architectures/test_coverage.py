@@ -9,7 +9,7 @@ import pytest
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, Flatten, Sequential
 from nnrun.nn.activations import Tanh
 from nnrun.nn.signature import ShapeError
-from tests.architectures import coverage as design
+from tests.architectures import coverage
 from tests.architectures.coverage import SUITES, drawn, missing, pairs, suite, table
 from tests.architectures.kinds import FORMS, INVALID, START, VECTORS, all_kinds, form_of, is_valid
 from tests.architectures.trial import shape_after
@@ -87,7 +87,7 @@ def test_a_new_layer_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the first networks leave out, further ones have, a new layer's pairs among it."""
     monkeypatch.setitem(LAYERS, "mixing", Mixing)
     monkeypatch.setitem(SETTINGS, "mixing", lambda place: (Mixing, {}))
-    monkeypatch.setattr(design, "SUITE", 100)
+    monkeypatch.setattr(coverage, "SUITE", 100)
     first = list(islice(drawn(0), 100))
     assert {"pairs", "units", "channels out of them"} <= missing(first).keys()
     trials = suite.__wrapped__(0)

@@ -320,7 +320,7 @@ def test_a_bias_is_weights_of_an_input_that_is_one(compiled: Any, dtype: str, un
 def test_bits_are_the_same_on_other_processors(
     compiled: Any, dtype: str, cpu: str, register: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Machine code for half as many registers of half the size agrees; zeros are skipped, or not."""
+    """Machine code for half as many registers of half the size agrees, zeros skipped or not."""
     if register > machine.register():
         cpu, register = "haswell", 32  # what this processor can run
     monkeypatch.setattr(machine, "processor", lambda: machine.Processor(cpu))
