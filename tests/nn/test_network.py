@@ -313,6 +313,7 @@ MADE: dict[str, Callable[..., Network]] = {
 @pytest.mark.parametrize("name", MADE)
 def test_single_precision_goes_all_the_way(name: str):
     """All arrays of a float32 network are float32: parameters, gradients, buffers, outputs."""
+    network = MADE[name](dtype=np.float32)
     x = np.random.default_rng(0).standard_normal((4, *network.input_shape)).astype(np.float32)
     network.backpropagate(x, np.zeros((4, 2), np.float32), np.random.default_rng(0))
     inside = [p.grad for p in network.parameters.values()]

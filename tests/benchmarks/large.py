@@ -2,7 +2,7 @@
 
 The array is 80 MB in float32, with the targets 84 MB. Readers of CSV files read the same file, and
 no more: nnrun's, those of pandas, polars and pyarrow.
-`python -m tests.benchmarks.whole_processes.large 100000` takes another number of rows.
+`python -m tests.benchmarks.large 100000` takes another number of rows.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from subprocess import run
 
 import numpy as np
 
-from tests.benchmarks.tables.grid import grid
-from tests.benchmarks.whole_processes.folders import Taken, in_temporary_folder, nnrun
+from tests.benchmarks.folders import Taken, in_temporary_folder, nnrun
+from tests.benchmarks.tables import grid
 
 ID = "S7"
 ROWS, COLUMNS = 1_000_000, 20

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.long_run.session`: work as in a notebook, round after round.
+"""`python -m tests.benchmarks.long_session`: work as in a notebook, round after round.
 
 Each round sweeps with workers of its own, trains, makes mistakes, loads and predicts; after it,
 where nothing is in progress, a line of JSON with a sample is added to `samples.jsonl`.
@@ -18,7 +18,7 @@ import yaml
 
 import nnrun
 from nnrun.errors import NnrunError
-from tests.benchmarks.long_run.growth import RUNS, of_process
+from tests.benchmarks.long_run import RUNS, of_process
 
 # By the compiled engine's kernels with and without convolutions, by a function of the network's
 # own with early stopping, and by NumPy.

@@ -1,11 +1,53 @@
-"""The tables of speeds are put in their place by the command that measures them."""
+"""All contestants train the same networks; tables say what was measured, in their place."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.benchmarks.contest import build_nnrun
+from tests.benchmarks.peers import c, pytorch
 from tests.benchmarks.report import BEGIN, END, PAGE, README, put_between_marks
-from tests.benchmarks.tables.short import ROWS, short_table
+from tests.benchmarks.tables import ROWS, short_table, threads
+from tests.benchmarks.works import WORKS
+
+
+@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
+def test_peers_have_the_same_number_of_parameters(work):
+    """A work is one network for all contestants."""
+    size = build_nnrun(work).size
+    assert size == sum(parameter.numel() for parameter in pytorch.build(work).parameters())
+    assert size == c.PARAMETERS.get(work.id, size)
+
+
+@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
+def test_order_visits_rows_evenly(work):
+    """Minibatches come from whole shuffled epochs; the others draw each row anew."""
+    order = work.order
+    assert work.iterations * work.batch_size == len(order)
+    if work.batch_size > 1:
+        assert list(range(work.rows)) == sorted(order)
+
+
+# What the tables say follows from the rates that were measured.
+
+
+def test_threads_stand_beside_what_the_cores_give():
+    """Of one thread, of as many runs at once, of the best peer's; a peer may lack a work."""
+    rates = {"alone": 10.0, "two": 15.0, "at once": 20.0, "a": 5.0}
+    results = {"W6": rates, "W13": {**rates, "b": 7.5}}
+    page = threads([WORKS["W6"], WORKS["W13"]], results, 2).splitlines()
+    assert page[-2].endswith("| 1.5× | 0.75× | 3× |")
+    assert page[-1].endswith("| 1.5× | 0.75× | 2× |")
+
+
+def test_without_peers_threads_are_held_against_nnrun_alone():
+    """No peer is installed on many machines."""
+    rates = {"alone": 10.0, "two": 15.0, "at once": 20.0}
+    page = threads([WORKS["W6"]], {"W6": rates}, 2).splitlines()
+    assert page[-1].endswith("| 1.5× | 0.75× |  |")
+
+
+# The tables of speeds are put in their place by the command that measures them.
 
 
 @pytest.mark.parametrize("path", [README, PAGE], ids=["README", "benchmarks"])

@@ -9,16 +9,15 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks.layers import Conv, Dense, Layer
-from tests.benchmarks.tables.grid import grid
-from tests.benchmarks.works import WORKS, Work
+from tests.benchmarks.tables import grid
+from tests.benchmarks.works import WORKS, Conv, Dense, Layer, Work
 
 ID = "compiling"
 
 # Imports of NumPy and of nnrun belong to every start, and are done before the clock runs.
 _FIRST_UPDATE = """
 import time
-from tests.benchmarks.whole_processes import compiling
+from tests.benchmarks import compiling
 work = compiling.WORKS[{name!r}]
 work.data, work.order
 if {second}:
@@ -46,10 +45,10 @@ def _larger(layer: Layer) -> Layer:
 
 def first_update(work: Work) -> None:
     """Training of one batch by the compiled engine."""
-    from tests.benchmarks.peers import nnrun
+    from tests.benchmarks.contest import prepare_nnrun
 
     few = replace(work, iterations=1, few_iterations=1, rows=work.batch_size)
-    nnrun.prepare(few, "compiled").run()
+    prepare_nnrun(few, "compiled").run()
 
 
 def measure(name: str) -> dict[str, float]:
@@ -67,7 +66,7 @@ def _seconds(name: str, cache: str, second: bool = False) -> float:
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "NNRUN_CACHE": cache},
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,
