@@ -41,8 +41,6 @@ from tests.architectures.walks import (
     always,
 )
 
-# The table of what the networks of a suite must cover, and what they do cover.
-
 ALL = range(1, 65)
 CONVOLUTIONS = ("conv2d", "convolution")
 POOLINGS = ("max_pool2d", "avg_pool2d")

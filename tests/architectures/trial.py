@@ -13,8 +13,6 @@ from nnrun.nn import LOSSES, SGD, Adam, AdamW, Network, RMSprop
 from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array, Shape
 
-# The plan of a network, from which it can be built as often as needed.
-
 Block = tuple[Callable[..., Any], dict[str, Any]]
 """An entry of `nnrun.nn.LAYERS` and its arguments; a tuple of blocks stands for layers."""
 

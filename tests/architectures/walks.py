@@ -30,8 +30,6 @@ from nnrun.nn.signature import Shape, Sides, pair
 from tests.architectures.kinds import END, MAPS, START, VECTORS, followers, form_of, is_valid
 from tests.architectures.trial import Architecture, Block, shape_after
 
-# Ways to choose between options: at random, or each as often as the others.
-
 Fits = Callable[[Any], bool]
 
 

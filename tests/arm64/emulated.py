@@ -8,8 +8,6 @@ import sys
 from importlib.metadata import distributions, requires
 from pathlib import Path
 
-# Packages of Debian for any architecture, unpacked into a folder without being installed.
-
 
 def unpack(folder: Path, architecture: str, *packages: str) -> None:
     """Download packages with all that they need, and unpack them.

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import nnrun
 
-# Configs that ARM64 is tried with: each way of the compiled engine, and all that runs may have.
-
 CONFIGS = {
     # A function of its own, one row at a time.
     "rows": """

@@ -22,8 +22,6 @@ from nnrun.sklearn import NetworkClassifier
 from tests.benchmarks.processes import CONFIGS, NOTEBOOK
 from tests.benchmarks.tables import grid
 
-# What a run of a sweep costs beyond its training, from the config to the files on disk.
-
 OVERHEAD = "overhead"
 
 

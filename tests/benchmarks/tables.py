@@ -11,8 +11,6 @@ from pathlib import Path
 from tests.benchmarks.peers import ENGINES, PEERS
 from tests.benchmarks.works import Work
 
-# Tables in Markdown.
-
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a table."""

@@ -8,8 +8,6 @@ from typing import Literal
 
 import numpy as np
 
-# The layers that the works are made of, in no library's terms.
-
 
 @dataclass(frozen=True)
 class Dense:

@@ -18,8 +18,6 @@ from nnrun.data.builtin.registry import DATASETS, moons
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.splits import load_dataset
 
-# Data that are computed: the same on every machine, and as the options say.
-
 
 def test_they_are_those_of_scikit_learn():
     """Without noise, the same points in the same order, to the six decimals that are kept."""

@@ -26,8 +26,6 @@ from nnrun.models.code.layers import EMITTERS as SCRIPT_EMITTERS
 from nnrun.models.onnx import COLUMNS as ONNX_EMITTERS
 from tests.data.tables import CategorySettings, load_features, read_csv
 
-# Kinds of columns, and columns as JSON.
-
 EUROS = NumberFormat.from_example("1.234,50 €")
 GERMAN = DateFormat.from_example("31.12.2024")
 COLUMNS = {

@@ -11,8 +11,6 @@ import pytest
 from nnrun.data.columns.date_formats import DateEvidence, DateFormat
 from nnrun.data.columns.kinds import CYCLIC, PARTS, PERIODS, date_parts, part_names
 
-# How dates are written, by an example and by what a whole column shows.
-
 BERLIN = timezone(timedelta(hours=1))
 
 # An example, and what it is as a date.

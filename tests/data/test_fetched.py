@@ -23,8 +23,6 @@ from nnrun.data.dataset import DatasetProblem
 from nnrun.data.splits import load_dataset
 from nnrun.errors import DataError, NnrunError
 
-# California's house values come from their archive, and nothing is unpickled on the way.
-
 ROWS = """-122.23,37.88,41.0,880.0,129.0,322.0,126.0,8.3252,452600.0
 -122.22,37.86,21.0,7099.0,1106.0,2401.0,1138.0,8.3014,358500.0
 """

@@ -19,8 +19,6 @@ from nnrun.data.dataset import DatasetProblem
 from nnrun.data.images import FORMATS, is_image, read_image, read_images
 from nnrun.errors import DataError, UsageError
 
-# Folders of small images.
-
 
 def image_at(path: Path, value: int | None = None, size: tuple[int, int] = (4, 6)) -> None:
     """A grey image of one value, or of noise that its name decides."""

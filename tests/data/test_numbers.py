@@ -12,8 +12,6 @@ from nnrun.data.columns.cells import NumberCells
 from nnrun.data.columns.number_formats import THOUSANDS, NumberEvidence, NumberFormat
 from nnrun.data.columns.table import Numbers, Texts
 
-# How numbers are written, by an example and by what a whole column shows.
-
 EXAMPLES = {
     "1,234.50": NumberFormat(",", "."),
     "1.234,50": NumberFormat(".", ","),

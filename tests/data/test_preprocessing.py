@@ -27,9 +27,7 @@ X = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 10.0]])
 Y = np.array([[2.0], [4.0], [9.0]])
 
 tables = npst.arrays(
-    np.float64,
-    npst.array_shapes(min_dims=2, max_dims=2, max_side=6),
-    elements=st.floats(-1e6, 1e6),
+    np.float64, npst.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-1e6, 1e6)
 )
 OPTIONS = {"binarize": SimpleNamespace(binarize=0.25)}
 step_lists = st.lists(st.sampled_from([OPTIONS.get(name, name) for name in STEPS]), max_size=4)

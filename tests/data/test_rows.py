@@ -27,8 +27,6 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare_again, prepare_arrays
 from tests.data.tables import CategorySettings, read_csv
 
-# Rows that are read in blocks.
-
 SHOPS = "uuuvvw"
 
 

@@ -16,8 +16,6 @@ from nnrun.data.dataset import DatasetProblem
 from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
 
-# Tables with lags and dates, against pandas; nothing in them looks ahead.
-
 
 @dataclass
 class Steps:

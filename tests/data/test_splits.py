@@ -15,8 +15,6 @@ from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.splits import load_dataset, make_split
 from nnrun.errors import DataError
 
-# Splits: their rows and sizes, and that no row is in two of them.
-
 
 def regression(rows, tests=0):
     """Row i holds i, so that rows can be identified."""
@@ -363,11 +361,7 @@ def test_a_split_by_time_is_drawn_by_no_seed():
             options("time", validation_size=1),
             "test_size: this takes 3 different times or more; there are 2",
         ),
-        (
-            table([1, 2, 3], [0, 1, 2]),
-            options("group", stratify=True),
-            f"stratify: {TOO_FEW}",
-        ),
+        (table([1, 2, 3], [0, 1, 2]), options("group", stratify=True), f"stratify: {TOO_FEW}"),
     ],
 )
 def test_too_few_groups_or_times(data, given, message):

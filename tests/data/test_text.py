@@ -18,51 +18,13 @@ from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
 
 ODD = [
-    "0",
-    "-0",
-    "+0",
-    "00",
-    "007",
-    "-007.50",
-    "1.",
-    ".5",
-    "-.5",
-    ".",
-    "-",
-    "+",
-    "5e",
-    "5e+",
-    "e5",
-    "0e99999",
-    "1e400",
-    "-1e400",
-    "1e-400",
-    "4.9e-324",
-    "nan",
-    "inf",
-    "-Infinity",
-    "NA",
-    "null",
-    "?",
-    "1_000",
-    "0x10",
-    "1,5",
-    "12kg",
-    "١٢",
-    "1",
-    "--1",
-    "+-1",
-    "1e5.0",
-    "0.00000000000000000000000000001",
-    "9007199254740993",
-    "9007199254740992.5",
-    "18446744073709551615",
-    "18446744073709551616",
-    "2.2250738585072011e-308",
-    "1.7976931348623157e308",
-    "1.7976931348623159e308",
-    "123456789012345678901234",
-]
+    "0", "-0", "+0", "00", "007", "-007.50", "1.", ".5", "-.5", ".", "-", "+", "5e", "5e+",
+    "e5", "0e99999", "1e400", "-1e400", "1e-400", "4.9e-324", "nan", "inf", "-Infinity", "NA",
+    "null", "?", "1_000", "0x10", "1,5", "12kg", "١٢", "1", "--1", "+-1", "1e5.0",
+    "0.00000000000000000000000000001", "9007199254740993", "9007199254740992.5",
+    "18446744073709551615", "18446744073709551616", "2.2250738585072011e-308",
+    "1.7976931348623157e308", "1.7976931348623159e308", "123456789012345678901234",
+]  # fmt: skip
 
 
 def _middle(rng: random.Random) -> str:
@@ -121,33 +83,11 @@ def test_numbers_have_the_bits_that_python_reads(seed):
 @pytest.mark.parametrize(
     "cell",
     [
-        "",
-        " ",
-        "x",
-        "1_000",
-        "0x10",
-        "1,5",
-        "1.5.",
-        "--1",
-        "#1",
-        "1#2",
-        "1 2",
-        "\x0b1\x0c",
-        "\u00a01",
-        "١٢",
-        "1\x002",
-        "\u20281",
-        "nAn",
-        "1e5_0",
-        "infinityx",
-        "-nan",
-        "1d5",
-        "1f",
-        "1L",
-        "True",
-        "1j",
+        "", " ", "x", "1_000", "0x10", "1,5", "1.5.", "--1", "#1", "1#2", "1 2", '\x0b1\x0c',
+        '\xa01', "١٢", '1\x002', '\u20281', "nAn", "1e5_0", "infinityx", "-nan", "1d5", "1f",
+        "1L", "True", "1j"
     ],
-)
+)  # fmt: skip
 def test_what_is_no_plain_number_is_what_it_was(csv, monkeypatch, cell):
     """A number, missing or a mistake, as when it is read alone."""
     path = csv(f"x,word,y,when\n1,a,2,\n{cell},b,3,\n4,{cell},5,\n")
@@ -157,30 +97,13 @@ def test_what_is_no_plain_number_is_what_it_was(csv, monkeypatch, cell):
     assert "there is no column" not in str(expected)
 
 
+CELLS = ["a", "b c", "", "NA", " d", "e ", '"f"', '"g,h"', '"i""j"', '"k\nl"', 'm"n', "ö", "7",
+         '""', '"nAn"', '"x,,y"', '" z"', '","', "nAn"]  # fmt: skip
+
+
 def cell(rng: random.Random) -> str:
     """A cell of a column of texts."""
-    words = [
-        "a",
-        "b c",
-        "",
-        "NA",
-        " d",
-        "e ",
-        '"f"',
-        '"g,h"',
-        '"i""j"',
-        '"k\nl"',
-        'm"n',
-        "ö",
-        "7",
-        '""',
-        '"nAn"',
-        '"x,,y"',
-        '" z"',
-        '","',
-        "nAn",
-    ]
-    return rng.choice(words)
+    return rng.choice(CELLS)
 
 
 def table(rng: random.Random, strange: float, ends: str) -> bytes:

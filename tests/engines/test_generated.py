@@ -35,8 +35,6 @@ from nnrun.nn import (
 )
 from tests.engines.conftest import bits, part
 
-# What the compiled engine promises besides the right numbers.
-
 
 def small(task: Any, **changes: Any) -> Any:
     """A small network with state of every kind."""

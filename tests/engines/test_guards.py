@@ -22,8 +22,6 @@ from nnrun.engines.tape.plan import ExecutionPlan
 from nnrun.nn import Adam, BatchNorm, CrossEntropy, Dropout, Flatten, MaxPool2d, conv2d, dense
 from tests.engines.guards import SIDES, GuardError, Side, apart, guarded
 
-# The test mode of guard pages: it finds what reads or writes beside its array.
-
 KINDS = {
     "tape": TapeEngine,
     "tape in three threads": partial(TapeEngine, threads=3),

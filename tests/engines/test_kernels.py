@@ -26,8 +26,6 @@ from nnrun.engines.tape.engine import Encoded, Memory, TapeEngine, compile_ahead
 from nnrun.nn import SGD, CrossEntropy, Flatten, MeanSquared, Network, conv2d, dense
 from tests.engines.guards import apart, guarded
 
-# The kernels' language, and the table of kernels.
-
 KINDS = [ARGUMENTS[name] for name in ("task", "n", "rate")]
 PLACE = "nnrun.engines.kernels."
 

@@ -119,9 +119,7 @@ def test_single_rows_take_the_same_path_as_gathered_ones(dtype: type, monkeypatc
     runner = engine(copies)
     x, target = runner.x, runner.target
     monkeypatch.setattr(
-        runner,
-        "_gather",
-        lambda rows, start, end: (x[rows[start:end]], target[rows[start:end]]),
+        runner, "_gather", lambda rows, start, end: (x[rows[start:end]], target[rows[start:end]])
     )
     runner.run(batches)
     assert dtype == views.theta.dtype

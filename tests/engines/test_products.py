@@ -15,8 +15,6 @@ from nnrun.engines.allocation import zeros
 from nnrun.engines.kernels import KERNELS, build, load, members, sizes
 from nnrun.engines.kernels.sizes import SPARSE
 
-# A layer's products by their kernels, for tests: with zeros multiplied by, and skipped.
-
 NEVER = {"counts": 0, "counted": 1}  # zeros are not skipped
 
 

@@ -23,8 +23,6 @@ from nnrun.nn import SGD, Adam, Dropout, MeanSquared, conv2d, dense
 from nnrun.nn.layers.flatten import Flatten
 from nnrun.nn.schedules import Constant, Cosine
 
-# Steps whose rows the compiled engine draws by itself.
-
 ROWS, TOTAL = 40, 20_000
 
 
@@ -41,11 +39,7 @@ class Run:
     def go(self, iterations: int) -> None:
         """Make updates."""
         steps = Steps(
-            self.sampler,
-            self.schedule,
-            first=self.iteration,
-            iterations=iterations,
-            total=TOTAL,
+            self.sampler, self.schedule, first=self.iteration, iterations=iterations, total=TOTAL
         )
         self.engine.run(steps)
         self.iteration += iterations

@@ -41,8 +41,6 @@ from nnrun.nn.embedding import Embedding, Table
 from tests.engines.conftest import Task, bits, part
 from tests.engines.guards import SIDES, apart, guarded
 
-# The tape of kernels trains as the NumPy engine does, to rounding.
-
 THREADS = (1, 2, 5, 16)
 
 

@@ -33,8 +33,6 @@ from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
 from tests.nn.test_losses import targets
 
-# Gradients whose squares leave the range of numbers are clipped as all others are.
-
 ENGINES = {"numpy": NumpyEngine, "generated": CompiledEngine, "tape": TapeEngine}
 OPTIMIZERS = {"sgd": SGD, "momentum": lambda: SGD(0.9), "adam": Adam}
 NORMAL = np.random.default_rng(0).normal(size=100)

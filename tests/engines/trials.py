@@ -24,8 +24,6 @@ from nnrun.nn.layer import Layer
 from tests.architectures.trial import Trial
 from tests.engines.guards import SIDES, GuardError, Side, apart, guarded
 
-# The results of a training, and how much they can differ by rounding alone.
-
 Outcome = dict[str, np.ndarray]
 # Rounding errors are as good as independent: the sum of n numbers is off by no more than
 # λ sqrt(n) ε of what it adds up but for a chance of 2 exp(-λ²/2), which is 3e-14 for 8 (Higham and

@@ -19,8 +19,6 @@ from nnrun.metrics.table import METRICS, find, names_of
 from nnrun.models.scores import Measured, measured, truth_of
 from nnrun.models.task import Classification, Regression
 
-# Metrics are scikit-learn's, edge cases included.
-
 # Each kind of case of classes, of which there are 20, occurs five times, values 25 times.
 _CASES = 60
 _LABELS = {

@@ -25,8 +25,6 @@ from nnrun.nn.signature import Array, Shape
 from tests.architectures.walks import Deal, at_random, draw
 from tests.nn.examples import NETWORKS
 
-# Random, untrained networks with fitted preprocessing.
-
 SHAPE = (2, 7, 6)
 # Values for the option of each step that has one.
 OPTIONS: dict[str, tuple[float, ...]] = {"binarize": (0.1, 0, 5)}

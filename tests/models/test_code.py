@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from numpy.testing import assert_array_equal
 
 from nnrun.data.steps import STEPS
 from nnrun.errors import UsageError
-from nnrun.models.code.layers import LAYERS as WRITTEN
 from nnrun.models.code.layers import NUMPY
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, MeanSquared, Network, Residual, dense
@@ -101,23 +101,11 @@ def test_steps_without_an_emitter_are_refused(language, monkeypatch):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_entry_has_an_emitter(language):
-    """A layer, activation or step that is added must be added to the languages too."""
-    built = [layer for makers in NETWORKS.values() for make in makers for layer in make()]
-    types = {
-        each.type for entry in built for each in (entry if isinstance(entry, list) else [entry])
-    }
-    emitters = {name for name, each in WRITTEN.items() if getattr(each, language)}
-    assert set() == (types | set(ACTIVATIONS)) - emitters
-    assert set() == set(STEPS) - set(LANGUAGES[language].steps)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name, language):
     """Every layer, in all the ways that the compiled engine is tested in."""
-    for index in range(len(NETWORKS[name])):
-        assert_equal(table_model(name, index, "float64"), language)
+    for index, dtype in product(range(len(NETWORKS[name])), PRECISION):
+        assert_equal(table_model(name, index, dtype), language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -163,22 +151,6 @@ def test_random_architectures(dtype, language):
     """Thirty random networks."""
     for seed in range(100, 130):
         assert_equal(random_model(seed, dtype), language)
-
-
-@pytest.mark.parametrize("dtype", PRECISION)
-@pytest.mark.parametrize("name", [*LAYERS, *ACTIVATIONS])
-def test_numpy_scripts_compute_as_the_engine_does(name, dtype):
-    """Of one batch the same bits."""
-    if name in LAYERS:
-        models = [table_model(name, index, dtype) for index in range(len(NETWORKS[name]))]
-    else:
-        network = Network([dense(30, name), dense(2)], MeanSquared(), (5,), dtype)
-        network.initialize(rng=np.random.default_rng(0))
-        models = [model_of(network, (5,), ["standard"], "regression")]
-    for model in models:
-        x = rows(model, 20)
-        found = run(script(model, NUMPY))["outputs"](x)
-        np.testing.assert_array_equal(model.outputs(x), found)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

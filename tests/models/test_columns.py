@@ -20,8 +20,6 @@ from nnrun.models.onnx import onnx_bytes
 from nnrun.reports.importance import can_be_set, places_of
 from tests.lab import invoke
 
-# Trained networks with embeddings and means of the target: stored, predicted, exported.
-
 SHOPS = [f"shop {i}" for i in range(8)]
 NEW = ["shop 3", "shop 7", "new one", "once"]
 

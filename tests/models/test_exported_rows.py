@@ -21,8 +21,6 @@ from nnrun.nn import MeanSquared, Network, dense
 from tests.models.test_code import run
 from tests.models.test_onnx import session
 
-# Rows that miss what training filled in: the same prediction from every form of a model.
-
 
 @pytest.fixture
 def model():

@@ -12,8 +12,6 @@ from sklearn import metrics
 from nnrun.models.scores import logarithm, score_of
 from nnrun.models.task import Classification, Regression
 
-# Scores that are added up batch by batch.
-
 
 def scored(task, outputs, y, batches: int):
     score = score_of(task)

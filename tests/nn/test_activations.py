@@ -53,19 +53,13 @@ def value_and_slope(name: str, x: float) -> tuple[float, float]:
     return float(y[0, 0]), float(layer.backward(np.ones((1, 1)))[0, 0])
 
 
-@pytest.mark.parametrize(
-    ("name", "x", "y", "slope"),
-    BY_HAND,
-)
+@pytest.mark.parametrize(("name", "x", "y", "slope"), BY_HAND)
 def test_values_and_slopes_by_hand(name: str, x: float, y: float, slope: float):
     """f(x) and f'(x) are what the equations give with pencil and paper."""
     assert (y, slope) == pytest.approx(value_and_slope(name, x), rel=1e-14, abs=1e-16)
 
 
-@pytest.mark.parametrize(
-    ("name", "at_left", "at_right"),
-    FAR_ENDS,
-)
+@pytest.mark.parametrize(("name", "at_left", "at_right"), FAR_ENDS)
 def test_far_ends_neither_overflow_nor_warn(name: str, at_left: tuple, at_right: tuple):
     """At ±10,000 every activation and its slope have reached their limits, without a warning."""
     assert at_left == pytest.approx(value_and_slope(name, -1e4), rel=1e-15, abs=1e-300)

@@ -32,10 +32,7 @@ OPTIMIZERS: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {
     "decay": (SGD, {"weight_decay": 0.01}),
     "nesterov_decay": (SGD, {"momentum": 0.5, "nesterov": True, "weight_decay": 0.02}),
     "adam": (Adam, {}),
-    "adam_settings": (
-        Adam,
-        {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.01},
-    ),
+    "adam_settings": (Adam, {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.01}),
     "adamw": (AdamW, {}),
     "adamw_settings": (AdamW, {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.3}),
     "rmsprop": (RMSprop, {}),

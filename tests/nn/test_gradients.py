@@ -42,8 +42,6 @@ from nnrun.nn.signature import Array, Shape
 from tests.nn.bugs import BUGS, NETWORKS, Bug
 from tests.nn.numerical import parameters_of, spaced, worst_errors
 
-# Every layer, activation and loss of the tables, in every pair, against differences.
-
 VECTOR, IMAGE = (3,), (1, 4, 4)
 LAST = {name: loss.needs for name, loss in LOSSES.items() if loss.needs}
 ROWS, OUTPUTS = 3, 2

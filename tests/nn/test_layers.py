@@ -149,11 +149,7 @@ EXAMPLES = {
         dx=[[[[1, 11, 110, 100]]]],
     ),
     "flatten, whose last axis runs fastest": Example(
-        Flatten(),
-        (2, 1, 2),
-        x=[[[[1, 2]], [[3, 4]]]],
-        y=[[1, 2, 3, 4]],
-        dx=[[[[1, 2]], [[3, 4]]]],
+        Flatten(), (2, 1, 2), x=[[[[1, 2]], [[3, 4]]]], y=[[1, 2, 3, 4]], dx=[[[[1, 2]], [[3, 4]]]]
     ),
 }
 
@@ -243,10 +239,7 @@ def test_categories_become_vectors_in_their_place():
     layer.initialize(rng=np.random.default_rng(0))
     first, second = (w.value for w in layer.w)
     y = layer.forward(np.array([[2, 0.5, -1, 6, 9], [3, 1, 2, 0, 4]]))
-    expected = [
-        [*first[2], 0.5, -1, *second[6], 9],
-        [*first[3], 1, 2, *second[0], 4],
-    ]
+    expected = [[*first[2], 0.5, -1, *second[6], 9], [*first[3], 1, 2, *second[0], 4]]
     assert expected == y.tolist()
 
 

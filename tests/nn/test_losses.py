@@ -38,8 +38,6 @@ from nnrun.nn.signature import Array
 from tests.nn.numerical import differences
 from tests.nn.torch_twin import LOSSES as TORCH_LOSSES
 
-# Losses: values and gradients by hand, at certainty, and fused with the last activation.
-
 Y = np.array([[1.0, 2.0], [3.0, 4.0]])
 ROWS, OUTPUTS = 9, 3
 WEIGHTS = np.array([2.0, 0, 1, 1, 3, 0.5, 1, 2, 1])

@@ -32,8 +32,6 @@ from nnrun.nn.signature import Array, Rng, Shape
 from tests.architectures.trial import Architecture
 from tests.architectures.walks import choosing, draw
 
-# Networks: where parameters live, what is fused, and which layer is to blame.
-
 X = np.random.default_rng(0).standard_normal((5, 3))
 
 
@@ -138,13 +136,7 @@ def test_the_loss_is_fused_when_a_linear_activation_follows():
     [
         ([dense(2)], (1, 4, 4), 0, None, "images of 1×4×4; put a flatten before it"),
         ([Flatten(), conv2d(2)], (1, 4, 4), 1, None, "takes images"),
-        (
-            [conv2d(2, 3), conv2d(2, 3)],
-            (1, 4, 4),
-            1,
-            "kernel",
-            "3×3 is larger than its input",
-        ),
+        ([conv2d(2, 3), conv2d(2, 3)], (1, 4, 4), 1, "kernel", "3×3 is larger than its input"),
         ([conv2d(2, (2, 5))], (1, 4, 4), 0, "kernel", "2×5 is larger than its input of 4×4"),
         ([dense(3), MaxPool2d(2)], (4,), 1, None, "takes images"),
         ([MaxPool2d((5, 1))], (1, 4, 4), 0, "size", "5×1 is larger than its input of 4×4"),

@@ -21,11 +21,7 @@ def rate(schedule: Schedule, t: int, total: int = TOTAL) -> float:
 # (name, arguments, {iteration: rate})
 BY_HAND = [
     ("constant", {"value": 0.5}, {0: 0.5, 99: 0.5, 1000: 0.5}),
-    (
-        "step",
-        {"initial": 1.0, "every": 10},
-        {0: 1, 9: 1, 10: 0.1, 19: 0.1, 20: 0.01, 99: 1e-9},
-    ),
+    ("step", {"initial": 1.0, "every": 10}, {0: 1, 9: 1, 10: 0.1, 19: 0.1, 20: 0.01, 99: 1e-9}),
     ("step", {"initial": 8.0, "every": 3, "factor": 0.5}, {2: 8, 3: 4, 5: 4, 6: 2}),
     (
         "exponential",

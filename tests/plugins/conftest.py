@@ -11,8 +11,6 @@ import pytest
 
 from nnrun.plugins import unload
 
-# What the tests of plugins share: a config with all parts, and packages with a plugin.
-
 HERE = Path(__file__).parent
 ALL = """
 dataset: {name: wave, rows: 80, features: [root]}

@@ -160,8 +160,4 @@ class Quartic(Loss):
         return 4 * (y - target) ** 3 / y.size
 
 
-RIGHT = {
-    "layer": (Dense, Mix, Gain, Conv, Drop),
-    "activation": (Swish, Shares),
-    "loss": (Quartic,),
-}
+RIGHT = {"layer": (Dense, Mix, Gain, Conv, Drop), "activation": (Swish, Shares), "loss": (Quartic,)}

@@ -17,8 +17,6 @@ from nnrun.models.onnx import onnx_bytes
 from nnrun.nn.formulas import Expression, FormulaError
 from nnrun.plugins import load
 
-# Activations and losses that are formulas: both engines, exports, and what is no formula.
-
 CURVES = Path(__file__).with_name("curves.py")
 CONFIG = {
     "name": "curves",

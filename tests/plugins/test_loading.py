@@ -17,8 +17,6 @@ from nnrun.plugins.kinds import KINDS
 from nnrun.plugins.loading import find, load_installed
 from tests.plugins.conftest import ALL, HERE, install
 
-# Plugin files: what they register, when they are loaded, and what is wrong with them.
-
 
 def everything() -> dict[str, list[str]]:
     """The names of all tables."""

@@ -324,29 +324,19 @@ def test_outputs_that_are_no_probabilities_are_not_called_so(iris):
         ({"engine": "gpu"}, "engine: 'gpu' is not 'auto'"),
         ({"optimizer": "sgd", "learning_rate": 1e9, "loss": "mean_squared",
           "output_activation": "linear"}, "diverged: "),
+        # Named by the parameter, and not by the key of a config, which nobody wrote.
+        ({"early_stopping": True, "validation_fraction": 0.999}, "^validation_fraction: 0.999 "),
+        ({"random_state": -1}, "^random_state: -1 is not"),
+        ({"output_activation": "x"}, "^output_activation: 'x' is not an activation"),
+        ({"optimizer": {"type": "sgd", "momentum": 2}}, "^optimizer.momentum: 2 is not"),
+        ({"layers": (0,)}, r"^layers\[0\].units: 0 is not"),
+        ({"initializer": "x"}, "^initializer: 'x' is not"),
+        ({"augment": {"shift": 1}}, "^augment.shift: shift is for images"),
     ],
 )  # fmt: skip
 def test_parameters_that_cannot_be_are_reported(iris, parameters, expected):
     """As a config's are, by a ValueError of `fit`."""
     with pytest.raises(ValueError, match=expected):
-        NetworkClassifier(**{**QUICK, **parameters}).fit(*iris)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "expected"),
-    [
-        ({"early_stopping": True, "validation_fraction": 0.999}, "validation_fraction: 0.999 take"),
-        ({"random_state": -1}, "random_state: -1 is not"),
-        ({"output_activation": "x"}, "output_activation: 'x' is not an activation"),
-        ({"optimizer": {"type": "sgd", "momentum": 2}}, "optimizer.momentum: 2 is not"),
-        ({"layers": (0,)}, r"layers\[0\].units: 0 is not"),
-        ({"initializer": "x"}, "initializer: 'x' is not"),
-        ({"augment": {"shift": 1}}, "augment.shift: shift is for images"),
-    ],
-)
-def test_mistakes_name_the_parameter(iris, parameters, expected):
-    """Not the key of a config, which nobody wrote."""
-    with pytest.raises(ValueError, match=f"^{expected}"):
         NetworkClassifier(**{**QUICK, **parameters}).fit(*iris)
 
 

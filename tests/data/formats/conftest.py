@@ -42,10 +42,7 @@ def columns() -> dict[str, list[Any]]:
 
 
 DATASET = {
-    "columns": {
-        "target": "price",
-        "categorical": ["town", "code", "garden", "kind"],
-    },
+    "columns": {"target": "price", "categorical": ["town", "code", "garden", "kind"]},
     "missing": {"impute": "median"},
     "split": {"by": "time", "column": "sold"},
     "features": "standard",
