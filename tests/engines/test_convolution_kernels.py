@@ -1,4 +1,7 @@
-"""Kernels of convolutions and pools, called alone, against the layers of nnrun.nn."""
+"""Kernels of convolutions and pools, called alone: the same bits however they are cut.
+
+Whether they are right is seen by random networks (`test_random_architectures.py`).
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,7 @@ import pytest
 from nnrun.compiler import machine
 from nnrun.engines.allocation import zeros
 from nnrun.engines.kernels import KERNELS, build, load, members, sizes, unit_of
-from nnrun.nn import AvgPool2d, MaxPool2d
-from nnrun.nn.layers import Convolution
 
-DTYPES = ["float32", "float64"]
 SCRATCH = 1 << 21
 Kernels = Callable[..., None]
 
@@ -156,54 +156,6 @@ def convolved(call: Kernels, case: Case, dtype: str, winograd: bool) -> dict[str
     return {**made, "x": x[inside], "w": w, "b": b, "dy": dy}
 
 
-def last_channels(x: np.ndarray, channels: int) -> np.ndarray:
-    """From how maps lie in memory to how `nnrun.nn` has them, in float64."""
-    return x[..., :channels].transpose(0, 3, 1, 2).astype(np.float64)
-
-
-def check_convolution(case: Case, dtype: str, winograd: bool) -> None:
-    made = convolved(compiled(dtype), case, dtype, winograd)
-    inputs, units = case.inputs, case.units
-    layer = Convolution(units, case.kernel, case.stride, case.padding)
-    layer.connect((inputs, *case.sides))
-    layer.initialize(rng=np.random.default_rng(0))
-    layer.w.value[...] = made["w"][..., :units].transpose(3, 2, 0, 1)
-    y = layer.forward(last_channels(made["x"], inputs))
-    bias = made["b"][None, ..., :units].transpose(0, 3, 1, 2)
-    y = y if case.bias == "none" else y + bias
-    dx = layer.backward(last_channels(made["dy"], units))
-    dw = layer.w.grad.transpose(2, 3, 1, 0)
-    pairs = [
-        (y, last_channels(made["y"], units)),
-        (dx, last_channels(made["dx"], inputs)),
-        *(
-            (dw, made[name].astype(np.float64).sum(axis=0)[..., :units])
-            for name in ("dw", "strips")
-        ),
-    ]
-    tolerance = 3e-6 if dtype == "float32" else 1e-14
-    for expected, actual in pairs:
-        error = np.abs(expected - actual).max() / max(np.abs(expected).max(), 1e-30)
-        assert error <= tolerance
-    # What is stored besides the channels stays zero.
-    for name, channels in (("y", units), ("dx", inputs), ("dw", units), ("strips", units)):
-        assert not made[name][..., channels:].any()
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", DIRECT)
-def test_direct_sums(case: Case, dtype: str) -> None:
-    """Convolutions of any size and stride, and their gradients, are those of the layers."""
-    check_convolution(case, dtype, winograd=False)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", WINOGRAD)
-def test_winograd(case: Case, dtype: str) -> None:
-    """By Winograd's transforms they are the same to rounding, whatever is left of tiles of 2×2."""
-    check_convolution(case, dtype, winograd=True)
-
-
 @pytest.fixture
 def for_registers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, str], Kernels]:
     """Kernels compiled for registers of this many bytes, and for another processor if so wanted."""
@@ -228,7 +180,7 @@ def for_registers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, str], 
     return prepare
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("register", [16, 32, 64])
 def test_bits_do_not_depend_on_the_registers(
     dtype: str, register: int, for_registers: Callable[[int, str, str], Kernels]
@@ -275,46 +227,6 @@ def test_rows_do_not_depend_on_their_tasks(case: Case) -> None:
 def test_sizes_decide(kernel: Any, stride: Any, inputs: int, units: int, expected: bool) -> None:
     """Winograd's transforms are for 3×3 at every pixel, with channels enough to pay for them."""
     assert expected == sizes.uses_winograd(kernel, stride, inputs, units)
-
-
-POOLS = [
-    (3, 1, (8, 8), (2, 2), (2, 2)),
-    (3, 20, (9, 7), (2, 2), (2, 2)),
-    (2, 9, (7, 7), (3, 3), (2, 2)),
-    (3, 6, (7, 9), (2, 3), (3, 1)),
-    (1, 3, (5, 5), (5, 5), (5, 5)),
-    (2, 3, (6, 6), (2, 2), (3, 3)),
-]
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", [MaxPool2d, AvgPool2d])
-@pytest.mark.parametrize(("rows", "channels", "sides", "size", "stride"), POOLS)
-def test_pools(
-    kind: Any, rows: int, channels: int, sides: Any, size: Any, stride: Any, dtype: str
-) -> None:
-    """Pools and their gradients are those of the layers, with equal numbers in a window too."""
-    layer = kind(size, stride)
-    layer.connect((channels, *sides))
-    layer.initialize(rng=np.random.default_rng(0))
-    oh, ow = layer.output_shape[1:]
-    x = filled((rows, *sides, channels), dtype, stored(channels), 1)
-    np.rint(x, out=x)
-    dy = filled((rows, oh, ow, channels), dtype, stored(channels), 2)
-    y, place = np.full_like(dy, 7), np.full_like(dy, 7)
-    dx = np.full((rows, sides[0] + 1, sides[1] + 2, x.shape[3]), 7, dtype)[:, 1:, 1:-1]
-    (kh, kw), (sh, sw) = size, stride
-    shapes = {"kh": kh, "kw": kw, "sh": sh, "sw": sw, "oh": oh, "ow": ow, "rows": 2}
-    shapes |= {"height": sides[0], "width": sides[1], "place": place.ctypes.data}
-    call, tasks = compiled(dtype), -(-rows // 2)
-    name = kind.type.removesuffix("2d")
-    call(name, tasks, rows, {**image("x", x), **image("y", y), **shapes})
-    call(f"{name}_back", tasks, rows, {**image("dy", dy), **image("dx", dx), **shapes})
-    tolerance = 1e-6 if dtype == "float32" else 1e-15
-    expected = layer.forward(last_channels(x, channels))
-    np.testing.assert_allclose(last_channels(y, channels), expected, rtol=0, atol=tolerance)
-    expected = layer.backward(last_channels(dy, channels))
-    np.testing.assert_allclose(last_channels(dx, channels), expected, rtol=0, atol=tolerance)
 
 
 def test_max_pool_keeps_nan() -> None:

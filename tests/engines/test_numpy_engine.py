@@ -11,7 +11,6 @@ from nnrun.engines.numpy_engine import NumpyEngine, evaluate
 from nnrun.nn import (
     SGD,
     Adam,
-    BatchNorm,
     CrossEntropy,
     Dropout,
     MeanSquared,
@@ -147,35 +146,6 @@ def test_training_rows_are_not_written_to():
     runner.run(batches_of(SIZES))
     np.testing.assert_array_equal(before[0], runner.x)
     np.testing.assert_array_equal(before[1], runner.target)
-
-
-def test_clipping_scales_long_gradients_to_the_limit():
-    """The step of a clipped update has length η · limit and the gradient's direction."""
-    network, plain = build(), build()
-    start = network.theta.copy()
-    engine(network, clip_norm=1e-3).run(batches_of([6], [0.5]))
-    engine(plain).run(batches_of([6], [0.5]))
-    step, unclipped = network.theta - start, plain.theta - start
-    assert 0.5e-3 == pytest.approx(np.linalg.norm(step), rel=1e-12)
-    np.testing.assert_allclose(step / 0.5e-3, unclipped / np.linalg.norm(unclipped), rtol=1e-9)
-
-
-def test_clipping_leaves_short_gradients_alone():
-    """A limit that is never reached gives the bits of no limit at all."""
-    network, plain = build(), build()
-    engine(network, clip_norm=1e6).run(batches_of(SIZES))
-    engine(plain).run(batches_of(SIZES))
-    np.testing.assert_array_equal(plain.theta, network.theta)
-
-
-def test_batch_norm_statistics_follow_the_batches():
-    """Running means after two batches are those of the formula, by hand."""
-    network = Network([BatchNorm(momentum=0.5), dense(2)], MeanSquared(), (3,))
-    network.initialize(rng=np.random.default_rng(2))
-    rows = np.arange(10)
-    engine(network).run(Batches(rows, np.array([0, 4, 10]), np.array([0.0, 0.0])))
-    expected = 0.5 * (0.5 * X[:4].mean(axis=0)) + 0.5 * X[4:10].mean(axis=0)
-    np.testing.assert_allclose(network.buffers["0.running_mean"], expected, rtol=1e-13)
 
 
 def test_divergence_does_not_warn():

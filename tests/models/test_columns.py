@@ -101,15 +101,6 @@ def test_onnx_predicts_the_same(run, table):
     np.testing.assert_allclose(found, run.model.predict(rows), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("language", ["numpy", pytest.param("pytorch", marks=pytest.mark.pytorch)])
-def test_scripts_predict_the_same(run, table, language):
-    """From encoded rows."""
-    rows = rows_of(run, table[1].iloc[:40])
-    made: dict = {"__name__": "exported"}
-    exec(script(run.model, LANGUAGES[language]), made)
-    np.testing.assert_allclose(made["predict"](rows), run.model.predict(rows), rtol=0, atol=1e-12)
-
-
 def test_numbers_of_no_category_are_refused(runs):
     """By the model and by scripts, as an index out of range would be."""
     model = runs["embedding"].model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -32,6 +33,21 @@ CONFIG = {
     "loss": "log_cosh",
     "training": {"learning_rate": 0.02, "iterations": 60, "batch_size": 8},
 }
+
+
+def by_onnx(run: nnrun.Run, x: np.ndarray) -> np.ndarray:
+    """The predictions of a run's ONNX file, which puts out nothing else."""
+    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
+    assert ["prediction"] == [output.name for output in session.get_outputs()]
+    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
+    return predicted
+
+
+def by_script(run: nnrun.Run, x: np.ndarray, language: Any = NUMPY) -> np.ndarray:
+    """The predictions of a script of a run."""
+    made: dict[str, Any] = {"__name__": "made"}
+    exec(script(run.model, language), made)
+    return np.asarray(made["predict"](x))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -70,18 +86,9 @@ def test_exports_compute_the_formulas() -> None:
     load(CURVES)
     run = nnrun.train(CONFIG, results=None)
     x = np.random.default_rng(0).normal(size=(20, 2))
-    expected = run.model.outputs(x)
-    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
-    names = [output.name for output in session.get_outputs()]
-    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
-    assert ["prediction"] == names
-    np.testing.assert_array_equal(predicted, run.predict(x))
+    np.testing.assert_array_equal(by_onnx(run, x), run.predict(x))
     for language in (NUMPY, TORCH):
-        made: dict[str, object] = {"__name__": "made"}
-        exec(script(run.model, language), made)
-        assert (20,) == np.asarray(made["predict"](x)).shape  # type: ignore[operator]
-        np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
-    assert expected.shape == (20, 2)
+        np.testing.assert_array_equal(by_script(run, x, language), run.predict(x))
 
 
 WRITES_ITSELF = """
@@ -112,12 +119,8 @@ def test_a_layer_brings_its_own_form_in_exports(write) -> None:
     config = {**CONFIG, "network": {"layers": layers}, "loss": "mean_squared"}
     run = nnrun.train(config, results=None)
     x = np.random.default_rng(0).normal(size=(20, 2))
-    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
-    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
-    np.testing.assert_array_equal(predicted, run.predict(x))
-    made: dict[str, object] = {"__name__": "made"}
-    exec(script(run.model, NUMPY), made)
-    np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
+    np.testing.assert_array_equal(by_onnx(run, x), run.predict(x))
+    np.testing.assert_array_equal(by_script(run, x), run.predict(x))
     says = "the layer 'gain' of mine.py cannot be exported so: it has no method 'to_pytorch'"
     with pytest.raises(UsageError, match=says):
         script(run.model, TORCH)
@@ -157,12 +160,8 @@ def test_a_step_brings_its_own_form_in_exports(write) -> None:
     config = {**CONFIG, "dataset": data, "network": network, "loss": "mean_squared"}
     run = nnrun.train(config, results=None)
     x = np.random.default_rng(0).normal(size=(20, 2))
-    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
-    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
-    np.testing.assert_array_equal(predicted, run.predict(x.astype(np.float32)))
-    made: dict[str, object] = {"__name__": "made"}
-    exec(script(run.model, NUMPY), made)
-    np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
+    np.testing.assert_array_equal(by_onnx(run, x), run.predict(x.astype(np.float32)))
+    np.testing.assert_array_equal(by_script(run, x), run.predict(x))
     says = "the step 'by_width' of mine.py cannot be exported so: it has no method 'to_pytorch'"
     with pytest.raises(UsageError, match=says):
         script(run.model, TORCH)
