@@ -211,7 +211,7 @@ def _bias(place: Place) -> Block:
     return Bias, {"per": place.of("per", ("position", "channel"))}
 
 
-# What draws a layer of each kind; residuals are drawn by `walks.py`.
+# What draws a layer of each kind; residuals are drawn by `Walk`.
 SETTINGS: dict[str, Callable[[Place], Block]] = {
     "dense": _dense,
     "conv2d": _conv2d,

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.dataset import DatasetConfig
-from nnrun.data import rows as kept_module
 from nnrun.data import rows as raw
 from nnrun.data.dataset import Dataset
 from nnrun.data.readers import npz as npz_arrays
@@ -125,7 +124,7 @@ def large(tmp_path, monkeypatch):
     folder = tmp_path / "tmp"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    for module in (kept_module, npz_arrays):
+    for module in (raw, npz_arrays):
         monkeypatch.setattr(module, "LARGE", 16)
     return folder
 
@@ -148,7 +147,7 @@ def test_a_small_array_is_in_memory():
 @pytest.mark.parametrize("free", [0, 2 * X.nbytes - 1])
 def test_a_full_disk_means_memory(large, monkeypatch, free):
     """Unless there is twice the room, no file is written."""
-    monkeypatch.setattr(kept_module.shutil, "disk_usage", lambda _: Usage(free))
+    monkeypatch.setattr(raw.shutil, "disk_usage", lambda _: Usage(free))
     array = made()
     assert (X.tolist(), False) == (array.tolist(), is_mapped(array))
 

@@ -36,7 +36,6 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-from nnrun.nn import MaxPool2d as MaxPool2dLayer
 from nnrun.nn.embedding import Embedding, Table
 from tests.engines.conftest import Task, bits, part
 from tests.engines.guards import SIDES, apart, guarded
@@ -242,7 +241,7 @@ def test_a_convolution_has_its_border() -> None:
 def test_what_is_read_at_the_end_is_not_overwritten() -> None:
     """Until the last stage of sums, its x and dy stay: for pooling, which overwrites its x, too."""
     plan = plan_of()
-    layer = MaxPool2dLayer(2)
+    layer = MaxPool2d(2)
     layer.connect((8, 4, 4))
     x = plan.image("x", (8, 4, 4))
     pooling = emitter_of(PoolEmitter, plan, layer, x)
@@ -260,7 +259,7 @@ def test_winners_are_numbers_of_the_dtype() -> None:
     assert np.float32(LARGEST_WINDOW) == np.float32(LARGEST_WINDOW + 1)
 
     def network(height: int) -> Network:
-        pooling = MaxPool2dLayer((height, sides[1]))
+        pooling = MaxPool2d((height, sides[1]))
         blocks = [pooling, Flatten(), dense(1)]
         return Network(blocks, MeanSquared(), (1, height, sides[1]), "float32")
 
@@ -279,7 +278,7 @@ def test_pooling_leaves_no_nan_beside_its_channels() -> None:
     def blocks() -> list[Any]:
         return [
             *[conv2d(3, 1, bias="none"), conv2d(3, 1, bias="none", activation="tanh")],
-            *[MaxPool2dLayer(2), Flatten(), dense(2)],
+            *[MaxPool2d(2), Flatten(), dense(2)],
         ]
 
     losses = []

@@ -10,8 +10,7 @@ import pytest
 from nnrun.config.schema.columns import FEATURE_STEPS
 from nnrun.data.steps import STEPS
 from nnrun.errors import UsageError
-from nnrun.models import onnx as layers
-from nnrun.models import onnx as steps
+from nnrun.models import onnx as tables
 from nnrun.models.model import Model
 from nnrun.models.onnx import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
@@ -57,7 +56,7 @@ def assert_equal(model: Model, count: int = 30) -> None:
         assert np.abs(found[1] - model.predict_proba(x)).max() < tolerance
 
 
-@pytest.mark.parametrize("table", [layers.LAYERS, steps.STEPS])
+@pytest.mark.parametrize("table", [tables.LAYERS, tables.STEPS])
 def test_what_has_no_emitter_is_refused(table, monkeypatch):
     """With the name of the layer or step, and those that can be exported."""
     network = Network([dense(1, "tanh")], MeanSquared(), (3,))

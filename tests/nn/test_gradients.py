@@ -33,7 +33,6 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-from nnrun.nn import activation as activation_layer
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.nn.layer import Layer
 from nnrun.nn.network import LayerError
@@ -60,26 +59,26 @@ def combinations() -> list[tuple[str, str, str]]:
     return found
 
 
-def blocks(layer: str, activation: str, loss: str, shape: Shape) -> list[Any]:
+def blocks(layer: str, slope: str, loss: str, shape: Shape) -> list[Any]:
     """The layer between a bias, which needs its dx, and the output, with the activation in it."""
-    hidden = "tanh" if activation == "softmax" else activation
+    hidden = "tanh" if slope == "softmax" else slope
     given: dict[str, Any] = {"units": 3, "channels": 2, "name": hidden, "activation": hidden}
     entry = LAYERS[layer]
     hints = get_type_hints(entry.__init__ if inspect.isclass(entry) else entry)
-    given |= {n: [Bias(), activation_layer(hidden)] for n, kind in hints.items() if kind == Layers}
+    given |= {n: [Bias(), activation(hidden)] for n, kind in hints.items() if kind == Layers}
     signature = inspect.signature(entry).parameters
     required = [name for name, p in signature.items() if p.default is inspect.Parameter.empty]
     unknown = [name for name in required if name not in given]
     assert not unknown, f"{layer} needs {unknown}: say in `given` of this file what to try"
     arguments = {name: given[name] for name in {*required, "activation"} & set(signature)}
     # The tanh gives every row a weight of its own: batch_norm takes out what all rows share.
-    first = [Bias(), activation_layer("tanh")]
-    stack = [first, entry(**arguments), activation_layer(hidden)]
+    first = [Bias(), activation("tanh")]
+    stack = [first, entry(**arguments), activation(hidden)]
     if "activation" in signature:
         stack.pop()
     if len(shape) == 3 and not getattr(entry, "makes_vectors", False):
         stack.append(Flatten())
-    return [*stack, dense(OUTPUTS, LAST.get(loss, activation), initializer=Initializer("uniform"))]
+    return [*stack, dense(OUTPUTS, LAST.get(loss, slope), initializer=Initializer("uniform"))]
 
 
 def networks(layer: str, activation: str, loss: str) -> list[Network]:

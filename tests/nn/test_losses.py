@@ -255,11 +255,13 @@ def test_gradients_are_those_of_pytorch(name: str):
     weights = by_class[t.argmax(axis=1)] if name == "by class" else WEIGHTS
     own, w = network(loss, weighted=True), torch.tensor(weights)
     found = own.loss_and_gradient(x, join_weights(t, weights / weights.mean()), rng)
-    if name == "by class":
-        criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor(by_class))
-        rows = lambda z: criterion(z, torch.tensor(t.argmax(axis=1)))  # noqa: E731
-    else:
-        rows = lambda z: (w * torch_rows(name, z, torch.tensor(t))).sum() / w.sum()  # noqa: E731
+    criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor(by_class))
+
+    def rows(z: torch.Tensor) -> torch.Tensor:
+        if name == "by class":
+            return criterion(z, torch.tensor(t.argmax(axis=1)))
+        return (w * torch_rows(name, z, torch.tensor(t))).sum() / w.sum()
+
     expected, gradient = torch_gradient(own, x, rows)
     assert expected == pytest.approx(found, rel=1e-10)
     np.testing.assert_allclose(own.gradient, gradient, rtol=1e-10, atol=1e-14)

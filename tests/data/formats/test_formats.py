@@ -22,7 +22,6 @@ import pytest
 
 import nnrun
 from nnrun.data.readers import excel, text_lines
-from nnrun.data.readers import excel as opening
 from nnrun.data.readers import parquet as arrow
 from nnrun.errors import ConfigError, DataError, UsageError
 from tests.data.formats.conftest import columns
@@ -161,7 +160,7 @@ def test_rows_are_refused_once_they_fill_the_memory(tmp_path, monkeypatch, name)
     monkeypatch.setattr("nnrun.data.rows.STEP", 1 << 16)
     with pytest.raises(DataError, match=r"needs .* of memory; 0\.1 MB are free"):
         read_csv(tmp_path / name, "y", task="regression")
-    with opening.open_table(tmp_path / name) as table:
+    with excel.open_table(tmp_path / name) as table:
         assert rows == sum(1 for _ in table.rows())
 
 
@@ -172,10 +171,10 @@ def test_a_text_in_parquet_has_a_length(tmp_path, monkeypatch, kind):
     pq.write_table(table, tmp_path / "x.parquet", use_dictionary=kind == pa.string())
     message = r"x\.parquet: column 'a' has a text of 31 bytes; at most 30 are read"
     monkeypatch.setattr(arrow, "LONGEST_LINE", 31)
-    with opening.open_table(tmp_path / "x.parquet") as read:
+    with excel.open_table(tmp_path / "x.parquet") as read:
         assert 2 == sum(1 for _ in read.rows())
     monkeypatch.setattr(arrow, "LONGEST_LINE", 30)
-    with pytest.raises(DataError, match=message), opening.open_table(read.path) as read:
+    with pytest.raises(DataError, match=message), excel.open_table(read.path) as read:
         next(read.rows())
 
 
@@ -192,10 +191,10 @@ def test_copies_of_texts_count(tmp_path, monkeypatch):
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"a": ["x" * 100_000], "y": [1.0]}), path)
     monkeypatch.setattr("nnrun.data.rows.available_memory", lambda: 400_000)
-    with opening.open_table(path) as read:
+    with excel.open_table(path) as read:
         assert 1 == sum(map(len, read.parts({"y": True}, read.problems())))
     with (
-        opening.open_table(path) as read,
+        excel.open_table(path) as read,
         pytest.raises(DataError, match=r"needs 0\.5 MB of memory; 0\.4 MB are free"),
     ):
         next(read.rows())
@@ -209,7 +208,7 @@ def test_most_lines_may_not_be_blank(tmp_path, monkeypatch, name):
     for blank, too_long in (("\n", False), ("\n" * 5, True)):
         (tmp_path / name).write_text(head + (row + blank) * 40)
         with (
-            opening.open_table(tmp_path / name) as read,
+            excel.open_table(tmp_path / name) as read,
             pytest.raises(DataError, match="more than 10 lines are blank")
             if too_long
             else nullcontext(),
@@ -232,7 +231,7 @@ def test_text_between_the_rows_of_a_sheet_is_bounded(tmp_path, monkeypatch):
             pytest.raises(DataError, match="has more than 5,000 bytes between its rows")
             if too_long
             else nullcontext(),
-            opening.open_table(path) as read,
+            excel.open_table(path) as read,
         ):
             assert 0 < sum(1 for _ in read.rows())
 
@@ -376,7 +375,7 @@ def test_a_sheet_needs_names(tmp_path):
 )
 def test_a_missing_package_is_named_with_its_extra(tmp_path, config, monkeypatch, name, package):
     """All else works without it."""
-    monkeypatch.setattr(opening, "find_spec", lambda name: None)
+    monkeypatch.setattr(excel, "find_spec", lambda name: None)
     (tmp_path / name).write_bytes(b"PAR1")
     message = rf"{name}: {package} reads it: pip install 'nnrun\[tables\]'"
     with pytest.raises(UsageError, match=message):
