@@ -47,7 +47,7 @@ from nnrun.nn import (
     optimizers,
 )
 from nnrun.nn.losses import FUSED
-from tests.architectures import settings, trial
+from tests.architectures import trial, walks
 from tests.architectures.kinds import holds_layers
 from tests.docs.examples import PLACES, read
 from tests.engines.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
@@ -129,8 +129,8 @@ NEEDS = [
     Need(
         "layer",
         {name for name in LAYERS if name != "activation" and not holds_layers(name)},
-        settings.SETTINGS,
-        "SETTINGS in tests/architectures/settings.py, how random networks have it",
+        walks.SETTINGS,
+        "SETTINGS in tests/architectures/walks.py, how random networks have it",
     ),
     Need(
         "activation",

@@ -9,13 +9,11 @@ import pytest
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, Flatten, Sequential
 from nnrun.nn.activations import Tanh
 from nnrun.nn.signature import ShapeError
-from tests.architectures import design
-from tests.architectures.coverage import missing, pairs, table
-from tests.architectures.dealing import Decks, at_random
-from tests.architectures.design import SUITES, drawn, suite
+from tests.architectures import coverage
+from tests.architectures.coverage import SUITES, drawn, missing, pairs, suite, table
 from tests.architectures.kinds import FORMS, INVALID, START, VECTORS, all_kinds, form_of, is_valid
-from tests.architectures.plan import shape_after
-from tests.architectures.settings import SETTINGS, Place, Space
+from tests.architectures.trial import shape_after
+from tests.architectures.walks import SETTINGS, Decks, Place, Space, at_random
 
 SHAPES = {VECTORS: (6,), "1×1": (6, 1, 1), "1×n": (6, 1, 5), "n×1": (6, 4, 1), "n×m": (6, 4, 5)}
 
@@ -89,7 +87,7 @@ def test_a_new_layer_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the first networks leave out, further ones have, a new layer's pairs among it."""
     monkeypatch.setitem(LAYERS, "mixing", Mixing)
     monkeypatch.setitem(SETTINGS, "mixing", lambda place: (Mixing, {}))
-    monkeypatch.setattr(design, "SUITE", 100)
+    monkeypatch.setattr(coverage, "SUITE", 100)
     first = list(islice(drawn(0), 100))
     assert {"pairs", "units", "channels out of them"} <= missing(first).keys()
     trials = suite.__wrapped__(0)

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.arm64.configs import PROCESSORS
 from tests.arm64.emulated import ROOT, EmulatedPython
+from tests.arm64.train import PROCESSORS
 
 TRAIN = ("-m", "tests.arm64.train")
 # What `nnrun/docs/reproducibility.md` promises; the loss of a baseline is a product of the BLAS.

@@ -26,32 +26,37 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-from tests.benchmarks import estimators, grids, overhead  # noqa: E402
-from tests.benchmarks.contest import Prepare, contestants, measure, threaded  # noqa: E402
-from tests.benchmarks.peers import ENGINES, PEERS  # noqa: E402
-from tests.benchmarks.tables import table  # noqa: E402
-from tests.benchmarks.timing import one_core  # noqa: E402
-from tests.benchmarks.whole_processes import (  # noqa: E402
+from tests.benchmarks import (  # noqa: E402
     compiling,
+    costs,
     folders,
+    grids,
     large,
-    many,
     processes,
-    slopes,
-    tiny_runs,
+    tables,
 )
+from tests.benchmarks.contest import (  # noqa: E402
+    Prepare,
+    contestants,
+    measure,
+    one_core,
+    threaded,
+)
+from tests.benchmarks.peers import ENGINES, PEERS  # noqa: E402
 from tests.benchmarks.works import WORKS, Work  # noqa: E402
 
 # What is no network, by id, as a function of the number of rounds.
 OTHERS: dict[str, Callable[[int], str]] = {
     **{name: partial(processes.table, name) for name in processes.PROCESSES},
-    **{
-        part.ID: part.table
-        for part in (
-            *(slopes, tiny_runs, folders, grids, many, large),
-            *(compiling, overhead, estimators),
-        )
-    },
+    processes.SLOPES: processes.table_of_slopes,
+    processes.TINY: processes.table_of_tiny_runs,
+    folders.ID: folders.table,
+    grids.ID: grids.table,
+    folders.MANY: folders.table_of_many,
+    large.ID: large.table,
+    compiling.ID: compiling.table,
+    costs.OVERHEAD: costs.table_of_overhead,
+    costs.ESTIMATORS: costs.table_of_estimators,
 }
 _ALL = [*WORKS, *OTHERS]
 
@@ -91,17 +96,17 @@ def main() -> None:
         everyone = contestants(arguments.engines, arguments.peers, skipped)
         with one_core():
             results = _contests(works, everyone, skipped, arguments)
-        parts.append(table.one_thread(works, results, skipped, arguments.rounds))
+        parts.append(tables.one_thread(works, results, skipped, arguments.rounds))
     elif works:
         works = [work for work in works if work.batch_size > 1]
         everyone = threaded(arguments.peers, skipped, arguments.threads)
         results = _contests(works, everyone, skipped, arguments)
-        parts.append(table.threads(works, results, arguments.threads))
+        parts.append(tables.threads(works, results, arguments.threads))
     parts += [OTHERS[name](arguments.rounds) for name in arguments.only if name in OTHERS]
     text = "\n\n".join(parts) + "\n"
     print()
     print(text)
-    print(table.machine())
+    print(tables.machine())
     if arguments.output:
         arguments.output.write_text(text, encoding="utf-8")
 

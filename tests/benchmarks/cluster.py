@@ -19,8 +19,8 @@ from statistics import median
 
 import psutil
 
-from tests.benchmarks.tables.grid import grid
-from tests.benchmarks.whole_processes.folders import CONFIG, Taken, in_temporary_folder, nnrun
+from tests.benchmarks.folders import CONFIG, Taken, in_temporary_folder, nnrun
+from tests.benchmarks.tables import grid
 
 ID = "S8"
 FEW, MANY = 200, 1_200

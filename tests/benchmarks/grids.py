@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks.folders import CONFIG, Taken, in_temporary_folder, nnrun
 from tests.benchmarks.sweepers import measured
-from tests.benchmarks.tables.grid import grid
-from tests.benchmarks.whole_processes.folders import CONFIG, Taken, in_temporary_folder, nnrun
+from tests.benchmarks.tables import grid
 
 ID = "S5"
 PLANNED, SWEPT = (200, 2_000, 20_000), 20_000

@@ -14,8 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks.tables.short import short_table
-from tests.benchmarks.tables.table import machine
+from tests.benchmarks.tables import machine, short_table
 from tests.benchmarks.works import WORKS
 
 ROOT = Path(__file__).parents[2]

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from tests.benchmarks.tables.grid import grid
-from tests.benchmarks.whole_processes.folders import in_temporary_folder
+from tests.benchmarks.folders import in_temporary_folder
+from tests.benchmarks.tables import grid
 
 HERE = Path(__file__).parents[2]
-STOPWATCH = Path(__file__).with_name("whole_processes") / "stopwatch.py"
+STOPWATCH = Path(__file__).with_name("stopwatch.py")
 TRAIN = ["train", str(HERE / "configs/iris_softmax.yaml")]
 COMMANDS = {
     "`nnrun --help`": ["--help"],

@@ -129,7 +129,7 @@ def _measured(name: str, python: Sequence[str]) -> list[str]:
 
 
 def _seconds(name: str, number: int, python: Sequence[str]) -> tuple[float, float]:
-    from tests.benchmarks.whole_processes.folders import in_temporary_folder  # peers lack nnrun
+    from tests.benchmarks.folders import in_temporary_folder  # peers lack nnrun
 
     command = [*python, "-m", "tests.benchmarks.sweepers", name, str(number)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

@@ -1,6 +1,6 @@
 """`nnrun check --gradients` finds planted bugs, from a config to its exit code.
 
-That every bug is found is shown in `tests/nn/gradients/test_planted_bugs.py`; here are some of each
+That every bug is found is shown in `tests/nn/test_gradients.py`; here are some of each
 kind.
 """
 

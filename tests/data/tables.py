@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from nnrun.config.schema.columns import ColumnsConfig, EmbeddingConfig, Impute
 from nnrun.config.schema.dataset import DatasetConfig, SplitConfig
 from nnrun.data.dataset import Dataset
+from nnrun.data.inference.new_rows import open_rows
+from nnrun.data.layout import Layout
 from nnrun.data.readers.excel import open_table
 from nnrun.data.readers.table import read_table
 
@@ -71,3 +76,12 @@ def read_csv(
 def _rule(missing: str) -> str | Impute:
     alone = missing in ("error", "drop_rows")
     return missing if alone else Impute.model_construct(impute=missing)
+
+
+# The features of new rows, as predictions take them.
+
+
+def load_features(path: Path, layout: Layout) -> npt.NDArray[Any]:
+    """All rows of a file as raw x, checked against the layout of the training data."""
+    with open_rows(path, layout) as rows:
+        return np.concatenate([batch.x for batch in rows.batches(4096)])

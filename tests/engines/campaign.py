@@ -11,8 +11,7 @@ import sys
 import time
 
 from tests import conftest  # whose environment and cache it runs in
-from tests.architectures.coverage import missing
-from tests.architectures.design import CAMPAIGN, suite
+from tests.architectures.coverage import CAMPAIGN, missing, suite
 from tests.engines.trials import faults_of
 
 __all__ = ["conftest", "main"]

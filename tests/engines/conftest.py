@@ -73,17 +73,23 @@ class Task:
             rounding: what layers put out is moved by this share of itself, always.
             batches: the task's own by default.
         """
-        network, optimizer = self.network(), self.optimizer()
+        network = self.network()
         network.theta *= 1 + nudge
         if rounding:
             for _, layer in network.named_layers():
                 layer.forward = _moved(layer.forward, 1 + rounding)  # type: ignore[method-assign]
-        optimizer.allocate(network.theta)
-        rng = np.random.default_rng(4)
-        made = {} if kind is NumpyEngine else {"batch_size": self.batch_size}
-        engine = kind(network, optimizer, *self.data(), rng=rng, clip_norm=self.clip_norm, **made)
+        engine = self.engine(kind, network)
         engine.run(self.batches() if batches is None else batches)
         return engine
+
+    def engine(self, kind: Any, network: Network | None = None, **options: Any) -> Any:
+        """An engine before its first update, of the task's network or one like it."""
+        network, optimizer = network or self.network(), self.optimizer()
+        optimizer.allocate(network.theta)
+        if kind is not NumpyEngine:
+            options = {"batch_size": self.batch_size, **options}
+        rng = np.random.default_rng(4)
+        return kind(network, optimizer, *self.data(), rng=rng, clip_norm=self.clip_norm, **options)
 
 
 def _moved(forward: Callable[..., np.ndarray], factor: float) -> Callable[..., np.ndarray]:
@@ -94,6 +100,18 @@ def _moved(forward: Callable[..., np.ndarray], factor: float) -> Callable[..., n
         return y if y is x else np.multiply(y, factor, out=y)
 
     return moved
+
+
+def part(batches: Batches, first: int, last: int) -> Batches:
+    """Some of the iterations, as a call of its own."""
+    start, end = batches.bounds[first], batches.bounds[last]
+    bounds = batches.bounds[first : last + 1] - start
+    return Batches(batches.rows[start:end], bounds, batches.rates[first:last])
+
+
+def bits(engine: Any) -> list[bytes]:
+    """Bytes of all that training changes."""
+    return [array.tobytes() for array in numbers(engine).values()]
 
 
 def numbers(engine: Any) -> dict[str, np.ndarray]:

@@ -5,11 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnrun.engines import numpy_engine
 from nnrun.engines.base import Batches
-from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.nn import SGD, Adam, BatchNorm, CrossEntropy, Dropout, MeanSquared, Network, dense
+from nnrun.engines.numpy_engine import NumpyEngine, evaluate
+from nnrun.nn import (
+    SGD,
+    Adam,
+    CrossEntropy,
+    Dropout,
+    MeanSquared,
+    Network,
+    conv2d,
+    dense,
+)
+from nnrun.nn.layers import Flatten
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
+from tests.engines.conftest import part
 
 X = np.random.default_rng(0).standard_normal((20, 3))
 TARGET = np.eye(2)[np.random.default_rng(1).integers(2, size=20)]
@@ -58,9 +70,7 @@ def test_one_update_for_each_batch_at_its_own_rate():
     rates = [0.1, 0.2, 0.05, 1.0, 0.0, 0.3, 0.1, 0.4]
     batches = batches_of(SIZES, rates)
     network = build()
-
     engine(network).run(batches)
-
     expected = by_hand(build(), batches, np.random.default_rng(3))
     np.testing.assert_allclose(network.theta, expected, rtol=0, atol=1e-15)
 
@@ -69,7 +79,6 @@ def test_a_rate_of_zero_changes_nothing():
     """Updates at rate zero leave the very bits of θ; the one that has a rate moves it."""
     network = build()
     start, runner = network.theta.copy(), engine(network)
-
     runner.run(batches_of([2, 3], [0.0, 0.0]))
     np.testing.assert_array_equal(start, network.theta)
     runner.run(batches_of([2, 3], [0.0, 0.1]))
@@ -85,13 +94,9 @@ def test_the_result_does_not_depend_on_how_iterations_are_cut(cut: int, optimize
     whole, cut_up = build(), build()
     batches = batches_of(SIZES, rates.tolist())
     engine(whole, optimizer(**options)).run(batches)
-
     runner = engine(cut_up, optimizer(**options))
-    for part in (slice(0, cut), slice(cut, len(SIZES))):
-        bounds = batches.bounds[part.start : part.stop + 1]
-        rows = batches.rows[bounds[0] : bounds[-1]]
-        runner.run(Batches(rows, bounds - bounds[0], batches.rates[part]))
-
+    runner.run(part(batches, 0, cut))
+    runner.run(part(batches, cut, len(SIZES)))
     np.testing.assert_array_equal(whole.theta, cut_up.theta)
 
 
@@ -99,10 +104,8 @@ def test_batches_may_start_anywhere_in_its_rows():
     """Bounds that do not start at zero pick their rows from the middle."""
     batches = batches_of([2, 3, 4])
     later, alone = build(), build()
-
     engine(later).run(Batches(batches.rows, batches.bounds[1:], batches.rates[1:]))
     engine(alone).run(Batches(batches.rows[2:], batches.bounds[1:] - 2, batches.rates[1:]))
-
     np.testing.assert_array_equal(alone.theta, later.theta)
 
 
@@ -111,17 +114,13 @@ def test_single_rows_take_the_same_path_as_gathered_ones(dtype: type, monkeypatc
     """Batches of one row, which are views, give the bits that copied rows give."""
     views, copies = build(dtype), build(dtype)
     batches = batches_of([1] * 12)
-
     engine(views).run(batches)
     runner = engine(copies)
     x, target = runner.x, runner.target
     monkeypatch.setattr(
-        runner,
-        "_gather",
-        lambda rows, start, end: (x[rows[start:end]], target[rows[start:end]]),
+        runner, "_gather", lambda rows, start, end: (x[rows[start:end]], target[rows[start:end]])
     )
     runner.run(batches)
-
     assert dtype == views.theta.dtype
     np.testing.assert_array_equal(copies.theta, views.theta)
 
@@ -144,53 +143,40 @@ def test_training_rows_are_not_written_to():
     network = build()
     runner = engine(network)
     before = runner.x.copy(), runner.target.copy()
-
     runner.run(batches_of(SIZES))
-
     np.testing.assert_array_equal(before[0], runner.x)
     np.testing.assert_array_equal(before[1], runner.target)
-
-
-def test_clipping_scales_long_gradients_to_the_limit():
-    """The step of a clipped update has length η · limit and the gradient's direction."""
-    network, plain = build(), build()
-    start = network.theta.copy()
-
-    engine(network, clip_norm=1e-3).run(batches_of([6], [0.5]))
-    engine(plain).run(batches_of([6], [0.5]))
-
-    step, unclipped = network.theta - start, plain.theta - start
-    assert 0.5e-3 == pytest.approx(np.linalg.norm(step), rel=1e-12)
-    np.testing.assert_allclose(step / 0.5e-3, unclipped / np.linalg.norm(unclipped), rtol=1e-9)
-
-
-def test_clipping_leaves_short_gradients_alone():
-    """A limit that is never reached gives the bits of no limit at all."""
-    network, plain = build(), build()
-
-    engine(network, clip_norm=1e6).run(batches_of(SIZES))
-    engine(plain).run(batches_of(SIZES))
-
-    np.testing.assert_array_equal(plain.theta, network.theta)
-
-
-def test_batch_norm_statistics_follow_the_batches():
-    """Running means after two batches are those of the formula, by hand."""
-    network = Network([BatchNorm(momentum=0.5), dense(2)], MeanSquared(), (3,))
-    network.initialize(rng=np.random.default_rng(2))
-    rows = np.arange(10)
-
-    engine(network).run(Batches(rows, np.array([0, 4, 10]), np.array([0.0, 0.0])))
-
-    expected = 0.5 * (0.5 * X[:4].mean(axis=0)) + 0.5 * X[4:10].mean(axis=0)
-    np.testing.assert_allclose(network.buffers["0.running_mean"], expected, rtol=1e-13)
 
 
 def test_divergence_does_not_warn():
     """Numbers that grow out of range become infinite or NaN in silence; the loss shows them."""
     network = Network([dense(2)], MeanSquared(), (3,))
     network.initialize(rng=np.random.default_rng(2))
-
     engine(network).run(batches_of([4] * 400, [1e3] * 400))
-
     assert not np.isfinite(network.theta).all()
+
+
+# Losses over whole splits.
+
+
+def test_chunks_make_no_difference_but_rounding(monkeypatch):
+    """The loss over 100 rows is the mean over rows, in chunks of 7 as in one piece."""
+    rng = np.random.default_rng(0)
+    blocks = [conv2d(2, 3, activation="tanh"), Flatten(), dense(3, "softmax")]
+    network = Network(blocks, CrossEntropy(), (1, 5, 5))
+    network.initialize(rng=rng)
+    target = np.eye(3)[rng.integers(3, size=100)]
+    x = rng.standard_normal((100, 1, 5, 5))
+    loss, outputs = evaluate(network, x, target)
+    expected = -np.mean(np.log(np.sum(network.predict(x) * target, axis=1)))
+    assert loss == pytest.approx(expected, rel=1e-13)
+    monkeypatch.setattr(numpy_engine, "chunk_rows", lambda network: 7)
+    chunked_loss, chunked = evaluate(network, x, target)
+    assert loss == pytest.approx(chunked_loss, rel=1e-13)
+    np.testing.assert_allclose(outputs, chunked, rtol=1e-12)
+
+
+def test_chunks_are_small_for_wide_networks():
+    """A network that holds a million numbers for a row is evaluated row by row."""
+    network = Network([dense(1_000_000)], CrossEntropy(), (4,))
+    assert 1 == numpy_engine.chunk_rows(network)

@@ -10,8 +10,7 @@ import pytest
 from nnrun.engines.kernels import KERNELS, load
 from nnrun.engines.tape.maps import Convolution
 from nnrun.engines.tape.plan import Address
-from tests.architectures.coverage import CONVOLUTIONS, pairs
-from tests.architectures.design import SUITES, suite
+from tests.architectures.coverage import CONVOLUTIONS, SUITES, pairs, suite
 from tests.engines.trials import faults_of
 
 PARTS = 5  # of a suite, which may run side by side

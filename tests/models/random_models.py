@@ -1,20 +1,28 @@
-"""Random, untrained networks with fitted preprocessing."""
+"""Random, untrained models, and CSV files with all that tables of people have."""
 
 from __future__ import annotations
 
+import csv
+import io
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
 
 from nnrun.config.schema.columns import STEP_BLOCKS
+from nnrun.data.columns.categories import Embedding, OneHot, TargetMean
+from nnrun.data.columns.column import Column, Number
+from nnrun.data.columns.date_formats import DateFormat
+from nnrun.data.columns.kinds import CYCLIC, PARTS, Date
+from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.steps import SCALERS, STEPS
-from nnrun.models.model import Model
-from nnrun.nn import LOSSES, MeanSquared, Network
+from nnrun.models.model import Model, with_embeddings
+from nnrun.nn import LOSSES, BinaryCrossEntropy, CrossEntropy, MeanSquared, Network, dense
 from nnrun.nn.signature import Array, Shape
-from tests.architectures.dealing import Deal, at_random
-from tests.architectures.walks import draw
+from tests.architectures.walks import Deal, at_random, draw
 from tests.nn.examples import NETWORKS
 
 SHAPE = (2, 7, 6)
@@ -98,3 +106,155 @@ def step_of(name: str, deal: Deal | None = None) -> Any:
 def option_step(name: str, value: Any) -> Any:
     """A step with this value of its option."""
     return STEP_BLOCKS[name].model_validate({name: value})
+
+
+# Random CSV files with all that tables of people have, and untrained models for them.
+
+TEXTS = ("red", "dark blue", 'the "big" one', "a,b;c", "two\nlines", "Größe", "=1+1", "none", "-")
+MISSING = ("", "NA", "nan", "N/A", "?")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A model, and rows for it as a CSV file."""
+
+    model: Model
+    content: bytes
+
+
+def random_table(
+    seed: int, rows: int = 60, dtype: str = "float64", target: str = "standard"
+) -> Table:
+    """Numbers, some with missing values, and categories that are texts or numbers."""
+    rng = np.random.default_rng(seed)
+    decimal = ".,"[seed % 2]
+    columns, cells = [], []
+    for index in range(rng.integers(1, 7)):
+        name = ("size", "Preis (€)", 'the "odd" one', "a,b", "x;y", "tab\there")[index]
+        made = (_number, _category, _amount, _date)[rng.integers(4)]
+        column, found = made(rng, name, decimal, rows)
+        columns.append(column)
+        cells.append(found)
+    layout = _layout(rng, tuple(columns), decimal)
+    return Table(_model(rng, layout, dtype, target), _content(rng, columns, cells))
+
+
+def _number(
+    rng: np.random.Generator, name: str, decimal: str, rows: int
+) -> tuple[Column, list[str]]:
+    fills = bool(rng.integers(2))
+    values = rng.normal(3, 10.0 ** rng.integers(-3, 6), rows)
+    texts = [f" {value!r} ".replace(".", decimal) for value in values.tolist()]
+    texts[0] = " 17"
+    if fills:
+        texts = [rng.choice(MISSING) if rng.random() < 0.2 else text for text in texts]
+    return Number(name, "mean" if fills else ""), texts
+
+
+def _category(
+    rng: np.random.Generator, name: str, decimal: str, rows: int
+) -> tuple[Column, list[str]]:
+    by_value = bool(rng.integers(2))
+    known = ["1", "2.5", "-3", "1000"] if by_value else list(TEXTS[: rng.integers(2, 10)])
+    spellings = {"1": ["1", "1.0", "+1"], "2.5": ["2.50"], "-3": ["-3", "-3.0"], "1000": ["1e3"]}
+    fills = bool(rng.integers(2))
+    texts = []
+    for label in rng.choice(known, rows).tolist():
+        text = rng.choice(spellings[label]).replace(".", decimal) if by_value else label
+        texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else text)
+    return _kind(rng, name, [*known, ""] if fills else known, by_value), _with_new(rng, texts)
+
+
+def _kind(rng: np.random.Generator, name: str, known: list[str], by_value: bool) -> Column:
+    """A column of categories, some of them rare; others are no mistake."""
+    cut = int(rng.integers(2, len(known) + 1))
+    given = {"known": tuple(known[:cut]), "rare": tuple(known[cut:]), "by_value": by_value}
+    given["unknown"] = "ignore"
+    if rng.integers(2):
+        given |= {"unknown": "most_frequent", "frequent": known[1]}
+    kind = rng.integers(3)
+    if kind == 0:
+        return OneHot(name, **given)
+    if kind == 1:
+        return Embedding(name, **given, dimensions=int(rng.integers(1, 4)))
+    several = bool(rng.integers(2))
+    means = rng.normal(0, 3, (cut + 1, 3 if several else 1)).tolist()
+    classes = ("x", "y", "z") if several else ()
+    return TargetMean(name, **given, classes=classes, means=tuple(map(tuple, means)))
+
+
+def _with_new(rng: np.random.Generator, texts: list[str]) -> list[str]:
+    return ["unheard of" if rng.random() < 0.05 else text for text in texts]
+
+
+def _amount(
+    rng: np.random.Generator, name: str, decimal: str, rows: int
+) -> tuple[Column, list[str]]:
+    example = str(rng.choice(["1,234.50 €", "1.234,50", "(1 234,50 kg)", "$1'234.50", "45 %"]))
+    form, fills = NumberFormat.from_example(example, decimal), bool(rng.integers(2))
+    signs = {ord(","): form.thousands, ord("."): form.decimal}
+    texts = []
+    for value in rng.normal(0, 10.0 ** rng.integers(1, 6), rows).tolist():
+        text = f"{form.before} {abs(value):,.3f} {form.after}".translate(signs)
+        sign = str(rng.choice(["-{}", "({})", "{}-", "\u2212{}"])) if value < 0 else "{}"
+        texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else sign.format(text))
+    return Number(name, "mean" if fills else "", form), texts
+
+
+def _date(rng: np.random.Generator, name: str, decimal: str, rows: int) -> tuple[Column, list[str]]:
+    codes = str(
+        rng.choice(["", "%d.%m.%Y", "%m/%d/%y %I:%M %p", "%B %d, %Y", "%Y%m%d %H:%M:%S %z"])
+    )
+    drawn = rng.permutation([*PARTS, CYCLIC])[: rng.integers(1, 9)]
+    fills, start = bool(rng.integers(2)), datetime(1970, 1, 1, tzinfo=timezone(timedelta(hours=-3)))
+    texts = []
+    for seconds in rng.integers(0, 1_900_000_000, rows).tolist():
+        moment = start + timedelta(seconds=seconds)
+        text = moment.strftime(codes) if codes else moment.isoformat()
+        texts.append(rng.choice(MISSING) if fills and rng.random() < 0.2 else text)
+    wanted = tuple(dict.fromkeys([*drawn.tolist(), "elapsed"]))
+    zoned = not codes or "%z" in codes
+    return Date(name, wanted, "mean" if fills else "", DateFormat(codes), zoned), texts
+
+
+def _layout(rng: np.random.Generator, columns: tuple[Column, ...], decimal: str) -> Layout:
+    width = sum(column.width for column in columns)
+    kinds = (
+        {"task": "regression", "target_names": ("y",)},
+        {"task": "regression", "target_names": ("y", "=z")},
+        {"task": "classification", "classes": ("=no", "yes"), "target_names": ("y",)},
+        {"task": "classification", "classes": ("1", "2", "3"), "target_names": ("y",)},
+    )
+    return Layout(shape=(width,), columns=Columns(columns, None, decimal), **kinds[rng.integers(4)])
+
+
+def _model(rng: np.random.Generator, layout: Layout, dtype: str, target: str) -> Model:
+    loss, last = MeanSquared(), dense(len(layout.target_names))
+    if len(layout.classes) == 2:
+        loss, last = BinaryCrossEntropy(), dense(1, "sigmoid")
+    elif layout.classes:
+        loss, last = CrossEntropy(), dense(3, "softmax")
+    hidden = dense(7, str(rng.choice(["tanh", "relu", "gelu"])))
+    blocks = with_embeddings([hidden, last], layout.columns)
+    network = Network(blocks, loss, layout.shape, dtype)
+    network.initialize(rng=rng)
+    scaling = target if layout.task == "regression" else "none"
+    preprocessing = Preprocessing(["standard"], scaling, layout)
+    y = rng.normal(20, 7, (30, network.output_shape[0]))
+    preprocessing.fit(rng.normal(0, 3, (30, *layout.shape)), y)
+    return Model(network, preprocessing, layout, "s1-0123456789")
+
+
+def _content(rng: np.random.Generator, columns: list[Column], cells: list[list[str]]) -> bytes:
+    """The columns in another order beside one more, with or without BOM, CRLF, blank lines."""
+    names = [column.name for column in columns]
+    order = rng.permutation(len(names)).tolist()
+    end = str(rng.choice(["\n", "\r\n"]))
+    text = io.StringIO()
+    separator = str(rng.choice([",", ";", "\t"]))
+    writer = csv.writer(text, delimiter=separator, lineterminator=end)
+    writer.writerow(["id", *(names[place] for place in order)])
+    for number, row in enumerate(zip(*cells, strict=True)):
+        writer.writerow([f"0{number}", *(row[place] for place in order)])
+        text.write(end * (number % 20 == 7))
+    return ("\ufeff" * int(rng.integers(2)) + text.getvalue()).encode()

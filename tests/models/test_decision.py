@@ -64,7 +64,6 @@ def test_measures_are_largest_at_the_threshold_that_scikit_learn_finds(name: str
     for p, y, weight in cases(6):
         thresholds = np.unique(p)
         values = [SCORES[name](y, p >= t, weight) for t in thresholds]
-
         found = fit_threshold(objective(maximize=name), p, y, weight)
         if max(values) > values[0] + 1e-12:  # of every row taken for positive
             assert_same(p, best_of(values, thresholds), found.threshold)
@@ -102,7 +101,6 @@ def test_the_cost_is_smallest(false_positive: float, false_negative: float) -> N
             -float((w * (false_positive * ((p >= t) & ~y) + false_negative * ((p < t) & y))).sum())
             for t in thresholds
         ]
-
         found = fit_threshold(objective(cost=costs), p, y, weight).threshold
         assert_same(p, best_of(values, thresholds), found)
 
@@ -172,7 +170,6 @@ def test_the_unit_of_weights_changes_no_threshold() -> None:
 def test_without_use_there_is_no_threshold(y: list, p: list, reason: str) -> None:
     """Rows of one class, equal or misleading probabilities give a reason in its place."""
     found = fit_threshold(objective(maximize="mcc"), np.array(p), np.array(y, bool))
-
     assert (None, reason) == (found.threshold, found.reason)
 
 
@@ -180,7 +177,6 @@ def test_counts_by_hand() -> None:
     """Two positive rows, one found; two others, one of them taken for positive."""
     positive = np.array([True, True, False, False])
     counts = Counts.of(positive, np.array([True, False, True, False]))
-
     assert (1, 1, 1, 1) == (counts.tp, counts.fp, counts.fn, counts.tn)
     assert (0.5, 0.5, 0.5, 0.5, 0) == (
         counts.precision, counts.recall, counts.f1, counts.balanced_accuracy, counts.mcc
@@ -195,5 +191,4 @@ def test_the_positive_class_is_predicted_from_the_threshold_on(positive: int, ou
     second = p if positive == 1 else 1 - p
     given = second[:, None] if outputs == 1 else np.stack([1 - second, second], axis=1)
     task = Classification(2, outputs, True, Decision(positive, 0.5))
-
     assert [1 - positive, positive, positive] == task.decode(given).tolist()

@@ -6,9 +6,11 @@ from math import exp, inf, log
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.signature import Array
+from nnrun.nn.special import normal_cdf
 
 POINTWISE = sorted(set(ACTIVATIONS) - {"softmax"})
 # (name, x, f(x), f'(x))
@@ -51,19 +53,13 @@ def value_and_slope(name: str, x: float) -> tuple[float, float]:
     return float(y[0, 0]), float(layer.backward(np.ones((1, 1)))[0, 0])
 
 
-@pytest.mark.parametrize(
-    ("name", "x", "y", "slope"),
-    BY_HAND,
-)
+@pytest.mark.parametrize(("name", "x", "y", "slope"), BY_HAND)
 def test_values_and_slopes_by_hand(name: str, x: float, y: float, slope: float):
     """f(x) and f'(x) are what the equations give with pencil and paper."""
     assert (y, slope) == pytest.approx(value_and_slope(name, x), rel=1e-14, abs=1e-16)
 
 
-@pytest.mark.parametrize(
-    ("name", "at_left", "at_right"),
-    FAR_ENDS,
-)
+@pytest.mark.parametrize(("name", "at_left", "at_right"), FAR_ENDS)
 def test_far_ends_neither_overflow_nor_warn(name: str, at_left: tuple, at_right: tuple):
     """At ±10,000 every activation and its slope have reached their limits, without a warning."""
     assert at_left == pytest.approx(value_and_slope(name, -1e4), rel=1e-15, abs=1e-300)
@@ -85,7 +81,6 @@ def test_far_ends_neither_overflow_nor_warn(name: str, at_left: tuple, at_right:
 def test_infinities_give_the_limits(name: str, left: float, right: float):
     """f(-∞) and f(∞) are the limits, without a warning."""
     y = ACTIVATIONS[name]().forward(np.array([[-inf, inf]]))
-
     assert [left, right] == pytest.approx(y[0].tolist(), abs=1e-300)
 
 
@@ -94,7 +89,6 @@ def test_nan_is_not_hidden(name: str):
     """A NaN that comes in goes out, so that divergence is seen."""
     with np.errstate(invalid="ignore"):
         y = ACTIVATIONS[name]().forward(np.array([[np.nan, 1.0]]))
-
     assert np.isnan(y[0, 0])
 
 
@@ -115,10 +109,8 @@ def test_elu_and_softplus_keep_their_digits_near_zero_and_far_left():
 def test_softmax_of_logarithms_is_their_shares():
     """exp(x) / Σ exp(x), and its gradient without a Jacobian: y (dy - Σ dy y)."""
     layer = ACTIVATIONS["softmax"]()
-
     y = layer.forward(np.log([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]))
     dx = layer.backward(np.array([[8.0, 0.0, 0.0], [0.0, 0.0, 4.0]]))
-
     np.testing.assert_allclose(y, [[1 / 8, 2 / 8, 5 / 8], [1 / 4, 1 / 4, 1 / 2]], rtol=1e-15)
     np.testing.assert_allclose(dx, [[7 / 8, -2 / 8, -5 / 8], [-1 / 2, -1 / 2, 1]], rtol=1e-14)
 
@@ -128,7 +120,6 @@ def test_softmax_does_not_change_when_a_row_is_shifted():
     x = np.array([[0.5, -1.0, 2.0]])
     softmax = ACTIVATIONS["softmax"]()
     y = softmax.forward(x).copy()
-
     for shift in (-1e4, 64.0, 1e4):
         np.testing.assert_allclose(softmax.forward(x + shift), y, rtol=1e-11)
 
@@ -136,7 +127,6 @@ def test_softmax_does_not_change_when_a_row_is_shifted():
 def test_softmax_does_not_overflow():
     """Logits of ±10,000 give zeros and ones, without a warning."""
     y = ACTIVATIONS["softmax"]().forward(np.array([[1e4, -1e4, 0.0], [1e4, 1e4, -1e4]]))
-
     assert [[1, 0, 0], [0.5, 0.5, 0]] == y.tolist()
 
 
@@ -163,7 +153,69 @@ def test_single_precision_does_not_warn_at_the_far_ends(name: str):
     layer = ACTIVATIONS[name]()
     y = layer.forward(np.array([[-1e4, 1e4]], np.float32))
     dx = layer.backward(np.ones((1, 2), np.float32))
-
     expected = [value_and_slope(name, x) for x in (-1e4, 1e4)]
     np.testing.assert_allclose(y[0], [value for value, _ in expected], rtol=1e-6, atol=1e-37)
     np.testing.assert_allclose(dx[0], [slope for _, slope in expected], rtol=1e-6, atol=1e-37)
+
+
+# The normal distribution function against SciPy's and against forty-digit arithmetic.
+
+# Φ(x) computed with 40 digits.
+EXACT = {
+    -37.0: 5.725571222524577e-300,
+    -20.0: 2.7536241186062337e-89,
+    -10.0: 7.619853024160525e-24,
+    -5.0: 2.866515718791939e-07,
+    -1.0: 0.15865525393145705,
+    -0.1: 0.460172162722971,
+    0.0: 0.5,
+    0.5: 0.6914624612740131,
+    1.0: 0.8413447460685429,
+    2.0: 0.9772498680518208,
+    5.0: 0.9999997133484281,
+    9.0: 1.0,
+}
+X = np.linspace(-37, 37, 20001)
+
+
+def test_forty_digit_values():
+    """Known values come out to 1e-15, and to the thirteen digits that exp has left far out."""
+    x = np.array(list(EXACT))
+    exact = np.array(list(EXACT.values()))
+    np.testing.assert_allclose(normal_cdf(x), exact, rtol=3e-13, atol=0)
+    np.testing.assert_allclose(normal_cdf(x), exact, rtol=0, atol=1e-15)
+
+
+def test_against_scipy():
+    """To 1e-15 everywhere, and relatively to 1e-13 where exp(-x²/2) itself has those digits."""
+    near = X[X >= -10]
+    np.testing.assert_allclose(normal_cdf(X), ndtr(X), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(normal_cdf(near), ndtr(near), rtol=1e-13, atol=0)
+    np.testing.assert_allclose(normal_cdf(X), ndtr(X), rtol=1e-12, atol=0)
+
+
+def test_limits():
+    """Φ is 0 and 1 at the infinities and far out, without a warning, and NaN at NaN."""
+    with np.errstate(all="raise", under="ignore"):
+        y = normal_cdf(np.array([-inf, -1e4, -1e200, 1e200, 1e4, inf]))
+    assert [0, 0, 0, 1, 1, 1] == y.tolist()
+    assert np.isnan(normal_cdf(np.array([np.nan]))).all()
+
+
+def test_it_rises():
+    """Φ never falls, from one end to the other, through zero."""
+    assert np.all(np.diff(normal_cdf(X)) >= 0)
+    assert np.all(np.diff(normal_cdf(np.linspace(-1e-3, 1e-3, 1001))) > 0)
+
+
+def test_both_sides_add_up_to_one():
+    """Φ(x) + Φ(-x) = 1."""
+    np.testing.assert_allclose(normal_cdf(X) + normal_cdf(-X), 1, rtol=1e-15)
+
+
+@pytest.mark.parametrize("x", [-6.0, -1.5, 0.3, 4.0])
+def test_single_precision(x: float):
+    """float32 in is float32 out, with the digits of float32."""
+    y = normal_cdf(np.array([x], np.float32))
+    assert np.float32 == y.dtype
+    np.testing.assert_allclose(y, ndtr([x]), rtol=2e-6)

@@ -50,7 +50,6 @@ def test_mean_and_variance(name: str):
     variance, limit = SYMMETRIC[name]
     w = weights(name)
     excess = 2.0 if limit is None else 0.8  # E x⁴ / σ⁴ - 1 of a normal, of a uniform
-
     assert 0 == pytest.approx(w.mean(), abs=5 * sqrt(variance / w.size))
     assert variance == pytest.approx(w.var(), rel=5 * sqrt(excess / w.size))
 
@@ -60,7 +59,6 @@ def test_uniform_limits(name: str):
     """Uniform weights fill their range to the limits and do not pass them."""
     _, limit = SYMMETRIC[name]
     w = weights(name)
-
     assert limit * 0.999 < w.max() <= limit
     assert -limit <= w.min() < -limit * 0.999
 
@@ -69,7 +67,6 @@ def test_uniform_limits(name: str):
 def test_normal_tails(name: str):
     """Normal weights are not cut off: 4.55% lie beyond two standard deviations."""
     w = weights(name) / sqrt(SYMMETRIC[name][0])
-
     assert 0.0455 == pytest.approx(np.mean(np.abs(w) > 2), abs=5 * sqrt(0.0455 / w.size))
 
 
@@ -77,7 +74,6 @@ def test_uniform_is_the_stream_itself():
     """U[0, 1), for weights and then for biases, from the one stream."""
     rng = np.random.default_rng(0)
     parameters = drawn([dense(3, initializer=Initializer("uniform"))], (4,))
-
     np.testing.assert_array_equal(rng.random((4, 3)), parameters["0.weight"])
     np.testing.assert_array_equal(rng.random(3), parameters["0.bias"])
 
@@ -86,7 +82,6 @@ def test_scaled_uniform_is_the_notebooks_formula():
     """Weights U[0,1)·sqrt(2/(fan_in+fan_out)), then biases U[0,1)·sqrt(2/(1+units))."""
     rng = np.random.default_rng(0)
     parameters = drawn([dense(3, initializer=Initializer("scaled_uniform"))], (4,))
-
     np.testing.assert_array_equal(rng.random((4, 3)) * sqrt(2 / 7), parameters["0.weight"])
     np.testing.assert_array_equal(rng.random(3) * sqrt(2 / 4), parameters["0.bias"])
 
@@ -95,7 +90,6 @@ def test_identity_and_zeros():
     """Identity has ones on the diagonal of the last two axes, zeros has none."""
     rng = np.random.default_rng(0)
     eye = Initializer("identity", scale=3.0).weights((2, 1, 2, 3), (6, 12), rng=rng)
-
     assert [[[[3, 0, 0], [0, 3, 0]]]] * 2 == eye.tolist()
     assert [[0, 0]] == Initializer("zeros").weights((1, 2), (1, 2), rng=rng).tolist()
 
@@ -110,7 +104,6 @@ def test_scale_multiplies_biases_too():
     """Where biases are drawn, the scale is theirs as well."""
     plain = Initializer("scaled_uniform").biases((5,), rng=np.random.default_rng(0))
     scaled = Initializer("scaled_uniform", 0.5).biases((5,), rng=np.random.default_rng(0))
-
     assert np.all(plain > 0)
     np.testing.assert_array_equal(0.5 * plain, scaled)
 
@@ -126,7 +119,6 @@ def test_biases_start_at_zero_unless_they_are_drawn(name: str):
         dense(2, initializer=own),
     ]
     parameters = drawn(blocks, (1, 3, 3))
-
     assert {"uniform", "scaled_uniform"} == DRAWS_BIASES
     for block, shape in ((0, (2,)), (1, (3, 2, 2)), (3, (2,))):
         bias = parameters[f"{block}.bias"]
@@ -139,9 +131,7 @@ def test_bias_per_position_has_as_many_fans_as_positions():
     blocks = [conv2d(3, 2, bias="per_position", initializer=Initializer("scaled_uniform"))]
     rng = np.random.default_rng(0)
     rng.random((3, 1, 2, 2))
-
     bias = drawn(blocks, (1, 3, 3))["0.bias"]
-
     np.testing.assert_array_equal(rng.random((3, 2, 2)) * sqrt(2 / 13), bias)
 
 
@@ -154,7 +144,6 @@ def test_fans_of_a_convolution_count_the_kernel(name: str, limit: float):
     layer = Convolution(16, (3, 5), initializer=Initializer(name))
     layer.connect((8, 9, 9))
     layer.initialize(rng=np.random.default_rng(0))
-
     assert limit * 0.99 < np.abs(layer.parameters[0].value).max() <= limit
 
 
@@ -163,7 +152,6 @@ def test_layers_of_the_same_shape_start_different(name: str):
     """One stream runs through all layers, so no two of them start equal."""
     own = Initializer(name)
     parameters = drawn([dense(4, initializer=own), dense(4, initializer=own)], (4,))
-
     assert np.all(parameters["0.weight"] != parameters["1.weight"])
 
 
@@ -172,7 +160,6 @@ def test_same_seed_same_bits():
     blocks = [dense(4), dense(4)]
     first, again = drawn(blocks, (4,), 7)["1.weight"], drawn([dense(4), dense(4)], (4,), 7)
     single = drawn([dense(4), dense(4)], (4,), 7, dtype=np.float32)["1.weight"]
-
     np.testing.assert_array_equal(first, again["1.weight"])
     np.testing.assert_array_equal(first.astype(np.float32), single)
     assert np.all(first != drawn([dense(4), dense(4)], (4,), 8)["1.weight"])
@@ -181,5 +168,4 @@ def test_same_seed_same_bits():
 def test_layers_start_by_glorot_uniform():
     """Without an initializer a layer draws by glorot_uniform, with scale one."""
     expected = Initializer("glorot_uniform").weights((4, 3), (4, 3), rng=np.random.default_rng(0))
-
     np.testing.assert_array_equal(expected, drawn([dense(3)], (4,))["0.weight"])

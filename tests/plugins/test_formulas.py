@@ -1,8 +1,9 @@
-"""Activations and losses that are formulas: both engines, exports, and what is no formula."""
+"""Parts that are formulas, and functions that return the layers of a block."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -32,6 +33,21 @@ CONFIG = {
     "loss": "log_cosh",
     "training": {"learning_rate": 0.02, "iterations": 60, "batch_size": 8},
 }
+
+
+def by_onnx(run: nnrun.Run, x: np.ndarray) -> np.ndarray:
+    """The predictions of a run's ONNX file, which puts out nothing else."""
+    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
+    assert ["prediction"] == [output.name for output in session.get_outputs()]
+    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
+    return predicted
+
+
+def by_script(run: nnrun.Run, x: np.ndarray, language: Any = NUMPY) -> np.ndarray:
+    """The predictions of a script of a run."""
+    made: dict[str, Any] = {"__name__": "made"}
+    exec(script(run.model, language), made)
+    return np.asarray(made["predict"](x))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -70,18 +86,9 @@ def test_exports_compute_the_formulas() -> None:
     load(CURVES)
     run = nnrun.train(CONFIG, results=None)
     x = np.random.default_rng(0).normal(size=(20, 2))
-    expected = run.model.outputs(x)
-    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
-    names = [output.name for output in session.get_outputs()]
-    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
-    assert ["prediction"] == names
-    np.testing.assert_array_equal(predicted, run.predict(x))
+    np.testing.assert_array_equal(by_onnx(run, x), run.predict(x))
     for language in (NUMPY, TORCH):
-        made: dict[str, object] = {"__name__": "made"}
-        exec(script(run.model, language), made)
-        assert (20,) == np.asarray(made["predict"](x)).shape  # type: ignore[operator]
-        np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
-    assert expected.shape == (20, 2)
+        np.testing.assert_array_equal(by_script(run, x, language), run.predict(x))
 
 
 WRITES_ITSELF = """
@@ -112,12 +119,8 @@ def test_a_layer_brings_its_own_form_in_exports(write) -> None:
     config = {**CONFIG, "network": {"layers": layers}, "loss": "mean_squared"}
     run = nnrun.train(config, results=None)
     x = np.random.default_rng(0).normal(size=(20, 2))
-    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
-    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
-    np.testing.assert_array_equal(predicted, run.predict(x))
-    made: dict[str, object] = {"__name__": "made"}
-    exec(script(run.model, NUMPY), made)
-    np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
+    np.testing.assert_array_equal(by_onnx(run, x), run.predict(x))
+    np.testing.assert_array_equal(by_script(run, x), run.predict(x))
     says = "the layer 'gain' of mine.py cannot be exported so: it has no method 'to_pytorch'"
     with pytest.raises(UsageError, match=says):
         script(run.model, TORCH)
@@ -157,12 +160,8 @@ def test_a_step_brings_its_own_form_in_exports(write) -> None:
     config = {**CONFIG, "dataset": data, "network": network, "loss": "mean_squared"}
     run = nnrun.train(config, results=None)
     x = np.random.default_rng(0).normal(size=(20, 2))
-    session = onnxruntime.InferenceSession(onnx_bytes(run.model))
-    (predicted,) = session.run(["prediction"], {"x": x.astype(np.float32)})
-    np.testing.assert_array_equal(predicted, run.predict(x.astype(np.float32)))
-    made: dict[str, object] = {"__name__": "made"}
-    exec(script(run.model, NUMPY), made)
-    np.testing.assert_array_equal(np.asarray(made["predict"](x)), run.predict(x))  # type: ignore[operator]
+    np.testing.assert_array_equal(by_onnx(run, x), run.predict(x.astype(np.float32)))
+    np.testing.assert_array_equal(by_script(run, x), run.predict(x))
     says = "the step 'by_width' of mine.py cannot be exported so: it has no method 'to_pytorch'"
     with pytest.raises(UsageError, match=says):
         script(run.model, TORCH)
@@ -213,3 +212,62 @@ def test_what_is_no_formula_is_refused(text: str, message: str) -> None:
     with pytest.raises(FormulaError) as error:
         Expression(text, ("x",))
     assert message in str(error.value)
+
+
+# Functions of plugins that return the layers of a block.
+
+PAIR = """
+@register("layer", "pair")
+def pair():
+    return dense(4, "tanh"), [dense(3, "relu")]
+"""
+PAIR_CONFIG = """
+dataset: {name: iris, features: standard}
+network: {layers: [{type: pair}, {type: dense, units: 3, activation: softmax}]}
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 20, watch: true}
+"""
+APART = "{type: dense, units: 4, activation: tanh}, {type: dense, units: 3, activation: relu}"
+LONG = PAIR_CONFIG.replace("{type: pair}", APART)
+
+
+def test_a_block_of_several_layers_is_trained_as_a_whole(folder, write) -> None:
+    """With the weights of the same layers written one by one, each under a name of its own."""
+    write(PAIR)
+    Path("pair.yaml").write_text(PAIR_CONFIG)
+    Path("long.yaml").write_text(LONG.replace("watch", "engine: numpy, watch"))
+    pair = nnrun.train("pair.yaml", results=None, plugins="mine.py").model.network
+    long = nnrun.train("long.yaml", results=None).model.network
+    assert long.theta.tolist() == pair.theta.tolist()
+    assert ["0.weight", "0.bias", "0.weight_2", "0.bias_2"] == list(pair.parameters)[:4]
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["generated", "kernels"])
+def test_the_compiled_engine_trains_such_a_block(folder, write, held) -> None:
+    """To the same bits as the same layers written one by one; kernels train residual layers."""
+    write(PAIR)
+    found = []
+    for name, layers in (("pair", "{type: pair}"), ("long", APART)):
+        inner = f"{{type: residual, layers: [{layers}, {{type: dense, units: 4}}]}}"
+        text = PAIR_CONFIG.replace("{type: pair}", inner if held else layers)
+        Path(f"{name}.yaml").write_text(text.replace("watch: true", "engine: compiled"))
+        run = nnrun.train(f"{name}.yaml", results=None, plugins="mine.py")
+        found.append(run.model.network.theta.tolist())
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [("", "nothing"), ("'dense'", "'dense'"), ("[]", "[]"), ("[dense]", "<function dense at")],
+)
+def test_a_block_that_is_no_layers_is_refused_at_its_place(
+    folder, lab, write, returned, says
+) -> None:
+    """By `check` and before a run starts."""
+    write(PAIR.replace('dense(4, "tanh"), [dense(3, "relu")]', returned))
+    Path("pair.yaml").write_text(PAIR_CONFIG)
+    done = lab("train", "pair.yaml", "--plugin", "mine.py")
+    words = f"mine.py:5: pair returns {says}"
+    assert (2, True) == (done.code, words in done.err), done.said
+    done = lab("check", "mine.py")
+    assert (3, True) == (done.code, f"shapes: {words.partition(': ')[2]}" in done.err)

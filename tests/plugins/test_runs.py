@@ -13,7 +13,7 @@ import nnrun
 from nnrun.errors import ConfigError
 from nnrun.plugins import PluginError, unload
 from nnrun.reports.reference.topics import topics
-from tests.plugins.sources import weights_of
+from tests.plugins.conftest import weights_of
 
 SMALL = """
 dataset: {name: moons, rows: 60}

@@ -14,7 +14,7 @@ import nnrun
 from nnrun.config.load import load_config
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
-from tests.benchmarks.whole_processes.processes import CONFIGS, NOTEBOOK
+from tests.benchmarks.processes import CONFIGS, NOTEBOOK
 from tests.lab import invoke_well
 
 

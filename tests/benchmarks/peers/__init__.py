@@ -6,7 +6,7 @@ A module that cannot be imported, since its library is not installed, is left ou
 from __future__ import annotations
 
 ENGINES = ("numpy", "compiled")
-# By module, how tables call it.
+# By module, or way of one, how tables call it.
 PEERS = {
     "pytorch": "PyTorch",
     "pytorch_channels_last": "PyTorch, channels last",
@@ -14,6 +14,11 @@ PEERS = {
     "jax": "JAX",
     "sklearn": "scikit-learn",
     "c": "C",
+}
+# Further ways to use a library: its module, and the function in the place of `prepare`.
+WAYS = {
+    "pytorch_channels_last": ("pytorch", "channels_last"),
+    "pytorch_compiled": ("pytorch", "compiled"),
 }
 # Those whose `prepare` takes a number of threads.
 THREADED = ("pytorch", "pytorch_channels_last", "pytorch_compiled")

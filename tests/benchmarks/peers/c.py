@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.timing import TimedRun
+from tests.benchmarks.contest import TimedRun
 from tests.benchmarks.works import Work
 
 PARAMETERS = {"W1": 14, "W2": 15, "W3": 196, "W4": 6685, "W5": 6490}

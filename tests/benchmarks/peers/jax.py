@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tests.benchmarks.layers import Conv, Dense, Layer, Pool
-from tests.benchmarks.timing import TimedRun
-from tests.benchmarks.works import Work
+from tests.benchmarks.contest import TimedRun
+from tests.benchmarks.works import Conv, Dense, Layer, Pool, Work
 
 ACTIVATIONS = {
     "sigmoid": jax.nn.sigmoid,

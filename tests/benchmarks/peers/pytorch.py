@@ -1,4 +1,4 @@
-"""PyTorch, eager: the loop that its tutorials show."""
+"""PyTorch: eager, as its tutorials show; with channels last, which its guides advise; compiled."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from tests.benchmarks.layers import Conv, Dense, Layer, Pool
-from tests.benchmarks.timing import TimedRun
-from tests.benchmarks.works import Work
+from tests.benchmarks.contest import TimedRun
+from tests.benchmarks.peers import LeftOutError
+from tests.benchmarks.works import Conv, Dense, Layer, Pool, Work
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 POOLS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
@@ -101,3 +101,40 @@ def prepare(
             optimizer.step()
 
     return TimedRun(run, len(batches))
+
+
+# PyTorch, eager, with images and kernels in the channels-last format, which its guides advise.
+
+
+def channels_last(work: Work, threads: int = 1) -> TimedRun | None:
+    if work.batch_size == 1 or not any(isinstance(layer, Conv) for layer in work.layers):
+        return None
+    return prepare(work, memory_format=torch.channels_last, threads=threads)
+
+
+# PyTorch with `torch.compile`: the forward and backward pass as generated C++.
+
+
+def as_one_graph(
+    model: nn.Module, loss: nn.Module
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """The loss of a batch as one graph."""
+    # All works share this code, and would soon be too many for what is kept of it.
+    torch._dynamo.config.recompile_limit = 1000
+    torch._dynamo.config.accumulated_recompile_limit = 1000
+    return torch.compile(eager(model, loss), fullgraph=True, dynamic=False)
+
+
+def compiled(work: Work, threads: int = 1) -> TimedRun:
+    """As the eager one.
+
+    Raises:
+        LeftOutError: PyTorch's compiler does not work here.
+    """
+    one = prepare(work, wrap=as_one_graph, threads=threads)
+    try:
+        one.run()
+    except RuntimeError as error:
+        message = str(error).strip().splitlines()[0]
+        raise LeftOutError(f"torch.compile does not work here: {message}") from error
+    return one

@@ -9,9 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from tests.benchmarks.layers import Dense
-from tests.benchmarks.timing import TimedRun
-from tests.benchmarks.works import Work
+from tests.benchmarks.contest import TimedRun
+from tests.benchmarks.works import Dense, Work
 
 HIDDEN = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 

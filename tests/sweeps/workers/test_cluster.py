@@ -14,7 +14,7 @@ import pytest
 
 import nnrun
 from nnrun.sweeps.workers.base import InlineWorkers
-from tests.plugins.sources import ALL, HERE, install
+from tests.plugins.conftest import ALL, HERE, install
 from tests.search.helpers import config as searched
 from tests.search.helpers import outcome, search
 from tests.sweeps.campaign import Campaign

@@ -1,1 +1,0 @@
-"""Whether anything grows while nnrun sweeps for an hour."""

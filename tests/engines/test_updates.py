@@ -1,0 +1,344 @@
+"""Updates by every engine: clipping, costs of large weights, weights of rows, and all digits."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.engines.base import Batches, clip
+from nnrun.engines.generated.engine import CompiledEngine
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
+from nnrun.nn import (
+    LOSSES,
+    SGD,
+    Adam,
+    Bias,
+    BinaryCrossEntropy,
+    Dropout,
+    Flatten,
+    L2Penalty,
+    MatMul,
+    MeanAbsolute,
+    Network,
+    activation,
+    conv2d,
+    dense,
+)
+from nnrun.nn.losses.weighted import join_weights
+from nnrun.nn.signature import Array
+from tests.nn.test_losses import targets
+
+ENGINES = {"numpy": NumpyEngine, "generated": CompiledEngine, "tape": TapeEngine}
+OPTIMIZERS = {"sgd": SGD, "momentum": lambda: SGD(0.9), "adam": Adam}
+NORMAL = np.random.default_rng(0).normal(size=100)
+SPREAD = NORMAL * 10.0 ** np.linspace(-60, 0, 100)
+# Shapes of a gradient, its largest number in both precisions, and the limit.
+GRADIENTS = {
+    "ordinary": (NORMAL, {"float64": 1.0, "float32": 1.0}, 0.5),
+    "squares overflow": (NORMAL, {"float64": 1e160, "float32": 1e20}, 1.0),
+    "sums of them do": (np.ones(100), {"float64": 1.3e154, "float32": 1.8e19}, 1.0),
+    "those of chunks do not": (np.ones(100), {"float64": 3e153, "float32": 4e18}, 1.0),
+    "one of them does": (SPREAD, {"float64": 1e155, "float32": 1e20}, 1.0),
+    "the largest numbers": (np.ones(100), {"float64": 1.79e308, "float32": 3.4e38}, 1.0),
+    "and a small limit": (NORMAL, {"float64": 1.7e308, "float32": 3.3e38}, 1e-9),
+    "squares are lost": (NORMAL, {"float64": 1e-170, "float32": 1e-24}, 1e-30),
+    "small numbers": (NORMAL, {"float64": 1e-250, "float32": 1e-30}, 1e-36),
+}
+
+
+def gradient_of(name: str, dtype: str) -> np.ndarray:
+    shape, largest, _ = GRADIENTS[name]
+    return (shape / np.abs(shape).max() * largest[dtype]).astype(dtype)
+
+
+def limit_of(name: str, dtype: str) -> float:
+    """Of small numbers a limit that they exceed in either precision."""
+    limit = GRADIENTS[name][2]
+    return limit * 1e-220 if dtype == "float64" and limit < 1e-20 else limit
+
+
+def clipped(gradient: np.ndarray, limit: float) -> np.ndarray:
+    """By arithmetic of 60 digits without limits of range."""
+    with localcontext() as context:
+        context.prec = 60
+        exact = [Decimal(float(g)) for g in gradient]
+        norm = sum((g * g for g in exact), Decimal(0)).sqrt()
+        factor = Decimal(limit) / norm if norm > Decimal(limit) else Decimal(1)
+        return np.array([float(g * factor) for g in exact], gradient.dtype)
+
+
+def step(kind: Any, gradient: np.ndarray, limit: float, optimizer: Any = SGD) -> np.ndarray:
+    """θ after an update from 0 by an engine, at a rate of 1: |Σ θ x + 1| has the gradient x."""
+    network = Network([MatMul(1)], MeanAbsolute(), gradient.shape, gradient.dtype)
+    network.initialize(rng=np.random.default_rng(0))
+    network.theta[...] = 0
+    made = optimizer()
+    made.allocate(network.theta)
+    target = np.full((1, 1), -1, gradient.dtype)
+    more = {} if kind is NumpyEngine else {"batch_size": 1}
+    engine = kind(
+        network, made, gradient[None], target, rng=np.random.default_rng(0), clip_norm=limit, **more
+    )
+    engine.run(Batches(np.array([0]), np.array([0, 1]), np.array([1.0])))
+    return network.theta
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_step_is_that_of_the_clipped_gradient(
+    kind: str, name: str, dtype: str, optimizer: str
+) -> None:
+    """Of every engine, by the exact norm, however large or small the gradient."""
+    gradient, limit, made = gradient_of(name, dtype), limit_of(name, dtype), OPTIMIZERS[optimizer]
+    expected, reference = np.zeros_like(gradient), made()
+    reference.allocate(expected)
+    reference.step(expected, clipped(gradient, limit), 1.0)
+    assert np.any(clipped(gradient, limit) != gradient)
+    actual, epsilon = step(ENGINES[kind], gradient, limit, made), float(np.finfo(dtype).eps)
+    # What is lost beside the largest number may be.
+    lost = epsilon**2 * float(np.abs(expected).max())
+    np.testing.assert_allclose(actual, expected, rtol=64 * epsilon, atol=lost)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_no_gradient_is_no_step(kind: str) -> None:
+    """Its length of 0 divides nothing."""
+    assert [0.0] * 20 == step(ENGINES[kind], np.zeros(20), 1.0).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("number", [np.inf, np.nan])
+@pytest.mark.parametrize("kind", ENGINES)
+def test_what_is_no_number_stays_so(kind: str, number: float, dtype: str) -> None:
+    """Clipping hides no divergence."""
+    gradient = np.ones(20, dtype)
+    gradient[3] = number
+    assert not np.isfinite(step(ENGINES[kind], gradient, 1.0)).all()
+
+
+def test_an_infinite_number_of_a_gradient_is_not_clipped_to_zero() -> None:
+    """It becomes NaN, which evaluation reports."""
+    gradient = np.array([np.inf, 1.0])
+    with np.errstate(invalid="ignore"):
+        clip(gradient, 1.0)
+    assert np.isnan(gradient[0])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_ordinary_gradients_keep_their_bits(dtype: str) -> None:
+    """One factor, of the sum of squares as it is."""
+    gradient = NORMAL.astype(dtype)
+    expected = gradient * (0.5 / sqrt(float(np.dot(gradient, gradient))))
+    clip(gradient, 0.5)
+    assert expected.tolist() == gradient.tolist()
+
+
+# What large weights cost is the same, and changes training alike, whichever engine trains.
+
+WAYS = pytest.mark.parametrize("kind", [CompiledEngine, TapeEngine])
+PENALIZED = {
+    "few": (lambda: [dense(2, "tanh"), dense(3, "softmax")], (3,)),
+    "wide": (lambda: [dense(50, "tanh"), dense(60, "relu"), dense(3, "softmax")], (7,)),
+    "images": (
+        lambda: [conv2d(4, 3, bias="per_position"), Flatten(), dense(3, "softmax")],
+        (2, 5, 5),
+    ),
+}
+
+
+@WAYS
+@pytest.mark.parametrize("blocks", PENALIZED)
+@pytest.mark.parametrize("batch_size", [2, 7, 16])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_penalties(
+    kind: Any, blocks: str, batch_size: int, dtype: str, task: Any, agree: Any
+) -> None:
+    """Weights of every kind become those of the NumPy engine."""
+    make, shape = PENALIZED[blocks]
+    tolerance = 1e-9 if dtype == "float64" else 1e-4
+    one = task(make, shape, batch_size=batch_size, iterations=40, rate=0.1, dtype=dtype,
+               penalty=L2Penalty(0.3))  # fmt: skip
+    agree(one, tolerance, kind=kind)
+
+
+@WAYS
+@pytest.mark.parametrize("clip_norm", [None, 0.05])
+@pytest.mark.parametrize("optimizer", [SGD, lambda: SGD(0.9, nesterov=True), Adam])
+def test_penalties_with_any_optimizer(
+    kind: Any, optimizer: Any, clip_norm: float | None, task: Any, agree: Any
+) -> None:
+    """Whatever the optimizer makes of the gradient, clipped or not; single rows too."""
+    for batch_size in (1, 5):
+        one = task(
+            lambda: [dense(9, "tanh"), dense(3, "softmax")], (4,), batch_size=batch_size,
+            iterations=40, optimizer=optimizer, clip_norm=clip_norm, penalty=L2Penalty(0.3),
+        )  # fmt: skip
+        agree(one, kind=kind)
+
+
+@WAYS
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_losses_of_batches_hold_the_cost(kind: Any, batch_size: int, task: Any) -> None:
+    """The reported loss of a batch is its loss plus the cost of the weights before its update."""
+    one = task(
+        lambda: [dense(9, "tanh"), dense(3, "softmax")], (4,), batch_size=batch_size,
+        iterations=30, rate=0.1, penalty=L2Penalty(2.0),
+    )  # fmt: skip
+    batches, reported = one.batches(), []
+    for each in (NumpyEngine, kind):
+        engine = one.engine(each, **({} if each is NumpyEngine else {"losses": True}))
+        reported.append(np.empty(len(batches)))
+        engine.run(batches, reported[-1])
+    np.testing.assert_allclose(reported[1], reported[0], rtol=1e-11)
+    x, target = one.data()
+    rows = batches.rows[: batches.bounds[1]]
+    network = one.network()
+    loss, _ = network.evaluate(x[rows], target[rows])
+    cost = sum((network.parameters[f"{layer}.weight"].value ** 2).sum() for layer in (0, 1))
+    assert loss + cost / len(rows) == pytest.approx(reported[0][0], rel=1e-12)
+
+
+# A row with a weight of 2 is the row twice, by every engine.
+
+BY_EVERY_ENGINE = pytest.mark.parametrize("kind", [NumpyEngine, CompiledEngine, TapeEngine])
+WEIGHTS = np.array([2, 0, 1, 1, 3, 0, 1, 2, 1, 4])
+TWICE = np.repeat(np.arange(len(WEIGHTS)), WEIGHTS)
+UPDATES = 10
+
+
+def weighted_engine(
+    kind: Any, loss: str, x: Array, target: Array, optimizer: Any, weighted: bool, **more: Any
+) -> Any:
+    """An engine with a network of convolution and dense layers, the same at every call."""
+    blocks = [conv2d(4, 2, activation="tanh"), Flatten(), dense(3, LOSSES[loss].needs or "linear")]
+    network = Network(blocks, LOSSES[loss](), (1, 3, 3), x.dtype, weighted=weighted)
+    network.initialize(rng=np.random.default_rng(1))
+    optimizer.allocate(network.theta)
+    more = {} if kind is NumpyEngine else {"batch_size": len(x), **more}
+    return kind(network, optimizer, x, target, rng=np.random.default_rng(2), **more)
+
+
+def all_rows(rows: int) -> Batches:
+    """All rows, again and again."""
+    order = np.tile(np.arange(rows), UPDATES)
+    return Batches(order, rows * np.arange(UPDATES + 1), np.full(UPDATES, 0.1))
+
+
+def weighted_data(loss: str, dtype: str = "float64") -> tuple[Array, Array]:
+    """Rows and targets that suit a loss."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((len(WEIGHTS), 1, 3, 3))
+    return x.astype(dtype), targets(loss, (len(WEIGHTS), 3), rng).astype(dtype)
+
+
+@BY_EVERY_ENGINE
+@pytest.mark.parametrize("optimizer", [SGD, Adam])
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_a_weight_of_two_is_the_row_twice(kind: Any, optimizer: Any, loss: str) -> None:
+    """Ten updates with all rows and their weights end where ten with repeated rows do, to 1e-12;
+    so do the losses of the batches and of the rows.
+    """
+    x, t = weighted_data(loss)
+    repeated = weighted_engine(NumpyEngine, loss, x[TWICE], t[TWICE], optimizer(), weighted=False)
+    expected, actual = np.empty(UPDATES), np.empty(UPDATES)
+    repeated.run(all_rows(len(TWICE)), expected)
+    weighted = join_weights(t, WEIGHTS / WEIGHTS.mean())
+    engine = weighted_engine(kind, loss, x, weighted, optimizer(), weighted=True, losses=True)
+    engine.run(all_rows(len(x)), actual)
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+    np.testing.assert_allclose(engine.network.theta, repeated.network.theta, rtol=0, atol=1e-12)
+    assert repeated.evaluate(x[TWICE], t[TWICE])[0] == pytest.approx(
+        engine.evaluate(x, weighted)[0], rel=1e-12
+    )
+
+
+@BY_EVERY_ENGINE
+def test_single_rows_are_weighted(kind: Any) -> None:
+    """A batch of one row takes a step as long as its weight."""
+    x, t = weighted_data("mean_squared")
+    ends = []
+    for weight, rate in ((1.0, 0.3), (3.0, 0.1)):
+        target = join_weights(t, np.full(len(t), weight))
+        engine = weighted_engine(kind, "mean_squared", x, target, SGD(), weighted=True)
+        engine.run(Batches(np.arange(5), np.arange(6), np.full(5, rate)))
+        ends.append(engine.network.theta.copy())
+    np.testing.assert_allclose(*ends, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_functions_for_single_rows_and_batches_agree(
+    batch_size: int, task: Any, agree: Any
+) -> None:
+    """With dropout and small batches, both compiled ways train as the NumPy engine does."""
+
+    class Weighted(task):  # type: ignore[misc, valid-type]
+        def network(self) -> Network:
+            network = Network(self.blocks(), self.loss, self.input_shape, weighted=True)
+            network.initialize(rng=np.random.default_rng(1))
+            return network
+
+        def data(self) -> tuple[Array, Array]:
+            x, target = super().data()
+            weights = np.random.default_rng(7).integers(0, 4, len(x))
+            return x, join_weights(target, weights / weights.mean())
+
+    one = Weighted(
+        lambda: [dense(6, "tanh"), Dropout(0.2), dense(3, "softmax")], (4,),
+        batch_size=batch_size, iterations=40, rate=0.1,
+    )  # fmt: skip
+    for kind in (CompiledEngine, TapeEngine):
+        agree(one, kind=kind)
+
+
+# Slopes and losses that are nearly zero keep their digits, in every engine and both precisions.
+
+KINDS = [NumpyEngine, CompiledEngine, TapeEngine]
+DTYPES = ["float64", "float32"]
+
+
+def engine_on(kind: Any, network: Network, x: np.ndarray, target: np.ndarray) -> Any:
+    """An engine for batches of all rows, with parameters that are zero."""
+    network.initialize(rng=np.random.default_rng(0))
+    network.theta[:] = 0
+    optimizer = SGD()
+    optimizer.allocate(network.theta)
+    more = {} if kind is NumpyEngine else {"batch_size": len(x)}
+    return kind(network, optimizer, x, target, rng=np.random.default_rng(0), **more)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_slope_of_elu_is_exp(kind: Any, dtype: str) -> None:
+    """Left of zero, where f(x) is nearly -1, the gradient is exp(x) within four ulp.
+
+    A bias of 0 becomes minus its gradient: a mean over 64 outputs has slopes of 1 / 64.
+    """
+    x = np.linspace(-80, 0, 64).astype(dtype)[None]
+    network = Network([Bias(), activation("elu")], MeanAbsolute(), (64,), dtype)
+    engine = engine_on(kind, network, x, np.full_like(x, -2))
+    engine.run(Batches(np.zeros(1, np.int64), np.array([0, 1]), np.array([64.0])))
+    expected = np.exp(x[0].astype(np.longdouble))
+    error = np.abs(-network.theta - expected) / np.spacing(expected.astype(dtype))
+    assert error.max() <= 4
+
+
+@pytest.mark.parametrize(("dtype", "farthest"), [("float64", 700), ("float32", 87)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_binary_cross_entropy_of_confident_rows(kind: Any, dtype: str, farthest: int) -> None:
+    """Of right answers of any certainty and both labels the loss has all of its digits."""
+    network = Network([Bias(), activation("sigmoid")], BinaryCrossEntropy(), (1,), dtype)
+    size = np.linspace(0, farthest, 141).astype(dtype)
+    for sign in (1, -1):
+        x, target = sign * size[:, None], np.full((len(size), 1), sign > 0, dtype)
+        engine = engine_on(kind, network, x, target)
+        actual = [engine.evaluate(x[i : i + 1], target[i : i + 1])[0] for i in range(len(x))]
+        expected = np.log1p(np.exp(-size.astype(np.longdouble)))
+        error = np.abs(np.array(actual) / expected - 1)
+        assert error.max() <= (1e-14 if dtype == "float64" else 5e-7)

@@ -1,0 +1,303 @@
+"""Layers used alone, from Python, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nnrun.nn import (
+    AvgPool2d,
+    BatchNorm,
+    Bias,
+    Convolution,
+    Dropout,
+    Flatten,
+    Initializer,
+    MatMul,
+    MaxPool2d,
+    MeanSquared,
+    Network,
+    dense,
+)
+from nnrun.nn.embedding import SPREAD, Embedding, Table
+from nnrun.nn.gradient_check import check_gradients
+from nnrun.nn.layer import Layer
+from nnrun.nn.sequential import LayerError
+
+
+def ready(layer: Layer, *shape: int) -> Layer:
+    """The layer, connected to rows of this shape and initialized."""
+    layer.connect(shape)
+    layer.initialize(rng=np.random.default_rng(0))
+    return layer
+
+
+@dataclass(frozen=True)
+class Example:
+    """A layer with what it makes of x, in lists.
+
+    Args:
+        layer: to be connected to rows of the shape.
+        shape: of a row.
+        x: that goes in, and y that comes out.
+        y: likewise; it is dy too where that is None.
+        w: the value of its parameter, where it has one.
+        dy: that comes back, with the dx and dw that it makes.
+        dx: likewise.
+        dw: likewise.
+    """
+
+    layer: Layer
+    shape: tuple[int, ...]
+    x: Any
+    y: Any
+    w: Any = None
+    dy: Any = None
+    dx: Any = None
+    dw: Any = None
+
+
+EXAMPLES = {
+    "the notebook's convolution, by a kernel of 3x3 that is the identity": Example(
+        Convolution(1, padding="same", initializer=Initializer("identity")),
+        (1, 4, 4),
+        x=[[[[1, 2, 3, 4], [2, 3, 4, 5], [7, 8, 97, 1], [1, 2, 3, 4]]]],
+        y=[[[[4, 6, 8, 4], [10, 101, 7, 8], [9, 13, 104, 5], [1, 9, 11, 101]]]],
+        dx=[[[[105, 13, 16, 4], [23, 209, 18, 16], [18, 34, 306, 12], [1, 18, 24, 205]]]],
+        dw=[[[[10445, 2010, 1842], [2031, 11163, 2037], [1827, 2010, 10433]]]],
+    ),
+    "a matrix product: z = x w, dw = xᵀ dz, dx = dz wᵀ": Example(
+        MatMul(3),
+        (2,),
+        w=[[1, 0, -1], [2, 1, 0]],
+        x=[[1, 2], [3, 4]],
+        y=[[5, 2, -1], [11, 4, -3]],
+        dy=[[1, 0, 2], [0, 1, -1]],
+        dx=[[-1, 2], [1, 1]],
+        dw=[[1, 3, -1], [2, 4, 0]],
+    ),
+    "a bias of a vector, a number for each feature, summed over the rows": Example(
+        Bias(),
+        (2,),
+        w=[10, 20],
+        x=[[1, 2], [3, 4]],
+        y=[[11, 22], [13, 24]],
+        dy=[[1, 2], [3, 5]],
+        dx=[[1, 2], [3, 5]],
+        dw=[4, 7],
+    ),
+    "a bias per position, which has a number for every pixel": Example(
+        Bias("position"),
+        (2, 1, 2),
+        w=[[[1, 2]], [[3, 4]]],
+        x=[[[[0, 0]], [[0, 0]]]] * 2,
+        y=[[[[1, 2]], [[3, 4]]]] * 2,
+        dy=[[[[0, 1]], [[2, 3]]], [[[4, 5]], [[6, 7]]]],
+        dw=[[[4, 6]], [[8, 10]]],
+    ),
+    "a bias per channel, which all pixels share": Example(
+        Bias("channel"),
+        (2, 1, 2),
+        w=[1, -1],
+        x=[[[[0, 0]], [[0, 0]]]] * 2,
+        y=[[[[1, 1]], [[-1, -1]]]] * 2,
+        dy=[[[[0, 1]], [[2, 3]]], [[[4, 5]], [[6, 7]]]],
+        dw=[0 + 1 + 4 + 5, 2 + 3 + 6 + 7],
+    ),
+    "a convolution drops what the stride leaves over": Example(
+        Convolution(1, kernel=(1, 2), stride=2),
+        (1, 1, 5),
+        w=[[[[10, 1]]]],
+        x=[[[[1, 2, 3, 4, 5]]]],
+        y=[[[[12, 34]]]],
+        dy=[[[[1, 100]]]],
+        dx=[[[[10, 1, 1000, 100, 0]]]],
+        dw=[[[[1 * 1 + 3 * 100, 2 * 1 + 4 * 100]]]],
+    ),
+    "same padding puts the odd zero at the bottom and right": Example(
+        Convolution(1, kernel=2, padding="same"),
+        (1, 2, 2),
+        w=[[[[1, 1], [1, 1]]]],
+        x=[[[[1, 2], [3, 4]]]],
+        y=[[[[10, 6], [7, 4]]]],
+    ),
+    "a convolution adds over the channels it takes in": Example(
+        Convolution(2, kernel=1),
+        (2, 1, 2),
+        w=[[[[1]], [[2]]], [[[3]], [[4]]]],
+        x=[[[[1, 10]], [[5, 50]]]],
+        y=[[[[11, 110]], [[23, 230]]]],
+    ),
+    "max pooling: a pixel that won in both windows adds up; of equals the first one wins": Example(
+        MaxPool2d((1, 2), stride=1),
+        (1, 1, 4),
+        x=[[[[1, 7, 2, 2]]]],
+        y=[[[[7, 7, 2]]]],
+        dy=[[[[1, 10, 100]]]],
+        dx=[[[[0, 11, 100, 0]]]],
+    ),
+    "average pooling: a pixel gets dy / 2 from each window that holds it": Example(
+        AvgPool2d((1, 2), stride=1),
+        (1, 1, 4),
+        x=[[[[1, 7, 2, 2]]]],
+        y=[[[[4, 4.5, 2]]]],
+        dy=[[[[2, 20, 200]]]],
+        dx=[[[[1, 11, 110, 100]]]],
+    ),
+    "flatten, whose last axis runs fastest": Example(
+        Flatten(), (2, 1, 2), x=[[[[1, 2]], [[3, 4]]]], y=[[1, 2, 3, 4]], dx=[[[[1, 2]], [[3, 4]]]]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_layers_by_hand(name: str):
+    """Outputs and both gradients are exactly those of pencil and paper."""
+    one = EXAMPLES[name]
+    layer = ready(one.layer, *one.shape)
+    if one.w is not None:
+        layer.parameters[0].value[...] = one.w
+    y = layer.forward(np.array(one.x, float))
+    dx = layer.backward(y if one.dy is None else np.array(one.dy, float))
+    assert one.y == y.tolist()
+    if one.dx is not None:
+        assert one.dx == dx.tolist()
+    if one.dw is not None:
+        assert one.dw == layer.parameters[0].grad.tolist()
+
+
+def test_batch_norm_normalises_a_batch_and_remembers_it():
+    """Features 1 and 3 become ∓1; running values move a tenth of the way, variance unbiased."""
+    layer = ready(BatchNorm(momentum=0.1, epsilon=1e-300), 1)
+    layer.parameters[0].value[...], layer.parameters[1].value[...] = 5, 100
+    x = np.array([[1.0], [3.0]])
+    assert [[95], [105]] == layer.forward(x, np.random.default_rng(0)).tolist()
+    assert 0.2 == pytest.approx(layer.buffers["running_mean"][0], rel=1e-15)
+    assert 0.9 + 0.1 * 2 == pytest.approx(layer.buffers["running_variance"][0], rel=1e-15)
+
+
+def test_batch_norm_evaluates_with_what_it_remembered():
+    """Without a stream a row is normalised by the running values, whatever stands beside it."""
+    layer = ready(BatchNorm(epsilon=1e-300), 1)
+    layer.buffers["running_mean"][...], layer.buffers["running_variance"][...] = 1, 4
+    assert [[0], [2]] == layer.forward(np.array([[1.0], [5.0]])).tolist()
+    assert [[1.5]] == layer.backward(np.array([[3.0], [3.0]]))[:1].tolist()
+    assert {"running_mean": [1], "running_variance": [4]} == {
+        name: array.tolist() for name, array in layer.buffers.items()
+    }
+
+
+def test_dropout_drops_its_rate_and_keeps_the_mean():
+    """A fifth of the numbers become zero, the rest grow by 1 / (1 - rate); backward likewise."""
+    layer = Dropout(rate=0.2)
+    x = np.ones((100, 100))
+    y = layer.forward(x, np.random.default_rng(0))
+    assert {0.0, 1.25} == set(np.unique(y))
+    assert 0.2 == pytest.approx(np.mean(y == 0), abs=4 * (0.2 * 0.8 / x.size) ** 0.5)
+    np.testing.assert_array_equal(3 * y, layer.backward(np.full_like(x, 3.0)))
+
+
+def test_dropout_does_nothing_in_evaluation():
+    """Without a stream y = x and dx = dy, also after a call in training."""
+    layer = Dropout(rate=0.5)
+    x = np.array([[1.0, 2.0, 3.0]])
+    layer.forward(x, np.random.default_rng(0))
+    assert x.tolist() == layer.forward(x).tolist()
+    assert x.tolist() == layer.backward(x).tolist()
+
+
+# Embeddings: their vectors, their gradients, and PyTorch's.
+
+# Of five features the first and the fourth are numbers of categories.
+TABLES = (Table(3, 7, 2), Table(0, 4, 3))
+
+
+def coded_rows(count, rng):
+    x = rng.normal(size=(count, 5))
+    for table in TABLES:
+        x[:, table.place] = rng.integers(table.entries, size=count)
+    return x
+
+
+@pytest.fixture
+def embedded():
+    """Two embeddings before dense layers."""
+    blocks = [[Embedding(TABLES), *dense(6, "tanh")], dense(2)]
+    made = Network(blocks, MeanSquared(), (5,))
+    made.initialize(rng=np.random.default_rng(1))
+    return made
+
+
+def test_categories_become_vectors_in_their_place():
+    """Other features stay between them, as they are."""
+    layer = Embedding(TABLES)
+    assert (8,) == layer.connect((5,))
+    layer.initialize(rng=np.random.default_rng(0))
+    first, second = (w.value for w in layer.w)
+    y = layer.forward(np.array([[2, 0.5, -1, 6, 9], [3, 1, 2, 0, 4]]))
+    expected = [[*first[2], 0.5, -1, *second[6], 9], [*first[3], 1, 2, *second[0], 4]]
+    assert expected == y.tolist()
+
+
+def test_vectors_begin_small_and_the_last_one_at_zero():
+    """The last one stands for categories that training rows may not have."""
+    layer = Embedding([Table(0, 1001, 4)])
+    layer.connect((1,))
+    layer.initialize(rng=np.random.default_rng(0))
+    w = layer.w[0].value
+    assert [0.0] * 4 == w[-1].tolist()
+    assert 0.99 * SPREAD < np.abs(w).max() < SPREAD
+    assert w.std() == pytest.approx(SPREAD / np.sqrt(3), rel=0.05)
+
+
+def test_gradients_are_exact(embedded):
+    """They agree with central differences, those of categories that no row has being 0."""
+    rng = np.random.default_rng(2)
+    checks = check_gradients(embedded, coded_rows(9, rng), rng.normal(size=(9, 2)), rng=rng)
+    assert ["0.embedding0", "0.embedding1"] == [check.name for check in checks[:2]]
+    assert all(check.passed and check.error <= 1e-7 for check in checks)
+
+
+def test_pytorch_has_the_same_gradients(embedded):
+    """Those of nn.Embedding and nn.Linear, to 1e-10."""
+    rng = np.random.default_rng(3)
+    x, target = coded_rows(50, rng), rng.normal(size=(50, 2))
+    values = {name: torch.tensor(p.value) for name, p in embedded.parameters.items()}
+    shop, town = (
+        torch.nn.Embedding.from_pretrained(values[f"0.embedding{i}"], freeze=False)
+        for i in range(2)
+    )
+    linear = [
+        values[name].requires_grad_() for name in ("0.weight", "0.bias", "1.weight", "1.bias")
+    ]
+    t = torch.tensor(x)
+    h = torch.cat([shop(t[:, 0].long()), t[:, 1:3], town(t[:, 3].long()), t[:, 4:]], 1)
+    y = torch.tanh(h @ linear[0] + linear[1]) @ linear[2] + linear[3]
+    loss = torch.nn.functional.mse_loss(y, torch.tensor(target))
+    loss.backward()
+    ours = embedded.loss_and_gradient(x, target, rng)
+    assert loss.item() == pytest.approx(ours, rel=1e-12)
+    theirs = [shop.weight.grad, town.weight.grad, *(w.grad for w in linear)]
+    for parameter, gradient in zip(embedded.parameters.values(), theirs, strict=True):
+        np.testing.assert_allclose(parameter.grad, gradient.numpy(), rtol=0, atol=1e-10)
+
+
+def test_the_gradient_of_the_input_is_that_of_other_features(embedded):
+    """0 for numbers of categories, which have no slope."""
+    layer = embedded.layers[0]
+    rng = np.random.default_rng(4)
+    x, dy = coded_rows(3, rng), rng.normal(size=(3, 8))
+    layer.forward(x)
+    dx = layer.backward(dy)
+    np.testing.assert_array_equal(np.zeros((3, 2)), dx[:, [0, 3]])
+    np.testing.assert_array_equal(dy[:, [3, 4, 7]], dx[:, [1, 2, 4]])
+
+
+def test_too_few_features_are_refused():
+    """A table belongs to a feature."""
+    with pytest.raises(LayerError, match="there are 3 features, too few for the categories"):
+        Network([[Embedding(TABLES), *dense(1)]], MeanSquared(), (3,))
