@@ -1,8 +1,11 @@
-"""`nnrun search`: what it takes, shows and writes, and what it refuses."""
+"""`nnrun search`, also killed."""
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,8 @@ from nnrun.reports.trials import Trials
 from nnrun.search import proposer as spread
 from nnrun.sweeps.planning.variants import Datasets
 from tests.search.helpers import config, content_of, outcome, search, unlike
+
+# `nnrun search`: what it takes, shows and writes, and what it refuses.
 
 TABLE = "size,kind,price\n" + "".join(
     f"{at % 17},{'ab'[at % 2]},{at % 17 * 2 + at % 2}\n" for at in range(120)
@@ -365,3 +370,52 @@ def test_processes_and_a_cluster_are_not_asked_for_together(lab):
     code, _, err = lab("search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2)
     assert 2 == code
     assert "--jobs is for processes on this machine, and --dask for a cluster" in err
+
+
+# A search that is killed twenty times, wherever it is, and goes on each time.
+
+KILLS = 20
+# Each call is a process of its own, which kills itself at one of its next writes or names of files;
+# it inherits all modules from this one. The plan of moments is fixed.
+KILLED = """
+import json, os, random, signal, sys
+from pathlib import Path
+from tests.search.helpers import search
+import optuna
+
+content, root, kills = json.loads(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+moments = random.Random(7)
+
+def call(moment):
+    def counted(real):
+        def function(*arguments, **more):
+            nonlocal moment
+            moment -= 1
+            if not moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **more)
+        return function
+    for name in ("fsync", "replace"):
+        setattr(os, name, counted(getattr(os, name)))
+    search(content, root)
+    os._exit(0)
+
+for _ in range(kills):
+    child = os.fork()
+    if not child:
+        call(moments.randint(1, 30))
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_twenty_kills_change_nothing(tmp_path):
+    """The same command goes on after each, with the trials and bits of a search in peace."""
+    content = config(pruning="asynchronous_halving", trials=24)
+    words = [json.dumps(content), str(tmp_path / "killed"), str(KILLS)]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *words], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert [signal.SIGKILL] * KILLS == [int(line) for line in killed.stdout.split()]
+    search(content, tmp_path / "killed")
+    search(content, tmp_path / "in_peace")
+    assert outcome(tmp_path / "in_peace") == outcome(tmp_path / "killed")

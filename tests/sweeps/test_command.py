@@ -1,4 +1,4 @@
-"""`nnrun sweep` as a command: what it prints, writes and returns."""
+"""`nnrun sweep`, and names of sweeps."""
 
 from __future__ import annotations
 
@@ -27,15 +27,10 @@ from nnrun.sweeps.active_runs import RunEnds
 from nnrun.sweeps.planning import validate
 from nnrun.sweeps.sweep import Sweep
 from tests.forked import nnrun
-from tests.sweeps.helpers import (
-    BOSTON,
-    IRIS,
-    WILD,
-    in_session,
-    lasting,
-    weights_of,
-)
+from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, weights_of
 from tests.waiting import PATIENCE_SECONDS, ended, printed, training, until
+
+# `nnrun sweep` as a command: what it prints, writes and returns.
 
 
 def test_a_sweep_ends_in_a_leaderboard(wide, write, tmp_path):
@@ -721,3 +716,58 @@ def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
     assert re.search(r"[12]/3 runs, \d+ s left", shown)
     assert "[1/3]" not in shown
     assert "3 runs: 3 trained in " in shown
+
+
+# No experiment has the name of a file that nnrun writes in the results folder.
+
+
+@pytest.fixture
+def written(wide, write, tmp_path):
+    """The names of all files that a sweep has written beside experiments."""
+    write("iris", IRIS + "published: {test_accuracy: 0.0}\n")
+    write("boston", BOSTON)
+    assert 0 == wide("sweep", "configs", "--iterations", 2, "--replication")[0]
+    names = sorted(place.name for place in (tmp_path / "results").iterdir() if place.is_file())
+    assert 5 == len(names)
+    return names
+
+
+def test_each_is_refused_at_its_place(written, wide, write, tmp_path):
+    """In the config, in the name of the file and in an argument, in any case of letters."""
+    before = sorted((tmp_path / "results").rglob("*"))
+    for name in [*written, *map(str.swapcase, written)]:
+        write("named", f"{IRIS}name: {name}\n", "other")
+        write(name, IRIS, "stems")
+        calls = [
+            *((command, "other/named.yaml") for command in ("check", "train", "sweep", "search")),
+            *((command, f"stems/{name}.yaml") for command in ("check", "train", "sweep")),
+            *((command, "configs/iris.yaml", f"name={name}") for command in ("train", "sweep")),
+        ]
+        places = {
+            "other/named.yaml": f"other/named.yaml:7:7: name: '{name}'",
+            f"stems/{name}.yaml": f"stems/{name}.yaml:2:1: name: the file's name is not one",
+            "configs/iris.yaml": f"argument 'name={name}': name: '{name}'",
+        }
+        for words in calls:
+            code, out, err = wide(*words)
+            assert (2, "") == (code, out), (words, err)
+            assert places[words[1]] in err
+            assert "no name of nnrun's own files" in err
+    assert before == sorted((tmp_path / "results").rglob("*"))
+
+
+def test_no_other_name_is_written_beside_experiments(tmp_path):
+    """A file with a name that an experiment may have is a mistake of nnrun's own."""
+    with pytest.raises(AssertionError, match="no experiment may have"):
+        Store(tmp_path, lambda _: "").write({"board.json": b"{}"})
+    assert [] == [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "name", ["leaderboard", "leaderboard-2", "my.leaderboard.json", "board.md"]
+)
+def test_names_like_them_are_free(wide, write, name):
+    """Those that nnrun writes to no file are trained."""
+    write(name)
+    assert 0 == wide("train", f"configs/{name}.yaml", "--iterations", 1)[0]
+    assert 0 == wide("sweep", "configs", "--iterations", 1)[0]
