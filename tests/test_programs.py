@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,27 +18,29 @@ FILES = [
 ]
 
 
-def missing(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """What an import statement names of nnrun and its tests that does not exist."""
-    names = {alias.name for alias in node.names}
-    if isinstance(node, ast.Import):
-        ours = sorted(name for name in names if name.startswith(("nnrun", "tests")))
-        return [name for name in ours if find_spec(name) is None]
-    module = node.module or ""
-    if not module.startswith(("nnrun", "tests")):
-        return []
-    if find_spec(module) is None:
-        return [module]
-    others = sorted(name for name in names if find_spec(f"{module}.{name}") is None)
-    return [f"{module}.{name}" for name in others if not hasattr(import_module(module), name)]
+def named(path: Path) -> set[str]:
+    """Modules and names of nnrun and its tests that a file imports, also within functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.startswith(("nnrun.", "tests."))}
+
+
+def exists(name: str) -> bool:
+    """Whether this is a module, or a name in one."""
+    with suppress(ModuleNotFoundError):  # of a module that has moved, or is no package
+        if find_spec(name) is not None:
+            return True
+    module, _, attribute = name.rpartition(".")
+    with suppress(ModuleNotFoundError):
+        return hasattr(import_module(module), attribute)
+    return False
 
 
 @pytest.mark.parametrize("path", sorted(FILES), ids=lambda path: str(path.relative_to(HERE)))
 def test_programs_import_what_there_is(path):
-    """Each import of a module or name of nnrun or its tests finds it, also within functions."""
-    nodes = [
-        n
-        for n in ast.walk(ast.parse(path.read_text()))
-        if isinstance(n, ast.Import | ast.ImportFrom)
-    ]
-    assert [] == [name for node in nodes for name in missing(node)]
+    """Each module and name of nnrun and its tests that they import exists."""
+    assert [] == sorted(name for name in named(path) if not exists(name))
