@@ -7,7 +7,6 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given, settings
 from pydantic import create_model
@@ -15,7 +14,7 @@ from pydantic import create_model
 from nnrun.config.load import canonical, config_from_dict, config_to_dict, load_config
 from nnrun.config.schema.block import Block
 from nnrun.config.schema.dataset import DatasetConfig
-from nnrun.config.schema.experiment import ExperimentConfig, json_schema
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 from nnrun.config.yaml_scalars import dump
@@ -164,25 +163,13 @@ def test_a_key_more_leaves_the_canonical_config_alone(block: type[Block]):
 # What is written is loaded again to the same: for random configs over all tables.
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the files of one test."""
-    return tmp_path_factory.mktemp("configs")
-
-
-@pytest.fixture(scope="module")
-def validator() -> jsonschema.Draft202012Validator:
-    """The JSON Schema, ready to check data."""
-    return jsonschema.Draft202012Validator(json_schema())
-
-
 @given(data=CONFIGS)
 @settings(max_examples=100, deadline=None)
 def test_a_resolved_config_loads_to_itself(
-    folder: Path, validator: Any, data: dict[str, Any]
+    examples_folder: Path, validator: Any, data: dict[str, Any]
 ) -> None:
     """For any valid config: its resolved form is a fixed point, and JSON, and fits the schema."""
-    file = folder / "any.yaml"
+    file = examples_folder / "any.yaml"
     file.write_text(dump(data), encoding="utf-8")
     config = load_config(file).config
     resolved = dump(config_to_dict(config))
@@ -199,7 +186,9 @@ def test_a_resolved_config_loads_to_itself(
 
 @given(network=STACKS)
 @settings(max_examples=50, deadline=None)
-def test_the_short_form_equals_the_long_form(folder: Path, network: dict[str, Any]) -> None:
+def test_the_short_form_equals_the_long_form(
+    examples_folder: Path, network: dict[str, Any]
+) -> None:
     """Sizes and activations are dense layers and nothing else."""
     data = {
         "dataset": {"name": "boston"},
@@ -211,7 +200,7 @@ def test_the_short_form_equals_the_long_form(folder: Path, network: dict[str, An
         {"type": "dense", "units": units, "activation": activation}
         for units, activation in zip(network["sizes"], network["activations"], strict=True)
     ]
-    file = folder / "form.yaml"
+    file = examples_folder / "form.yaml"
     file.write_text(dump(data))
     short = load_config(file).config
     file.write_text(dump({**data, "network": {"layers": layers}}))

@@ -352,12 +352,6 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
     return config
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the files of one test."""
-    return tmp_path_factory.mktemp("configs")
-
-
 def check(file: Path, arguments: list[str]) -> None:
     """Load it; of an error, all problems must say where they are in words of nnrun's own."""
     try:
@@ -371,18 +365,18 @@ def check(file: Path, arguments: list[str]) -> None:
 
 @given(data=damaged())
 @settings(max_examples=150, deadline=None)
-def test_any_damage_is_located(folder: Path, data: dict[str, Any]) -> None:
+def test_any_damage_is_located(examples_folder: Path, data: dict[str, Any]) -> None:
     """No data makes the loader fail in another way."""
-    file = folder / "damaged.yaml"
+    file = examples_folder / "damaged.yaml"
     file.write_text(dump(data), encoding="utf-8")
     check(file, [])
 
 
 @given(text=st.text("ab:[]{}&*!?|>-'\"#%@` \n\t,0\\", max_size=30))
 @settings(max_examples=200, deadline=None)
-def test_any_text_is_located(folder: Path, text: str) -> None:
+def test_any_text_is_located(examples_folder: Path, text: str) -> None:
     """No text makes the loader fail in another way."""
-    file = folder / "text.yaml"
+    file = examples_folder / "text.yaml"
     file.write_text(f"a: {text}\n", encoding="utf-8")
     check(file, [])
 
@@ -396,8 +390,8 @@ KEYS = st.lists(
 
 @given(data=CONFIGS, keys=st.lists(KEYS, min_size=1, max_size=3), values=st.data())
 @settings(max_examples=100, deadline=None)
-def test_any_argument_is_located(folder: Path, data: Any, keys: Any, values: Any) -> None:
+def test_any_argument_is_located(examples_folder: Path, data: Any, keys: Any, values: Any) -> None:
     """No argument makes the loader fail in another way, or blame the wrong place."""
-    file = folder / "valid.yaml"
+    file = examples_folder / "valid.yaml"
     file.write_text(dump(data), encoding="utf-8")
     check(file, [f"{key}={values.draw(WORDS)}" for key in keys])

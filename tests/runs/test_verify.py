@@ -31,18 +31,11 @@ from nnrun.runs.verify import Difference, verify
 from tests import forked
 from tests.forging import altered, forge, forged, leaves, redo, revise, said
 from tests.lab import invoke, invoke_well
+from tests.runs.conftest import WILD
 from tests.sweeps.helpers import wait_for_workers
 from tests.waiting import PATIENCE_SECONDS
 
 # A run is what it says it is: its files, its numbers, its weights; or it is said what is not.
-
-WILD = """
-name: wild
-dataset: {name: boston}
-network: {sizes: [5, 1], activations: [tanh, linear]}
-loss: mean_squared
-training: {learning_rate: 10.0, iterations: 2000}
-"""
 
 
 def rewrite(folder, **changes):

@@ -204,12 +204,6 @@ ENGINES = {
 OUTLIERS = {"float32": 3e10, "float64": 1e80}
 
 
-def finish_again(run):
-    for _ in run.run():
-        pass
-    return run
-
-
 @pytest.mark.parametrize("dtype", OUTLIERS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_squares_of_gradients_that_overflow_are_divergence(trainer, engine, dtype):
@@ -222,7 +216,7 @@ def test_squares_of_gradients_that_overflow_are_divergence(trainer, engine, dtyp
         "iterations": 30,
         "evaluate_every": 10,
     }
-    found = finish_again(trainer(optimizer=Adam(), **settings)).divergence
+    found = finish(trainer(optimizer=Adam(), **settings)).divergence
     assert ("not_finite", "0.weight", "square") == (found.cause, found.parameter, found.memory)
     witness = trainer(optimizer=Adam(), **settings)
     witness.update(found.iteration - 1)
@@ -237,7 +231,7 @@ def test_squares_of_gradients_that_overflow_are_divergence(trainer, engine, dtyp
 def test_gradients_whose_squares_are_in_range_are_no_divergence(trainer, engine, dtype):
     """A row a hundred times the size of the others, which Adam learns all the same."""
     settings = {"linear": True, "dtype": dtype, "outlier": 100.0, "engine": ENGINES[engine]}
-    run = finish_again(trainer(optimizer=Adam(), **settings))
+    run = finish(trainer(optimizer=Adam(), **settings))
     assert None is run.divergence
     assert 60 == run.iteration
 
@@ -246,5 +240,5 @@ def test_gradients_whose_squares_are_in_range_are_no_divergence(trainer, engine,
 def test_a_velocity_that_overflows_takes_the_weights_with_it(trainer, engine):
     """The weights step by the velocity itself, so the parameter is named and no array of SGD."""
     settings = {"linear": True, "outlier": 1e153, "engine": ENGINES[engine]}
-    found = finish_again(trainer(optimizer=SGD(momentum=0.9), **settings)).divergence
+    found = finish(trainer(optimizer=SGD(momentum=0.9), **settings)).divergence
     assert ("not_finite", "0.weight", None) == (found.cause, found.parameter, found.memory)

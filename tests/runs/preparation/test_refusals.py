@@ -181,66 +181,54 @@ def config(dataset="{name: iris}", loss="cross_entropy", batch=4, layers=()):
     return HEAD.format(dataset=dataset, loss=loss, batch=batch, layers=lines)
 
 
-SOFTMAX3 = "{type: dense, units: 3, activation: softmax}"
+DIGITS, FLAT = "{name: digits}", "{type: flatten}"
+
+
+def dense(units, activation="linear"):
+    return f"{{type: dense, units: {units}, activation: {activation}}}"
+
+
+def conv(kernel):
+    return f"{{type: conv2d, channels: 2, kernel: {kernel}}}"
+
+
+SOFTMAX3, SOFTMAX10 = dense(3, "softmax"), dense(10, "softmax")
 CASES = {
     "kernel larger than its input": (
-        config(
-            "{name: digits}",
-            layers=[
-                "{type: conv2d, channels: 2, kernel: 9}",
-                "{type: flatten}",
-                "{type: dense, units: 10, activation: softmax}",
-            ],
-        ),
+        config(DIGITS, layers=[conv(9), FLAT, SOFTMAX10]),
         (4, "kernel of 9×9 is larger than its input of 8×8"),
     ),
     "pool larger than its input": (
-        config(
-            "{name: digits}",
-            layers=[
-                "{type: max_pool2d, size: 9}",
-                "{type: flatten}",
-                "{type: dense, units: 10, activation: softmax}",
-            ],
-        ),
+        config(DIGITS, layers=["{type: max_pool2d, size: 9}", FLAT, SOFTMAX10]),
         (4, "size of 9×9 is larger"),
     ),
     "dense on images": (
-        config(
-            "{name: digits}",
-            layers=[
-                "{type: conv2d, channels: 2, kernel: 3}",
-                "{type: dense, units: 10, activation: softmax}",
-            ],
-        ),
+        config(DIGITS, layers=[conv(3), SOFTMAX10]),
         (5, "put a flatten before it"),
     ),
-    "convolution on vectors": (
-        config(layers=["{type: conv2d, channels: 2, kernel: 3}", "{type: flatten}", SOFTMAX3]),
-        (4, "takes images"),
-    ),
+    "convolution on vectors": (config(layers=[conv(3), FLAT, SOFTMAX3]), (4, "takes images")),
     "ends in images": (
-        config("{name: digits}", "mean_squared", layers=["{type: conv2d, channels: 2, kernel: 3}"]),
+        config(DIGITS, "mean_squared", layers=[conv(3)]),
         (4, "ends in images of 2×6×6; put a flatten and a dense layer"),
     ),
     "units that do not fit the classes": (
-        config(layers=["{type: dense, units: 4, activation: softmax}"]),
+        config(layers=[dense(4, "softmax")]),
         (4, "4 outputs, but iris has 3 classes; use 3 units"),
     ),
     "one unit for several classes": (
-        config(layers=["{type: dense, units: 1, activation: softmax}"]),
+        config(layers=[dense(1, "softmax")]),
         (4, "1 output, but iris has 3 classes; use 3 units"),
     ),
     "units that do not fit the target": (
-        config("{name: boston}", "mean_squared", layers=["{type: dense, units: 2}"]),
+        config("{name: boston}", "mean_squared", layers=[dense(2)]),
         (4, "2 outputs, but boston has 1 number to predict"),
     ),
     "softmax in the middle": (
-        config(layers=["{type: dense, units: 3, activation: softmax}", SOFTMAX3]),
+        config(layers=[dense(3, "softmax"), SOFTMAX3]),
         (4, "softmax belongs in the last layer"),
     ),
     "cross-entropy without softmax": (
-        config(layers=["{type: dense, units: 3, activation: sigmoid}"]),
+        config(layers=[dense(3, "sigmoid")]),
         (4, "loss cross_entropy needs softmax in the last layer, but this is sigmoid"),
     ),
     "binary cross-entropy without sigmoid": (
@@ -248,15 +236,11 @@ CASES = {
         (4, "needs sigmoid"),
     ),
     "cross-entropy for regression": (
-        config("{name: boston}", layers=["{type: dense, units: 1}"]),
+        config("{name: boston}", layers=[dense(1)]),
         (5, "cross_entropy is for classes, but boston is regression"),
     ),
     "softmax for regression": (
-        config(
-            "{name: boston}",
-            "mean_squared",
-            layers=["{type: dense, units: 1, activation: softmax}"],
-        ),
+        config("{name: boston}", "mean_squared", layers=[dense(1, "softmax")]),
         (4, "softmax makes a distribution"),
     ),
     "batch norm on single rows": (
@@ -264,16 +248,7 @@ CASES = {
         (4, "batches of more than one row"),
     ),
     "batch norm on images of one pixel": (
-        config(
-            "{name: digits}",
-            batch=1,
-            layers=[
-                "{type: conv2d, channels: 2, kernel: 8}",
-                "{type: batch_norm}",
-                "{type: flatten}",
-                "{type: dense, units: 10, activation: softmax}",
-            ],
-        ),
+        config(DIGITS, batch=1, layers=[conv(8), "{type: batch_norm}", FLAT, SOFTMAX10]),
         (5, "batch_norm on images of 2×1×1 needs batches of more than one row"),
     ),
     "published metric of another task": (
@@ -285,7 +260,7 @@ CASES = {
         (7, "there is no validation split"),
     ),
     "metric that needs probabilities": (
-        config(layers=["{type: dense, units: 3}"], loss="mean_squared") + "metrics: [roc_auc]\n",
+        config(layers=[dense(3)], loss="mean_squared") + "metrics: [roc_auc]\n",
         (7, "roc_auc needs probabilities: end the network in softmax, or in one sigmoid unit"),
     ),
     "metric of two classes for three": (

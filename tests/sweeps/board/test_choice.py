@@ -21,6 +21,7 @@ from nnrun.sweeps.board.variance import Components, Design, estimate, numbers
 from nnrun.sweeps.board.verdicts import design_of
 from tests.simulations.comparisons.tables import over_data_sets
 from tests.sweeps.board.boards import named, plain, progress, score
+from tests.sweeps.helpers import BOSTON
 
 # Regressions: boards whose notes on choosing were wrong.
 
@@ -218,20 +219,13 @@ def test_no_number_of_seeds_shows_less_than_the_limit():
 
 # Runs of one sweep on unlike machines: it is said which, where their bits depend on it.
 
-HOUSES = """
-dataset: {name: boston, features: standard}
-network: {sizes: [5, 1], activations: [tanh, linear]}
-loss: mean_squared
-training: {learning_rate: 0.01, iterations: 60}
-"""
-
 
 @pytest.fixture
 def on_two_machines(write, wide, monkeypatch, slow_workers):
     """Two seeds by workers with one kernel of OpenBLAS, then three more by those with another."""
 
     def sweep(engine: str) -> str:
-        path = write("houses", HOUSES)
+        path = write("houses", BOSTON)
         for kernel, seeds in (("Prescott", "0,1"), ("Haswell", "0,1,2,3,4")):
             monkeypatch.setenv("OPENBLAS_CORETYPE", kernel)
             words = (f"training.engine={engine}", f"seed={seeds}", "-j", "2")

@@ -10,7 +10,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
-from tests.sweeps.helpers import IRIS
+from tests.sweeps.helpers import IRIS, words_of
 
 # Seeds of splits crossed with seeds of weights, and folds: which runs a sweep plans.
 
@@ -280,10 +280,6 @@ STOPPING = {"training.early_stopping": [{"patience": 2}, {"patience": 3}]}
 VALIDATED = {"dataset.validation_size": [0.1, 0.2]}
 
 
-def words(grid):
-    return [f"{key}={','.join(map(json.dumps, values))}" for key, values in grid.items()]
-
-
 def block(grid):
     return f"sweep:\n  grid: {json.dumps(grid)}\n"
 
@@ -313,12 +309,12 @@ def test_a_block_and_a_key_in_it_give_all_settings_in_any_order(plan, write, gri
     (outer, blocks), (inner, values) = grid.items()
     backwards = {inner: values, outer: blocks}
     ways = [
-        (write("iris"), *words(grid)),
-        (write("iris"), *words(backwards)),
+        (write("iris"), *words_of(grid)),
+        (write("iris"), *words_of(backwards)),
         (write("forwards", f"{IRIS}name: iris\n{block(grid)}"),),
         (write("backwards", f"{IRIS}name: iris\n{block(backwards)}"),),
-        (write("outer", f"{IRIS}name: iris\n{block({outer: blocks})}"), *words({inner: values})),
-        (write("inner", f"{IRIS}name: iris\n{block({inner: values})}"), *words({outer: blocks})),
+        (write("outer", f"{IRIS}name: iris\n{block({outer: blocks})}"), *words_of({inner: values})),
+        (write("inner", f"{IRIS}name: iris\n{block({inner: values})}"), *words_of({outer: blocks})),
     ]
     found = [{run.run_id for run in plan(*way).runs()} for way in ways]
     assert 4 == len(found[0])
@@ -351,9 +347,9 @@ def test_values_that_another_key_replaces_are_refused(plan, write, grid):
     key, other = grid
     expected = f"some values give the same settings, since '{other}' replaces what differs; "
     with pytest.raises(ConfigError) as caught:
-        plan(write("iris"), *words(grid))
+        plan(write("iris"), *words_of(grid))
     (problem,) = caught.value.problems
-    assert (key, words(grid)[0]) == (problem.path, problem.argument)
+    assert (key, words_of(grid)[0]) == (problem.path, problem.argument)
     assert problem.message.startswith(expected)
     file = write("own", IRIS + block(grid))
     with pytest.raises(ConfigError) as caught:
@@ -402,7 +398,7 @@ def test_values_of_the_config_that_an_argument_replaces_are_refused(plan, write)
 )
 def test_values_that_are_equal_only_sometimes_or_by_themselves_are_kept(plan, write, grid, count):
     """Each setting once: a null excludes no other key, and equal values are no mistake."""
-    assert count == len(plan(write("iris"), *words(grid)))
+    assert count == len(plan(write("iris"), *words_of(grid)))
 
 
 @pytest.mark.parametrize(
@@ -428,7 +424,7 @@ def test_iterations_of_the_command_line_replace_how_long_grids_train(plan, write
     file = write("iris", IRIS + block(sizes | {"training.epochs": [1, 2]}))
     expected = [{"training.batch_size": 4}, {"training.batch_size": 8}]
     assert expected == [v.choice for v in plan(file, iterations=7).variants]
-    given = words({"training.iterations": [5, 10]})
+    given = words_of({"training.iterations": [5, 10]})
     assert expected == [v.choice for v in plan(file, *given, iterations=7).variants]
 
 
@@ -446,22 +442,22 @@ NEEDING = [
 @pytest.mark.parametrize(("own", "given"), NEEDING)
 def test_an_argument_and_the_configs_grid_may_need_each_other(plan, write, own, given):
     """Their settings are those that arguments alone give."""
-    together = plan(write("iris", IRIS + block(own)), *words(given))
-    alone = plan(write("iris"), *words(own | given))
+    together = plan(write("iris", IRIS + block(own)), *words_of(given))
+    alone = plan(write("iris"), *words_of(own | given))
     assert [run.run_id for run in alone.runs()] == [run.run_id for run in together.runs()]
 
 
 def test_a_grid_that_an_argument_gives_may_be_needed_by_another(plan, write):
     """`sweep.grid` as an argument is the config's own grid."""
     own = f"sweep.grid={json.dumps(VALIDATED)}"
-    assert 4 == len(plan(write("iris"), own, *words(STOPPING)))
+    assert 4 == len(plan(write("iris"), own, *words_of(STOPPING)))
 
 
 # A grid of the config, arguments, and the places that are refused: the path, and the argument or
 # None for the config's line.
 NOT_MENDED = [
     (VALIDATED, ["training.batch_size=0"], {"training.batch_size": "training.batch_size=0"}),
-    ({"dataset.validation_size": [0, 0.1]}, [], {"training.early_stopping": words(STOPPING)[0]}),
+    ({"dataset.validation_size": [0, 0.1]}, [], {"training.early_stopping": words_of(STOPPING)[0]}),
     (
         VALIDATED | {"training.optimizer.nesterov": [True]},
         ["training.batch_size=4,0"],
@@ -479,7 +475,7 @@ NOT_MENDED = [
 def test_what_the_configs_grid_does_not_mend_is_refused(plan, write, own, given, expected):
     """And what it mends is not; a value of the config's grid is shown at its place."""
     with pytest.raises(ConfigError) as caught:
-        plan(write("iris", IRIS + block(own)), *words(STOPPING), *given)
+        plan(write("iris", IRIS + block(own)), *words_of(STOPPING), *given)
     problems = caught.value.problems
     assert expected == {problem.path: problem.argument for problem in problems}
     lines = {problem.path: problem.place.line for problem in problems if problem.place}
@@ -489,7 +485,7 @@ def test_what_the_configs_grid_does_not_mend_is_refused(plan, write, own, given,
 def test_a_key_that_is_none_mends_nothing(plan, write):
     """It is refused at its place, as in any config."""
     with pytest.raises(ConfigError, match=r"sweep\.grid\.a\.\.b: 'a\.\.b' is not a key in dotted"):
-        plan(write("iris", IRIS + block(VALIDATED | {"a..b": [1]})), *words(STOPPING))
+        plan(write("iris", IRIS + block(VALIDATED | {"a..b": [1]})), *words_of(STOPPING))
 
 
 @pytest.mark.parametrize("given", [[], ["training.batch_size=4"]])
