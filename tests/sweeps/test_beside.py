@@ -26,7 +26,7 @@ SWEEP = IRIS + "sweep: {grid: {training.learning_rate: [0.05, 1e-6]}, beside: [l
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def swept(tmp_path_factory):
     """A config and the results of its sweep: two networks, a linear model, three seeds."""
     root = tmp_path_factory.mktemp("beside")
     (root / "iris.yaml").write_text(SWEEP)
@@ -49,22 +49,22 @@ def linear_run(root: Path) -> Path:
     return next(f.parent for f in files if "beside: linear" in f.read_text())
 
 
-def test_once_for_a_grid(folder):
+def test_once_for_a_grid(swept):
     """A model is trained once for each seed, whatever varies of the network."""
-    runs = data(in_results(folder, "ls", "--json"))
+    runs = data(in_results(swept, "ls", "--json"))
     assert 3 == sum(run["settings"].get("beside") == "linear" for run in runs)
     assert 9 == len(runs)
 
 
-def test_same_command_again(folder):
+def test_same_command_again(swept):
     """The same command trains nothing again."""
-    run = in_results(folder, "sweep", folder / "iris.yaml", "--seeds", "3", "--json")
+    run = in_results(swept, "sweep", swept / "iris.yaml", "--seeds", "3", "--json")
     assert (0, 9) == (data(run)["trained"], data(run)["complete_before"])
 
 
-def test_board(folder):
+def test_board(swept):
     """The model has a row, and a sentence with a simultaneous interval."""
-    (group,) = data(in_results(folder, "ls", "--leaderboard", "--json"))["groups"]
+    (group,) = data(in_results(swept, "ls", "--leaderboard", "--json"))["groups"]
     assert [{"beside": "linear"}] == [
         row["choice"] for row in group["rows"] if "beside" in row["choice"]
     ]
@@ -73,25 +73,25 @@ def test_board(folder):
     linear = next(row for row in group["rows"] if "beside" in row["choice"])
     assert linear["mean"] - network["mean"] == pytest.approx(found["difference"])
     assert found["low"] < found["difference"] < found["high"]
-    text = in_results(folder, "ls", "--leaderboard").out.replace("\n", " ")
+    text = in_results(swept, "ls", "--leaderboard").out.replace("\n", " ")
     assert "Beside the best network, learning_rate=0.05: linear " in text
 
 
-def test_plan(folder):
+def test_plan(swept):
     """The plan of a sweep names the models, whose seeds are those of the networks."""
-    words = ("sweep", folder / "iris.yaml", "--seeds", "2", "--beside", "forest,mlp", "--dry-run")
-    points = data(in_results(folder, *words, "--json"))["points"]
+    words = ("sweep", swept / "iris.yaml", "--seeds", "2", "--beside", "forest,mlp", "--dry-run")
+    points = data(in_results(swept, *words, "--json"))["points"]
     found = [(point["choice"]["beside"], point["seeds"]) for point in points[2:]]
     assert [("forest", [3, 4]), ("mlp", [3, 4])] == found
 
 
-def test_best_is_a_network(folder):
+def test_best_is_a_network(swept):
     """NAME/best and NAME are networks, and a model that is ahead is named."""
-    best = data(in_results(folder, "best", "iris", "--json"))
+    best = data(in_results(swept, "best", "iris", "--json"))
     assert "network" in best["config"]
     for word in ("iris", "iris/best", "latest"):
-        assert "network" in data(in_results(folder, "show", word, "--json"))["config"]
-    said = in_results(folder, "best", "iris").err
+        assert "network" in data(in_results(swept, "show", word, "--json"))["config"]
+    said = in_results(swept, "best", "iris").err
     assert best["row"]["rank"] == 1 or "scikit-learn's linear has" in said
 
 
@@ -105,36 +105,34 @@ def test_best_is_a_network(folder):
     ],
     ids=lambda words: words[0],
 )
-def test_no_model_is_kept(folder, words):
+def test_no_model_is_kept(swept, words):
     """Commands that need a trained network refuse a model in a plain sentence."""
-    run = in_results(
-        folder, *(str(linear_run(folder)) if word == "RUN" else word for word in words)
-    )
+    run = in_results(swept, *(str(linear_run(swept)) if word == "RUN" else word for word in words))
     assert 2 == run.code
     assert "trained scikit-learn's 'linear' to compare networks with" in run.err
 
 
-def test_verified(folder):
+def test_verified(swept):
     """Training again gives the same bits."""
-    assert "same_bits" == nnrun.verify(linear_run(folder)).finding
+    assert "same_bits" == nnrun.verify(linear_run(swept)).finding
 
 
-def test_config_is_whole(folder, tmp_path):
+def test_config_is_whole(swept, tmp_path):
     """`nnrun train` on the stored config gives the same run."""
-    stored = linear_run(folder)
+    stored = linear_run(swept)
     assert stored.name == nnrun.train(stored / "config.yaml", results=tmp_path).run_id
 
 
-def test_shown(folder):
+def test_shown(swept):
     """`show`, `compare` and `report` show a run without layers and curves."""
-    stored = linear_run(folder)
-    shown = in_results(folder, "show", stored).out
+    stored = linear_run(swept)
+    shown = in_results(swept, "show", stored).out
     assert "scikit-learn's 'linear'" in shown
     assert "layer" not in shown
-    compared = data(in_results(folder, "compare", stored, "iris/best", "--json"))
+    compared = data(in_results(swept, "compare", stored, "iris/best", "--json"))
     assert ["linear", None] == compared["settings"]["beside"]
-    page = folder / "report.html"
-    assert 0 == in_results(folder, "report", "-o", page).code
+    page = swept / "report.html"
+    assert 0 == in_results(swept, "report", "-o", page).code
     assert "beside=linear" in page.read_text()
 
 
@@ -172,18 +170,18 @@ def test_python(tmp_path):
     assert board.best.is_network
 
 
-def test_unknown_model(folder):
+def test_unknown_model(swept):
     """A misspelt model is a mistake of usage, with a suggestion."""
-    run = in_results(folder, "sweep", folder / "iris.yaml", "--beside", "linaer")
+    run = in_results(swept, "sweep", swept / "iris.yaml", "--beside", "linaer")
     assert 2 == run.code
     assert "did you mean 'linear'?" in run.err
 
 
 @pytest.mark.parametrize("value", ["linear,mlp", "[linear,mlp]", "mlp"])
-def test_argument(folder, value):
+def test_argument(swept, value):
     """`sweep.beside` takes a word and names separated by commas, as `--beside` does."""
-    words = ("sweep", folder / "iris.yaml", f"sweep.beside={value}", "--dry-run", "--json")
-    points = data(in_results(folder, *words))["points"]
+    words = ("sweep", swept / "iris.yaml", f"sweep.beside={value}", "--dry-run", "--json")
+    points = data(in_results(swept, *words))["points"]
     found = [point["choice"].get("beside") for point in points[2:]]
     assert value.strip("[]").split(",") == found
 
@@ -196,15 +194,15 @@ def test_word_in_config(tmp_path):
 
 
 @pytest.mark.parametrize("word", ["--beside=mlp,mlp", "sweep.beside=mlp,mlp"])
-def test_given_twice(folder, word):
+def test_given_twice(swept, word):
     """A model that is given twice is a mistake."""
-    run = in_results(folder, "sweep", folder / "iris.yaml", word, "--dry-run")
+    run = in_results(swept, "sweep", swept / "iris.yaml", word, "--dry-run")
     assert (2, True) == (run.code, "'mlp' is given twice" in run.err)
 
 
-def test_misplaced_option(folder):
+def test_misplaced_option(swept):
     """`nnrun train --beside` says which command trains models of scikit-learn."""
-    run = in_results(folder, "train", folder / "iris.yaml", "--beside", "forest")
+    run = in_results(swept, "train", swept / "iris.yaml", "--beside", "forest")
     assert (2, True) == (run.code, "nnrun sweep with --beside forest?" in run.err)
 
 
@@ -273,10 +271,10 @@ def test_wire():
     assert again.weights is None
 
 
-def test_importance(folder, tmp_path):
+def test_importance(swept, tmp_path):
     """`report --importance` says of a model why its columns are not measured."""
     file = tmp_path / "linear.html"
-    run = in_results(folder, "report", linear_run(folder), "-o", file, "--importance")
+    run = in_results(swept, "report", linear_run(swept), "-o", file, "--importance")
     assert 0 == run.code, run.said
     assert 1 == file.read_text().count("This is not computed: iris/")
 

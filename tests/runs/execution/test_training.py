@@ -170,7 +170,7 @@ FALLING = {"schedule": "reduce_on_plateau", "initial": 2.0, "factor": 0.5, "pati
 
 
 @pytest.fixture
-def prepared():
+def falling():
     """Makes a run of softmax regression by an engine."""
 
     def make(engine: str) -> Prepared:
@@ -189,16 +189,16 @@ def rates(run: Prepared) -> list[float]:
     return [row["learning_rate"] for row in train(run, None).result.history]
 
 
-def test_generated_code_follows_the_loss_too(prepared):
+def test_generated_code_follows_the_loss_too(falling):
     """It does not make all updates in one call, but falls where NumPy does."""
-    found = rates(prepared("compiled"))
+    found = rates(falling("compiled"))
 
-    assert rates(prepared("numpy")) == found
+    assert rates(falling("numpy")) == found
     assert found[-1] < found[0]
 
 
-def test_a_prepared_run_can_be_trained_again(prepared):
+def test_a_prepared_run_can_be_trained_again(falling):
     """The rate of the second training begins anew."""
-    run = prepared("numpy")
+    run = falling("numpy")
 
     assert rates(run) == rates(run)

@@ -34,7 +34,7 @@ training: {learning_rate: 0.1, iterations: 5}
 
 
 @pytest.fixture
-def prepared(tmp_path):
+def labelled(tmp_path):
     """Prepares a network on a file of one feature and a target."""
 
     def make(labels, sizes, activations, loss, *overrides):
@@ -60,42 +60,42 @@ def prepared(tmp_path):
         (["a", "b", "a"], "[1]", "[sigmoid]", "mean_squared", "classification"),
     ],
 )
-def test_loss_and_last_activation_say_it(prepared, labels, sizes, activations, loss, task):
+def test_loss_and_last_activation_say_it(labelled, labels, sizes, activations, loss, task):
     """No `task` is needed, and the resolved config has it."""
-    assert task == prepared(labels, sizes, activations, loss).config.dataset.task
+    assert task == labelled(labels, sizes, activations, loss).config.dataset.task
 
 
-def test_what_is_inferred_is_said(prepared):
+def test_what_is_inferred_is_said(labelled):
     """With its reason; where the config says it, nothing has to be said."""
     given = ([1.5, 2.5], "[1]", "[linear]", "mean_squared")
     reason = "as the loss mean_squared and a single output without sigmoid say"
-    assert f"regression, {reason}" == prepared(*given).inferred
-    explicit = prepared(*given, "dataset.task=regression")
+    assert f"regression, {reason}" == labelled(*given).inferred
+    explicit = labelled(*given, "dataset.task=regression")
     assert "" == explicit.inferred
     assert reason == explicit.task_from
 
 
-def test_the_report_says_why(prepared):
+def test_the_report_says_why(labelled):
     """Whether or not the config says the task itself, so that both give one report."""
-    run = prepared([1.5, 2.5], "[1]", "[linear]", "mean_squared")
+    run = labelled([1.5, 2.5], "[1]", "[linear]", "mean_squared")
     found = describe_dataset(run)
     assert ("regression", run.task_from) == (found["task"], found["task_from"])
 
 
-def test_what_is_open_is_asked_at_columns(prepared):
+def test_what_is_open_is_asked_at_columns(labelled):
     """One sigmoid under a squared error may be a share or a label: the message says what to add."""
     with pytest.raises(ConfigError) as error:
-        prepared([0, 1, 1], "[1]", "[sigmoid]", "mean_squared")
+        labelled([0, 1, 1], "[1]", "[sigmoid]", "mean_squared")
     first, excerpt, caret = str(error.value).splitlines()
     assert "config.yaml:1:36: dataset.columns: 'y' holds numbers, which may be values" in first
     assert "add `task: regression` or `task: classification` beside `columns`" in first
     assert "{target: y}" == excerpt[caret.index("^") :][: len("{target: y}")]
 
 
-def test_text_under_a_loss_for_numbers_is_one_line(prepared):
+def test_text_under_a_loss_for_numbers_is_one_line(labelled):
     """With how many cells there are, and what classes need."""
     with pytest.raises(ConfigError) as error:
-        prepared(["a", "b", "c"], "[1]", "[linear]", "mean_squared")
+        labelled(["a", "b", "c"], "[1]", "[linear]", "mean_squared")
     last = str(error.value).splitlines()[-1]
     assert "data.csv:2:y: 'a' is not a number (2 more like it in this column), and" in last
     assert "classes need a loss like cross_entropy" in last
