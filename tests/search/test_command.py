@@ -327,8 +327,7 @@ def test_mistakes_leave_nothing_behind(lab, searched, tmp_path, monkeypatch, wor
 def test_names_that_are_none(lab, searched, tmp_path, words, said):
     """A name is one of a search, for its export; all else are files."""
     root = searched / "results"
-    code, _, err = lab("search", *words, "--results", root)
-    assert 2 == code
+    err = lab.refused("search", *words, "--results", root)
     assert said.format(root) in err
     assert not (tmp_path / "x.db").exists()
 
@@ -343,17 +342,14 @@ def test_a_mistake_has_its_place(lab, tmp_path):
         "search:\n"
         "  training.learning_rate: {log_uniform: [0, 1]}\n"
     )
-    code, _, err = lab("search", "bad.yaml")
-    assert 2 == code
+    err = lab.refused("search", "bad.yaml")
     assert err.splitlines()[0].startswith("bad.yaml:6:42: search.training.learning_rate")
 
 
 def test_without_optuna(lab, searched, monkeypatch):
     """The error says which extra to install."""
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    code, _, err = lab("search", searched / "iris.yaml")
-    assert 2 == code
-    assert "nnrun[search]" in err
+    assert "nnrun[search]" in lab.refused("search", searched / "iris.yaml")
 
 
 def test_the_command_is_documented_as_it_is():
@@ -367,9 +363,9 @@ def test_the_command_is_documented_as_it_is():
 
 def test_processes_and_a_cluster_are_not_asked_for_together(lab):
     """As of a sweep."""
-    code, _, err = lab("search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2)
-    assert 2 == code
-    assert "--jobs is for processes on this machine, and --dask for a cluster" in err
+    assert "--jobs is for processes on this machine, and --dask for a cluster" in lab.refused(
+        "search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2
+    )
 
 
 # A search that is killed twenty times, wherever it is, and goes on each time.

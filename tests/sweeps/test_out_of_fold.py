@@ -18,7 +18,7 @@ from nnrun.config.load import config_from_dict
 from nnrun.data.splits import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.training.state import Streams
-from tests.lab import invoke
+from tests.lab import invoke, refused
 
 IRIS = {
     "name": "flowers",
@@ -238,8 +238,7 @@ def test_what_has_no_folds_is_refused(flowers):
     assert 2 == invoke("predict", "plain", "--out-of-fold")[0]
     code, _, err = invoke("predict", "flowers", "a.csv", "--out-of-fold")
     assert (2, True) == (code, "--out-of-fold predicts the data of the runs" in err)
-    code, _, err = invoke("predict", "flowers")
-    assert (2, True) == (code, "Missing argument 'INPUT'" in err)
+    assert "Missing argument 'INPUT'" in refused("predict", "flowers")
     with pytest.raises(UsageError, match="kept in memory"):
         nnrun.out_of_fold(nnrun.train(IRIS, results=None))
 
