@@ -170,11 +170,19 @@ def test_python(tmp_path):
     assert board.best.is_network
 
 
-def test_unknown_model(swept):
-    """A misspelt model is a mistake of usage, with a suggestion."""
-    run = in_results(swept, "sweep", swept / "iris.yaml", "--beside", "linaer")
-    assert 2 == run.code
-    assert "did you mean 'linear'?" in run.err
+@pytest.mark.parametrize(
+    ("command", "word", "said"),
+    [
+        ("sweep", "--beside=linaer", "did you mean 'linear'?"),
+        ("sweep", "--beside=mlp,mlp", "'mlp' is given twice"),
+        ("sweep", "sweep.beside=mlp,mlp", "'mlp' is given twice"),
+        ("train", "--beside=forest", "nnrun sweep with --beside forest?"),
+    ],
+)
+def test_mistakes(swept, command, word, said):
+    """A misspelt model has a suggestion, and an option of sweeps names that command."""
+    run = in_results(swept, command, swept / "iris.yaml", word)
+    assert (2, True) == (run.code, said in run.err)
 
 
 @pytest.mark.parametrize("value", ["linear,mlp", "[linear,mlp]", "mlp"])
@@ -191,19 +199,6 @@ def test_word_in_config(tmp_path):
     config = tmp_path / "iris.yaml"
     config.write_text(f"{IRIS}sweep: {{beside: linear}}\n")
     assert ["linear"] == load_config(config).config.sweep.beside
-
-
-@pytest.mark.parametrize("word", ["--beside=mlp,mlp", "sweep.beside=mlp,mlp"])
-def test_given_twice(swept, word):
-    """A model that is given twice is a mistake."""
-    run = in_results(swept, "sweep", swept / "iris.yaml", word, "--dry-run")
-    assert (2, True) == (run.code, "'mlp' is given twice" in run.err)
-
-
-def test_misplaced_option(swept):
-    """`nnrun train --beside` says which command trains models of scikit-learn."""
-    run = in_results(swept, "train", swept / "iris.yaml", "--beside", "forest")
-    assert (2, True) == (run.code, "nnrun sweep with --beside forest?" in run.err)
 
 
 @pytest.fixture(scope="module")
