@@ -102,7 +102,7 @@ def test_a_leaderboard_is_shown_by_its_experiment_or_key(wide, write):
         assert 0 == wide("sweep", *words)[0]
 
     def shown(*words):
-        return json.loads(wide("ls", "--leaderboard", "--json", *words)[1])
+        return wide.json("ls", "--leaderboard", *words)
 
     assert "nnrun sweep configs/iris.yaml" == shown()["command"] == shown("iris")["command"]
     assert "nnrun sweep configs" == shown("2-experiments")["command"]
@@ -124,7 +124,7 @@ def test_a_leaderboard_of_two_experiments_is_found_though_a_longer_name_is_newer
     (key,) = (board.name for board in Path("results").glob("leaderboard-2-*"))
     longer = write("iris_long")
     assert 0 == wide("sweep", longer)[0]
-    board = json.loads(wide("ls", "--leaderboard", "--json", "iris")[1])
+    board = wide.json("ls", "--leaderboard", "iris")
     assert key == f"leaderboard-{board['key']}.json"
 
 
@@ -135,7 +135,7 @@ def test_a_long_leaderboard_is_cut_and_says_so(wide, write):
     assert 0 == wide("sweep", "configs/iris.yaml", *words)[0]
     every = wide("ls", "--leaderboard", "--all", "--wide")[1].splitlines()
     some = wide("ls", "--leaderboard", "--top", 1, "--wide")[1].splitlines()
-    key = json.loads(wide("ls", "--leaderboard", "--json")[1])["key"]
+    key = wide.json("ls", "--leaderboard")["key"]
     left = "2 more rows, all ranked below these, are left out"
     assert f"{left}; nnrun ls {key} --leaderboard --all shows all." in some
     moved = Path("results").rename("moved runs")
@@ -253,7 +253,7 @@ def test_a_plan_of_many_rows_is_cut(wide, write):
     assert MOST_ROWS == out.count("iris iterations=")
     assert "and 3 rows below; --json has all" in out
     assert f"{MOST_ROWS + 3} runs; about " in out
-    assert MOST_ROWS + 3 == len(json.loads(wide(*words, "--json")[1])["points"])
+    assert MOST_ROWS + 3 == len(wide.json(*words)["points"])
 
 
 def test_one_bad_config_starts_nothing(wide, write, tmp_path):
@@ -270,8 +270,8 @@ def test_one_bad_config_starts_nothing(wide, write, tmp_path):
 def test_subfolders_are_taken_on_request(wide, write):
     """A folder means the configs directly in it."""
     write("iris"), write("deep", IRIS, "configs/more")
-    assert 1 == json.loads(wide("sweep", "configs", "--dry-run", "--json")[1])["runs"]
-    found = json.loads(wide("sweep", "configs", "--dry-run", "--json", "--recursive")[1])
+    assert 1 == wide.json("sweep", "configs", "--dry-run")["runs"]
+    found = wide.json("sweep", "configs", "--dry-run", "--recursive")
     assert 2 == found["runs"]
 
 
@@ -352,7 +352,7 @@ def test_the_command_that_goes_on_names_its_folder(wide, write, monkeypatch):
     """Also where an environment variable has another one."""
     monkeypatch.setenv("NNRUN_RESULTS", "elsewhere")
     write("iris")
-    board = json.loads(wide("sweep", "configs", "--results", "results", "--json")[1])["leaderboard"]
+    board = wide.json("sweep", "configs", "--results", "results")["leaderboard"]
     assert "nnrun sweep configs --results results" == board["command"]
 
 

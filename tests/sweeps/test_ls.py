@@ -24,12 +24,12 @@ def test_runs_are_listed(wide, write):
     assert 2 == out.count("iris/s")
     assert 2 == out.count("completed")
     assert "2 runs" in out
-    listed = json.loads(wide("ls", "--json")[1])
+    listed = wide.json("ls")
     assert [3, 4] == sorted(row["seed"] for row in listed)
     report = said(Path("results/iris", listed[0]["run_id"], "report.json"))
     assert report["metrics"]["test"]["accuracy"] == listed[0]["test"]
-    assert 1 == len(json.loads(wide("ls", "--json", "-n", 1)[1]))
-    assert 2 == len(json.loads(wide("ls", "iris", "--json")[1]))
+    assert 1 == len(wide.json("ls", "-n", 1))
+    assert 2 == len(wide.json("ls", "iris"))
 
 
 def test_a_name_that_is_none_is_reported(wide, write):
@@ -60,7 +60,7 @@ def test_the_leaderboard_is_read_back(wide, write):
     write("iris")
     _, shown, _ = wide("sweep", "configs", "--seeds", 2)
     assert (0, shown) == wide("ls", "--leaderboard")[:2]
-    board = json.loads(wide("ls", "--leaderboard", "--json")[1])
+    board = wide.json("ls", "--leaderboard")
     assert "iris" == board["groups"][0]["rows"][0]["name"]
 
 
@@ -98,7 +98,7 @@ def test_what_is_no_run_is_passed_over(wide, write, tmp_path):
     (tmp_path / "results/notes.txt").write_text("mine")
     (tmp_path / "results/.git/objects").mkdir(parents=True)
     (tmp_path / "results/iris/empty").mkdir()
-    assert 1 == len(json.loads(wide("ls", "--json")[1]))
+    assert 1 == len(wide.json("ls"))
 
 
 def test_no_results_folder_is_an_error(wide):
@@ -165,7 +165,7 @@ def rates(wide, write):
     write("iris"), write("boston", BOSTON)
     wide("sweep", "configs/iris.yaml", "training.learning_rate=0.1,0.01", "--seeds", 2)
     wide("sweep", "configs/boston.yaml", "--seeds", 2)
-    return lambda *words: json.loads(wide("ls", "--json", *words)[1])
+    return lambda *words: wide.json("ls", *words)
 
 
 def test_settings_tell_runs_of_one_name_apart(wide, rates):
@@ -215,8 +215,8 @@ def test_a_setting_of_another_kind_is_one_setting(wide, write):
     assert "null" not in out
     header = next(csv.reader(io.StringIO(wide("ls", "--csv")[1])))
     assert ["dataset.features", "training.learning_rate"] == header[-2:]
-    ids = [row["run_id"] for row in json.loads(wide("ls", "--json", "--where", "seed=7")[1])]
-    settings = json.loads(wide("compare", *(f"iris/{i}" for i in ids), "--json")[1])["settings"]
+    ids = [row["run_id"] for row in wide.json("ls", "--where", "seed=7")]
+    settings = wide.json("compare", *(f"iris/{i}" for i in ids))["settings"]
     assert ["dataset.features"] == list(settings)
 
 
@@ -242,7 +242,7 @@ def test_a_block_is_found_by_its_type(wide, write):
     wide("sweep", "configs/iris.yaml", "training.optimizer.type=sgd,adam", "--seeds", 1)
 
     def types(*words):
-        rows = json.loads(wide("ls", "--json", *words)[1])
+        rows = wide.json("ls", *words)
         return [row["settings"]["training.optimizer.type"] for row in rows]
 
     assert ["adam"] == types("--where", "optimizer=adam")
@@ -273,11 +273,11 @@ def test_of_equal_results_the_first_is_the_one_that_best_takes(wide, write):
     write("iris")
     rates = ",".join(f"{number}e-12" for number in range(1, 7))  # all weights stay as they are
     wide("sweep", "configs/iris.yaml", f"training.learning_rate={rates}", "--seeds", 1, "-q")
-    listed = json.loads(wide("ls", "iris", "--top", 6, "--json")[1])
+    listed = wide.json("ls", "iris", "--top", 6)
     assert 1 == len({row["test"] for row in listed})
     ids = [row["run_id"] for row in listed]
     assert sorted(ids) == ids
-    assert ids[0] == json.loads(wide("best", "iris", "--json")[1])["run_id"]
+    assert ids[0] == wide.json("best", "iris")["run_id"]
 
 
 def test_what_orders_runs_of_several_metrics_has_a_heading_of_its_own(wide, write):
@@ -346,7 +346,7 @@ def test_the_short_form_of_layers_selects(wide, write):
     first = "network.activations.0=tanh,relu"
     assert 0 == wide("sweep", "configs/iris.yaml", first, "network.sizes.0=3,5", "-q")[0]
     asked = "network.activations.0=tanh", "network.sizes.0=5"
-    listed = json.loads(wide("ls", "--json", "--where", asked[0], "--where", asked[1])[1])
+    listed = wide.json("ls", "--where", asked[0], "--where", asked[1])
     settings = [row["settings"] for row in listed]
     assert [("tanh", 5)] == [
         tuple(one[f"network.layers.0.{key}"] for key in ("activation", "units")) for one in settings
@@ -391,11 +391,11 @@ def test_a_run_that_goes_on_is_listed_as_such(wide, write, tmp_path):
     wide("sweep", "configs", "--seeds", 2)
     held = acquire(tmp_path / "results/iris/s9-0123456789", wait=False)
     try:
-        rows = json.loads(wide("ls", "--json")[1])
+        rows = wide.json("ls")
         assert ["completed", "completed", "running"] == [row["status"] for row in rows]
     finally:
         held.close()
-    assert 2 == len(json.loads(wide("ls", "--json")[1]))
+    assert 2 == len(wide.json("ls"))
 
 
 def test_a_sweep_over_complete_runs_reads_no_report(wide, write, monkeypatch):

@@ -282,7 +282,7 @@ def test_a_link_does_not_take_the_name_of_its_file(wide, write, tmp_path):
     """Results lie in folders by name, so a file keeps its own, whichever comes first."""
     target = write("top")
     (target.parent / "alias.yaml").symlink_to(target)
-    data = json.loads(wide("sweep", "configs", "--dry-run", "--json")[1])
+    data = wide.json("sweep", "configs", "--dry-run")
     assert ["top"] == [variant["name"] for variant in data["points"]]
 
 

@@ -208,7 +208,7 @@ def test_arguments_that_both_give_seeds_are_refused(plan, write):
 def test_a_dry_run_shows_seeds_splits_and_folds(wide, write):
     """In the table and as JSON, with the number of runs."""
     write("iris", FOLDS + SIX)
-    point = json.loads(wide("sweep", "configs", "--dry-run", "--json")[1])["points"][0]
+    point = wide.json("sweep", "configs", "--dry-run")["points"][0]
     assert ([3, 4, 5], [3, 4], [1, 2, 3]) == (
         point["seeds"], point["split_seeds"], point["folds"],
     )  # fmt: skip
