@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
+import jsonschema
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.config.schema.experiment import json_schema
 from nnrun.errors import ConfigError, Problem
 
 VALID = """\
@@ -17,6 +19,18 @@ network: {sizes: [13, 1], activations: [sigmoid, linear]}
 loss: mean_squared
 training: {learning_rate: 0.01, iterations: 100}
 """
+
+
+@pytest.fixture(scope="module")
+def examples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the files of all examples of a test."""
+    return tmp_path_factory.mktemp("configs")
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    """The schema, ready to check data."""
+    return jsonschema.Draft202012Validator(json_schema())
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""Random valid configs over the tables of `nnrun.nn`, drawn from its signatures alone."""
+"""Random configs, and configs with planted mistakes."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -22,6 +23,8 @@ from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.sequential import Layers
 from nnrun.nn.signature import Bounds, Named
+
+# Random valid configs over the tables of `nnrun.nn`, drawn from its signatures alone.
 
 
 def annotated(annotation: Any) -> st.SearchStrategy[Any]:
@@ -207,3 +210,25 @@ CONFIGS = fields(
         order_by=st.none() | METRIC,
     ),
 ).map(precise_enough)
+
+
+# Mistakes in text files: a line of input, and indented below it what must be said about it.
+
+
+def pairs(name: str) -> list[tuple[str, str]]:
+    """All (input, message) of a file beside this one; a message may end in `…` to leave a rest."""
+    found: list[tuple[str, str]] = []
+    planted = ""
+    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line.startswith("    "):
+            found.append((planted, line.strip()))
+        elif not line.startswith("#"):
+            planted = line
+    return found
+
+
+def says(message: str, said: str) -> bool:
+    """Whether this is the message."""
+    first, dots, last = message.partition("…")
+    return said.startswith(first) and said.endswith(last) if dots else message == said

@@ -1,16 +1,26 @@
-"""What a config says beyond its defaults: the same for all ways to write one experiment."""
+"""The canonical form of configs, and its way back."""
 
 from __future__ import annotations
 
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
 from pydantic import create_model
 
-from nnrun.config.load import canonical, config_from_dict, config_to_dict
+from nnrun.config.load import canonical, config_from_dict, config_to_dict, load_config
 from nnrun.config.schema.block import Block
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from nnrun.config.yaml_scalars import dump
+from tests.config.random_configs import CONFIGS, STACKS
+
+# What a config says beyond its defaults: the same for all ways to write one experiment.
 
 SHORT = {
     "name": "short",
@@ -148,3 +158,50 @@ def test_a_key_more_leaves_the_canonical_config_alone(block: type[Block]):
     assert canonical(narrow) == canonical(wide)
     changed = wide.model_copy(update={"another": {"a": 2}})
     assert {**canonical(narrow), "another": {"a": 2}} == canonical(changed)
+
+
+# What is written is loaded again to the same: for random configs over all tables.
+
+
+@given(data=CONFIGS)
+@settings(max_examples=100, deadline=None)
+def test_a_resolved_config_loads_to_itself(
+    examples_folder: Path, validator: Any, data: dict[str, Any]
+) -> None:
+    """For any valid config: its resolved form is a fixed point, and JSON, and fits the schema."""
+    file = examples_folder / "any.yaml"
+    file.write_text(dump(data), encoding="utf-8")
+    config = load_config(file).config
+    resolved = dump(config_to_dict(config))
+    file.write_text(resolved, encoding="utf-8")
+    again = load_config(file).config
+    assert config == again
+    assert resolved == dump(config_to_dict(again))
+    assert config == pickle.loads(pickle.dumps(config))
+    plain = config_to_dict(config)
+    assert config == config_from_dict(json.loads(json.dumps(plain, allow_nan=False)))
+    validator.validate(data)
+    validator.validate(plain)
+
+
+@given(network=STACKS)
+@settings(max_examples=50, deadline=None)
+def test_the_short_form_equals_the_long_form(
+    examples_folder: Path, network: dict[str, Any]
+) -> None:
+    """Sizes and activations are dense layers and nothing else."""
+    data = {
+        "dataset": {"name": "boston"},
+        "network": network,
+        "loss": "huber",
+        "training": {"learning_rate": 1, "epochs": 1},
+    }
+    layers = [
+        {"type": "dense", "units": units, "activation": activation}
+        for units, activation in zip(network["sizes"], network["activations"], strict=True)
+    ]
+    file = examples_folder / "form.yaml"
+    file.write_text(dump(data))
+    short = load_config(file).config
+    file.write_text(dump({**data, "network": {"layers": layers}}))
+    assert short == load_config(file).config

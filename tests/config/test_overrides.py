@@ -14,7 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.config.overrides import format_override, parse_grid, split_argument
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import ConfigError
-from tests.config.planted import pairs
+from tests.config.random_configs import pairs
 
 ProblemsOf = Callable[..., list[str]]
 Write = Callable[..., Path]

@@ -20,7 +20,7 @@ from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.suggestions import SYNONYMS, nearest
-from tests.config.planted import pairs
+from tests.config.random_configs import pairs
 from tests.lab import invoke, refused
 
 WORDS = pairs("words.txt")

@@ -19,6 +19,13 @@ loss: cross_entropy
 training: {learning_rate: 0.05, iterations: 200, batch_size: 8}
 seed: 3
 """
+WILD = """
+name: wild
+dataset: {name: boston}
+network: {sizes: [5, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 10.0, iterations: 2000}
+"""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Weights of rows and classes from the file and the config to the report."""
+"""Weights of runs, and their evaluation on rows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from sklearn.utils.class_weight import compute_class_weight
 
 import nnrun
 from nnrun.errors import ConfigError
+from nnrun.runs.lifecycle import train
+from nnrun.runs.verify import verify
+
+# Weights of rows and classes from the file and the config to the report.
 
 CONFIG: dict[str, Any] = {
     "name": "weights",
@@ -29,11 +33,7 @@ WEIGHTS = np.array([2, 0, 1, 1, 3, 1, 1, 2, 1, 4, 1, 1])
 ROWS = len(WEIGHTS)
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def write(weights: Any, times: Any = 1, target: str = "class") -> int:
@@ -285,3 +285,25 @@ def test_a_sweep_over_class_weights_verifies_and_extends() -> None:
     longer = nnrun.extend(balanced, iterations=10)
     straight = trained(config(batch_size=4, class_weight="balanced", iterations=20))
     assert straight.network.theta.tolist() == longer.network.theta.tolist()
+
+
+# Runs whose evaluations on the way take part of the rows.
+
+
+def test_small_sets_are_evaluated_whole(prepared):
+    """So the default changes neither their ids nor their histories."""
+    default = prepared()
+    assert None is default.evaluate_rows
+    assert {} == default.parts
+    assert default.run_id == prepared(None, "training.evaluate_rows=all").run_id
+    assert default.run_id == prepared(None, "training.evaluate_rows=10000").run_id
+    assert default.run_id != prepared(None, "training.evaluate_rows=9").run_id
+
+
+def test_the_history_says_on_how_many_rows(prepared, store):
+    """And the run is verified, bit by bit."""
+    outcome = train(prepared(None, "training.evaluate_rows=40"), store)
+    lines = (outcome.folder / "history.csv").read_text().splitlines()
+    place = lines[0].split(",").index("train_rows")
+    assert ["40", "40", "96"] == [lines[row].split(",")[place] for row in (1, -2, -1)]
+    assert "same_bits" == verify(outcome.folder).finding

@@ -1,8 +1,11 @@
-"""`nnrun search`: what it takes, shows and writes, and what it refuses."""
+"""`nnrun search`, also killed."""
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,8 @@ from nnrun.reports.trials import Trials
 from nnrun.search import proposer as spread
 from nnrun.sweeps.planning.variants import Datasets
 from tests.search.helpers import config, content_of, outcome, search, unlike
+
+# `nnrun search`: what it takes, shows and writes, and what it refuses.
 
 TABLE = "size,kind,price\n" + "".join(
     f"{at % 17},{'ab'[at % 2]},{at % 17 * 2 + at % 2}\n" for at in range(120)
@@ -322,8 +327,7 @@ def test_mistakes_leave_nothing_behind(lab, searched, tmp_path, monkeypatch, wor
 def test_names_that_are_none(lab, searched, tmp_path, words, said):
     """A name is one of a search, for its export; all else are files."""
     root = searched / "results"
-    code, _, err = lab("search", *words, "--results", root)
-    assert 2 == code
+    err = lab.refused("search", *words, "--results", root)
     assert said.format(root) in err
     assert not (tmp_path / "x.db").exists()
 
@@ -338,17 +342,14 @@ def test_a_mistake_has_its_place(lab, tmp_path):
         "search:\n"
         "  training.learning_rate: {log_uniform: [0, 1]}\n"
     )
-    code, _, err = lab("search", "bad.yaml")
-    assert 2 == code
+    err = lab.refused("search", "bad.yaml")
     assert err.splitlines()[0].startswith("bad.yaml:6:42: search.training.learning_rate")
 
 
 def test_without_optuna(lab, searched, monkeypatch):
     """The error says which extra to install."""
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    code, _, err = lab("search", searched / "iris.yaml")
-    assert 2 == code
-    assert "nnrun[search]" in err
+    assert "nnrun[search]" in lab.refused("search", searched / "iris.yaml")
 
 
 def test_the_command_is_documented_as_it_is():
@@ -362,6 +363,55 @@ def test_the_command_is_documented_as_it_is():
 
 def test_processes_and_a_cluster_are_not_asked_for_together(lab):
     """As of a sweep."""
-    code, _, err = lab("search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2)
-    assert 2 == code
-    assert "--jobs is for processes on this machine, and --dask for a cluster" in err
+    assert "--jobs is for processes on this machine, and --dask for a cluster" in lab.refused(
+        "search", "iris.yaml", "--dask", "tcp://127.0.0.1:1", "-j", 2
+    )
+
+
+# A search that is killed twenty times, wherever it is, and goes on each time.
+
+KILLS = 20
+# Each call is a process of its own, which kills itself at one of its next writes or names of files;
+# it inherits all modules from this one. The plan of moments is fixed.
+KILLED = """
+import json, os, random, signal, sys
+from pathlib import Path
+from tests.search.helpers import search
+import optuna
+
+content, root, kills = json.loads(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+moments = random.Random(7)
+
+def call(moment):
+    def counted(real):
+        def function(*arguments, **more):
+            nonlocal moment
+            moment -= 1
+            if not moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **more)
+        return function
+    for name in ("fsync", "replace"):
+        setattr(os, name, counted(getattr(os, name)))
+    search(content, root)
+    os._exit(0)
+
+for _ in range(kills):
+    child = os.fork()
+    if not child:
+        call(moments.randint(1, 30))
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_twenty_kills_change_nothing(tmp_path):
+    """The same command goes on after each, with the trials and bits of a search in peace."""
+    content = config(pruning="asynchronous_halving", trials=24)
+    words = [json.dumps(content), str(tmp_path / "killed"), str(KILLS)]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *words], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert [signal.SIGKILL] * KILLS == [int(line) for line in killed.stdout.split()]
+    search(content, tmp_path / "killed")
+    search(content, tmp_path / "in_peace")
+    assert outcome(tmp_path / "in_peace") == outcome(tmp_path / "killed")

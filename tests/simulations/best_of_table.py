@@ -16,6 +16,7 @@ from scipy.stats import binom
 
 from tests.simulations import ten_data_sets
 from tests.simulations.comparisons import designs, second_opinion
+from tests.simulations.comparisons.designs import SEED, TRUTHS, Size, chunks, intervals_missed
 from tests.simulations.comparisons.rules import LEVEL, RULES, before, ours
 from tests.simulations.comparisons.tables import (
     COMMON_SPLITS,
@@ -27,7 +28,6 @@ from tests.simulations.comparisons.tables import (
     learned,
     over_data_sets,
 )
-from tests.simulations.comparisons.truths import SEED, TRUTHS, Size, chunks, intervals_missed
 
 SIZES = [(rows, seeds) for rows in ROWS for seeds in SEEDS]
 OVERLAP = TESTED / TRAINED

@@ -1,4 +1,4 @@
-"""`nnrun sweep` as a command: what it prints, writes and returns."""
+"""`nnrun sweep`, and names of sweeps."""
 
 from __future__ import annotations
 
@@ -27,15 +27,10 @@ from nnrun.sweeps.active_runs import RunEnds
 from nnrun.sweeps.planning import validate
 from nnrun.sweeps.sweep import Sweep
 from tests.forked import nnrun
-from tests.sweeps.helpers import (
-    BOSTON,
-    IRIS,
-    WILD,
-    in_session,
-    lasting,
-    weights_of,
-)
+from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, weights_of
 from tests.waiting import PATIENCE_SECONDS, ended, printed, training, until
+
+# `nnrun sweep` as a command: what it prints, writes and returns.
 
 
 def test_a_sweep_ends_in_a_leaderboard(wide, write, tmp_path):
@@ -107,7 +102,7 @@ def test_a_leaderboard_is_shown_by_its_experiment_or_key(wide, write):
         assert 0 == wide("sweep", *words)[0]
 
     def shown(*words):
-        return json.loads(wide("ls", "--leaderboard", "--json", *words)[1])
+        return wide.json("ls", "--leaderboard", *words)
 
     assert "nnrun sweep configs/iris.yaml" == shown()["command"] == shown("iris")["command"]
     assert "nnrun sweep configs" == shown("2-experiments")["command"]
@@ -117,8 +112,9 @@ def test_a_leaderboard_is_shown_by_its_experiment_or_key(wide, write):
     assert (0, True) == (code, "other leaderboards, for nnrun ls KEY --leaderboard: 2-exp" in err)
     code, _, err = wide("ls", "--leaderboard", "iri")
     assert (0, True) == (code, "no leaderboard has an experiment iri; this is iris-" in err)
-    code, _, err = wide("ls", "--leaderboard", "wine")
-    assert (2, True) == (code, "no leaderboard in results has 'wine' on it or starts with" in err)
+    assert "no leaderboard in results has 'wine' on it or starts with" in wide.refused(
+        "ls", "--leaderboard", "wine"
+    )
 
 
 def test_a_leaderboard_of_two_experiments_is_found_though_a_longer_name_is_newer(wide, write):
@@ -128,7 +124,7 @@ def test_a_leaderboard_of_two_experiments_is_found_though_a_longer_name_is_newer
     (key,) = (board.name for board in Path("results").glob("leaderboard-2-*"))
     longer = write("iris_long")
     assert 0 == wide("sweep", longer)[0]
-    board = json.loads(wide("ls", "--leaderboard", "--json", "iris")[1])
+    board = wide.json("ls", "--leaderboard", "iris")
     assert key == f"leaderboard-{board['key']}.json"
 
 
@@ -139,7 +135,7 @@ def test_a_long_leaderboard_is_cut_and_says_so(wide, write):
     assert 0 == wide("sweep", "configs/iris.yaml", *words)[0]
     every = wide("ls", "--leaderboard", "--all", "--wide")[1].splitlines()
     some = wide("ls", "--leaderboard", "--top", 1, "--wide")[1].splitlines()
-    key = json.loads(wide("ls", "--leaderboard", "--json")[1])["key"]
+    key = wide.json("ls", "--leaderboard")["key"]
     left = "2 more rows, all ranked below these, are left out"
     assert f"{left}; nnrun ls {key} --leaderboard --all shows all." in some
     moved = Path("results").rename("moved runs")
@@ -160,9 +156,7 @@ def test_a_leaderboard_is_printed_in_other_forms(wide, write):
         assert file == wide("ls", "--leaderboard", f"--{form}")[1]
     assert 2 == len(wide("ls", "--leaderboard", "--csv", "--top", 1)[1].splitlines())
     for refused in (["--sort", "test"], ["--where", "seed=1"], ["--last", 1]):
-        code, out, err = wide("ls", "--leaderboard", *refused)
-        assert (2, "") == (code, out)
-        assert f"{refused[0]} is for lists of runs" in err
+        assert f"{refused[0]} is for lists of runs" in wide.refused("ls", "--leaderboard", *refused)
     assert 2 == wide("ls", "--leaderboard", "--top", 3, "--all")[0]
 
 
@@ -259,7 +253,7 @@ def test_a_plan_of_many_rows_is_cut(wide, write):
     assert MOST_ROWS == out.count("iris iterations=")
     assert "and 3 rows below; --json has all" in out
     assert f"{MOST_ROWS + 3} runs; about " in out
-    assert MOST_ROWS + 3 == len(json.loads(wide(*words, "--json")[1])["points"])
+    assert MOST_ROWS + 3 == len(wide.json(*words)["points"])
 
 
 def test_one_bad_config_starts_nothing(wide, write, tmp_path):
@@ -267,17 +261,17 @@ def test_one_bad_config_starts_nothing(wide, write, tmp_path):
     for number in range(5):
         write(f"good{number}")
     write("bad", IRIS.replace("cross_entropy", "mean_squarred"))
-    code, out, err = wide("sweep", "configs")
-    assert (2, "") == (code, out)
-    assert "configs/bad.yaml:4:7: loss: 'mean_squarred' is not a loss" in err
+    assert "configs/bad.yaml:4:7: loss: 'mean_squarred' is not a loss" in wide.refused(
+        "sweep", "configs"
+    )
     assert not (tmp_path / "results").exists()
 
 
 def test_subfolders_are_taken_on_request(wide, write):
     """A folder means the configs directly in it."""
     write("iris"), write("deep", IRIS, "configs/more")
-    assert 1 == json.loads(wide("sweep", "configs", "--dry-run", "--json")[1])["runs"]
-    found = json.loads(wide("sweep", "configs", "--dry-run", "--json", "--recursive")[1])
+    assert 1 == wide.json("sweep", "configs", "--dry-run")["runs"]
+    found = wide.json("sweep", "configs", "--dry-run", "--recursive")
     assert 2 == found["runs"]
 
 
@@ -349,9 +343,7 @@ def test_a_link_out_of_the_results_folder_is_refused_before_the_start(wide, writ
     (tmp_path / "outside").mkdir()
     (tmp_path / "results").mkdir()
     (tmp_path / "results/other").symlink_to(tmp_path / "outside")
-    code, _, err = wide("sweep", "configs")
-    assert 2 == code
-    assert "leads out of the results folder" in err
+    assert "leads out of the results folder" in wide.refused("sweep", "configs")
     assert ["other"] == [path.name for path in (tmp_path / "results").iterdir()]
     assert [] == list((tmp_path / "outside").iterdir())
 
@@ -360,7 +352,7 @@ def test_the_command_that_goes_on_names_its_folder(wide, write, monkeypatch):
     """Also where an environment variable has another one."""
     monkeypatch.setenv("NNRUN_RESULTS", "elsewhere")
     write("iris")
-    board = json.loads(wide("sweep", "configs", "--results", "results", "--json")[1])["leaderboard"]
+    board = wide.json("sweep", "configs", "--results", "results")["leaderboard"]
     assert "nnrun sweep configs --results results" == board["command"]
 
 
@@ -397,8 +389,7 @@ def test_jobs_and_dask_exclude_each_other(wide, write):
     """A usage error, as is an address that is none."""
     write("iris")
     assert 2 == wide("sweep", "configs", "-j", 2, "--dask", "tcp://127.0.0.1:1")[0]
-    code, _, err = wide("sweep", "configs", "--dask", "nonsense://x")
-    assert 2 == code
+    err = wide.refused("sweep", "configs", "--dask", "nonsense://x")
     kinds = err.removeprefix("error: --dask nonsense://x: 'nonsense://' is not a kind of address")
     assert kinds.startswith(" of Dask (one of inproc://, tcp://, tls://, ")
     wrong = {
@@ -416,17 +407,16 @@ def test_jobs_and_dask_exclude_each_other(wide, write):
 def test_a_cluster_needs_its_certificates(wide, write, monkeypatch, tmp_path):
     """A `tls://` address without them is a mistake that says what to set, and what is wrong."""
     write("iris")
-    code, _, err = wide("sweep", "configs", "--dask", "tls://127.0.0.1:1")
-    assert 2 == code
+    err = wide.refused("sweep", "configs", "--dask", "tls://127.0.0.1:1")
     assert "--dask tls://127.0.0.1:1: no certificates are configured; set DASK_DIS" in err
     import dask
 
     nothing = str(tmp_path / "nothing.pem")
     names = ("ca-file", "client.cert", "client.key")
     with dask.config.set({f"distributed.comm.tls.{name}": nothing for name in names}):
-        code, _, err = wide("sweep", "configs", "--dask", "tls://127.0.0.1:1")
-    assert 2 == code
-    assert "the certificates cannot be used: [Errno 2] No such file" in err
+        assert "the certificates cannot be used: [Errno 2] No such file" in wide.refused(
+            "sweep", "configs", "--dask", "tls://127.0.0.1:1"
+        )
 
 
 def test_a_scheduler_that_does_not_answer(wide, write, monkeypatch, tmp_path):
@@ -721,3 +711,58 @@ def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
     assert re.search(r"[12]/3 runs, \d+ s left", shown)
     assert "[1/3]" not in shown
     assert "3 runs: 3 trained in " in shown
+
+
+# No experiment has the name of a file that nnrun writes in the results folder.
+
+
+@pytest.fixture
+def written(wide, write, tmp_path):
+    """The names of all files that a sweep has written beside experiments."""
+    write("iris", IRIS + "published: {test_accuracy: 0.0}\n")
+    write("boston", BOSTON)
+    assert 0 == wide("sweep", "configs", "--iterations", 2, "--replication")[0]
+    names = sorted(place.name for place in (tmp_path / "results").iterdir() if place.is_file())
+    assert 5 == len(names)
+    return names
+
+
+def test_each_is_refused_at_its_place(written, wide, write, tmp_path):
+    """In the config, in the name of the file and in an argument, in any case of letters."""
+    before = sorted((tmp_path / "results").rglob("*"))
+    for name in [*written, *map(str.swapcase, written)]:
+        write("named", f"{IRIS}name: {name}\n", "other")
+        write(name, IRIS, "stems")
+        calls = [
+            *((command, "other/named.yaml") for command in ("check", "train", "sweep", "search")),
+            *((command, f"stems/{name}.yaml") for command in ("check", "train", "sweep")),
+            *((command, "configs/iris.yaml", f"name={name}") for command in ("train", "sweep")),
+        ]
+        places = {
+            "other/named.yaml": f"other/named.yaml:7:7: name: '{name}'",
+            f"stems/{name}.yaml": f"stems/{name}.yaml:2:1: name: the file's name is not one",
+            "configs/iris.yaml": f"argument 'name={name}': name: '{name}'",
+        }
+        for words in calls:
+            code, out, err = wide(*words)
+            assert (2, "") == (code, out), (words, err)
+            assert places[words[1]] in err
+            assert "no name of nnrun's own files" in err
+    assert before == sorted((tmp_path / "results").rglob("*"))
+
+
+def test_no_other_name_is_written_beside_experiments(tmp_path):
+    """A file with a name that an experiment may have is a mistake of nnrun's own."""
+    with pytest.raises(AssertionError, match="no experiment may have"):
+        Store(tmp_path, lambda _: "").write({"board.json": b"{}"})
+    assert [] == [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "name", ["leaderboard", "leaderboard-2", "my.leaderboard.json", "board.md"]
+)
+def test_names_like_them_are_free(wide, write, name):
+    """Those that nnrun writes to no file are trained."""
+    write(name)
+    assert 0 == wide("train", f"configs/{name}.yaml", "--iterations", 1)[0]
+    assert 0 == wide("sweep", "configs", "--iterations", 1)[0]

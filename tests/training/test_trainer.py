@@ -1,15 +1,23 @@
-"""The loop: what it records, how it stops, and that it can be left and gone on with anywhere."""
+"""The trainer: plateaus, loss curves, evaluations."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
 from nnrun.nn import Adam
-from nnrun.training.state import TrainingState
-from nnrun.training.stopping import EarlyStopping
+from nnrun.nn.schedules import ReduceOnPlateau
+from nnrun.training import state as examples
+from nnrun.training.state import PreparedSplit, TrainingState, drawn_parts, most_rows
+from nnrun.training.stopping import EarlyStopping, LossCurve
+
+# The loop: what it records, how it stops, and that it can be left and gone on with anywhere.
 
 
 def finish(trainer):
@@ -140,3 +148,208 @@ def test_splits_are_evaluated_by_the_engine(trainer, monkeypatch):
     (row,) = finish(run).history
     assert [30, 20] == asked
     assert (30.0, 20.0) == (row["train_loss"], row["validation_loss"])
+
+
+# A learning rate that falls when the loss shows no more progress.
+
+
+def falling() -> ReduceOnPlateau:
+    return ReduceOnPlateau(0.05, factor=0.5, patience=1)
+
+
+@pytest.fixture(params=[NumpyEngine, partial(TapeEngine, batch_size=4)], ids=["numpy", "tape"])
+def trained(trainer, request):
+    """Makes a trainer of 300 iterations whose rate follows the validation loss."""
+
+    def make():
+        found = trainer(engine=request.param, iterations=300, evaluate_every=10)
+        found.schedule = falling()
+        found.last_good = found.snapshot()
+        return found
+
+    return make
+
+
+def test_the_rate_follows_the_validation_loss(trained):
+    """It falls after each evaluation that is no better than the best so far, and only there."""
+    run = trained()
+    list(run.run())
+
+    best, expected, rate = float("inf"), [], 0.05
+    for row in run.history:
+        expected.append(rate)
+        if row["validation_loss"] >= best:
+            rate *= 0.5
+        best = min(best, row["validation_loss"])
+
+    rates = [row["learning_rate"] for row in run.history]
+    assert expected == rates
+    assert any(after < before for before, after in pairwise(rates))
+
+
+def test_a_run_that_is_continued_has_the_same_bits(trained):
+    """From each checkpoint of its way."""
+    whole = trained()
+    states = [whole.checkpoint() for _ in whole.run()]
+
+    for state in states[:: len(states) // 6]:
+        rest = trained()
+        rest.resume(state)
+        list(rest.run())
+        assert whole.network.theta.tobytes() == rest.network.theta.tobytes()
+        assert whole.history == rest.history
+
+
+def test_without_validation_it_follows_the_training_loss(trained):
+    """As there is no other."""
+    run = trained()
+    del run.splits["validation"]
+    list(run.run())
+
+    twin = falling()
+    expected = []
+    for row in run.history:
+        expected.append(twin.rate_at(0, 300))
+        twin.observe(row["train_loss"])
+    assert expected == [row["learning_rate"] for row in run.history]
+
+
+# The losses of batches, epoch by epoch.
+
+LOSSES = np.array([0.3, 0.1, 0.2, 0.7, 0.5, 0.9, 0.11])
+SIZES = np.array([4, 4, 1, 4, 4, 1, 4])
+
+
+def test_an_epoch_is_the_mean_over_its_rows():
+    """Batches count by their rows, and an epoch that is not over by those it has had."""
+    curve = LossCurve(3)
+    assert [] == curve.values
+    curve.add(LOSSES, SIZES)
+    expected = [(1.2 + 0.4 + 0.2) / 9, (2.8 + 2.0 + 0.9) / 9, 0.11]
+    assert expected == pytest.approx(curve.values, rel=1e-15)
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 60, 61])
+def test_parts_make_no_difference(step):
+    """However many batches come at a time, which is a matter of the clock: the same bits."""
+    whole, parts = LossCurve(60), LossCurve(60)
+    losses, sizes = np.random.default_rng(0).random(250), np.full(250, 3)
+    whole.add(losses, sizes)
+    for first in range(0, len(losses), step):
+        parts.add(losses[first : first + step], sizes[first : first + step])
+    assert 5 == len(whole.values)
+    assert whole.values == parts.values
+
+
+def test_a_trainer_follows_its_batches(trainer):
+    """One loss for each epoch of 8 batches, and the training is the one without."""
+    plain, followed = trainer(iterations=20), trainer(iterations=20)
+    followed.curve = LossCurve(followed.sampler.batches_per_epoch)
+    for run in (plain, followed):
+        for _ in run.run():
+            pass
+    assert 3 == len(followed.curve.values)
+    assert plain.network.theta.tobytes() == followed.network.theta.tobytes()
+    assert plain.history == followed.history
+
+
+def test_the_loss_of_a_batch_is_that_before_its_update(trainer):
+    """In training mode, of the very masks that the update had."""
+    run, twin = trainer(), trainer()
+    assert isinstance(run.engine, NumpyEngine)
+    run.curve = LossCurve(1)
+    rows, _ = twin.sampler.take(1)
+    part = twin.splits["train"]
+    expected = twin.network.training_loss(part.x[rows], part.target[rows], twin.dropout)
+    run.update(1)
+    assert [expected] == run.curve.values
+
+
+# Evaluations on a part of large splits.
+
+
+def split(rows, weight=None):
+    """A split of this many rows, each with its number as its only feature."""
+    x = np.arange(rows, dtype=np.float64)[:, None]
+    return PreparedSplit(x, x, x, weight, weight)
+
+
+def in_parts(trainer, **settings):
+    """A trainer whose evaluations on the way take ten rows of each split."""
+    made = trainer(**settings)
+    rng = np.random.default_rng(3)
+    made.parts = drawn_parts(made.splits, 10, rng, by_default=False)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("every", "batch_size", "splits", "rows"),
+    [(157, 256, 2, 10_048), (10, 32, 1, 10_000), (1000, 100, 1, 50_000), (1000, 100, 3, 16_666)],
+)
+def test_the_rows_of_an_evaluation_follow_from_counts(every, batch_size, splits, rows):
+    """Half as many in all splits as are trained on in between, and 10,000 of each at least."""
+    assert rows == most_rows(every, batch_size, splits)
+
+
+def test_parts_are_drawn_from_large_splits_alone(monkeypatch):
+    """By default at most a quarter of a split; in its order, and the same for the same seed."""
+    monkeypatch.setattr(examples, "FEWEST", 100)
+    splits = {"train": split(1000), "validation": split(100), "test": split(101)}
+    parts = drawn_parts(splits, 400, np.random.default_rng(1), by_default=True)
+    assert {"train": 250} == {name: len(part) for name, part in parts.items()}
+    rows = parts["train"].x[:, 0]
+    assert (np.diff(rows) > 0).all()
+    again = drawn_parts(splits, 400, np.random.default_rng(1), by_default=True)
+    assert rows.tolist() == again["train"].x[:, 0].tolist()
+    asked = drawn_parts(splits, 400, np.random.default_rng(1), by_default=False)
+    assert {"train": 400} == {name: len(part) for name, part in asked.items()}
+
+
+def test_weights_of_a_part_have_the_mean_of_all():
+    """So that its loss is a weighted mean; a part without any weight is not taken."""
+    weight = np.linspace(0, 2, 40)
+    (part,) = drawn_parts(
+        {"a": split(40, weight)}, 9, np.random.default_rng(1), by_default=False
+    ).values()
+    assert pytest.approx(1) == part.weight.mean()
+    assert weight[part.x[:, 0].astype(int)].tolist() == part.sample_weight.tolist()
+    nothing = np.where(np.arange(40) == 0, 40.0, 0.0)
+    rng = np.random.default_rng(1)
+    assert {} == drawn_parts({"a": split(40, nothing)}, 9, rng, by_default=False)
+
+
+def test_the_last_evaluation_takes_all_rows(trainer):
+    """And says so; weights are those of evaluations on all rows."""
+    part, whole = in_parts(trainer), trainer()
+    [*part.run()]
+    [*whole.run()]
+    assert [10, 10, 30] == [row["train_rows"] for row in part.history]
+    assert [10, 10, 20] == [row["validation_rows"] for row in part.history]
+    last = {k: v for k, v in part.history[-1].items() if not k.endswith("_rows")}
+    assert whole.history[-1] == last
+    assert whole.history[0]["train_loss"] != part.history[0]["train_loss"]
+    assert whole.network.theta.tolist() == part.network.theta.tolist()
+
+
+def test_early_stopping_compares_the_same_rows(trainer):
+    """The part to the end; the last row of the history is of all rows."""
+    stopping = EarlyStopping("validation_loss", False, 2, restore_best=False)
+    made = in_parts(
+        trainer, stopping=stopping, iterations=4000, evaluate_every=10, noise=2.0, batch_size=30
+    )
+    seen = []
+    evaluate = made.evaluate_splits
+
+    def watched(*, whole=True):
+        row = evaluate(whole=whole)
+        seen.append((whole, row["validation_loss"]))
+        return row
+
+    made.evaluate_splits = watched
+    [*made.run()]
+    assert made.stopped_early
+    of_parts = [loss for whole, loss in seen if not whole]
+    assert min(of_parts) == stopping.best
+    assert (True, made.history[-1]["validation_loss"]) == seen[-1]
+    assert 20 == made.history[-1]["validation_rows"]
+    assert len(of_parts) == len(made.history)

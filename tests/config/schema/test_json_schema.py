@@ -17,12 +17,6 @@ VALID: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def validator() -> jsonschema.Draft202012Validator:
-    """The schema, ready to check data."""
-    return jsonschema.Draft202012Validator(json_schema())
-
-
 def test_it_is_a_schema_of_draft_2020_12() -> None:
     """Editors need the dialect and a title."""
     schema = json_schema()

@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
-from tests.config.planted import pairs, says
+from tests.config.random_configs import pairs, says
 
 ProblemsOf = Callable[..., list[str]]
 

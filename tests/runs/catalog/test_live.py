@@ -1,20 +1,36 @@
-"""All runs of a folder, kept up to date."""
+"""The catalog beside live runs, after it is closed, and runs of other numerics."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from nnrun import NUMERICS_VERSION
+from nnrun.reports.terminal.runs import runs_table
+from nnrun.runs.catalog import index
 from nnrun.runs.catalog import live as module
-from nnrun.runs.catalog.index import FILE, WORTH, look
+from nnrun.runs.catalog.index import FILE, WORTH, RunIndex, look
+from nnrun.runs.catalog.index_file import IndexFile
 from nnrun.runs.catalog.live import LiveRuns
+from nnrun.runs.events import Listener
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.record import Replicate
+from nnrun.runs.storage.reading import list_runs
+from nnrun.sweeps.planning.arguments import Arguments
+from nnrun.sweeps.planning.validate import make_plan
+from nnrun.sweeps.planning.variants import Datasets
+from nnrun.sweeps.sweep import Sweep
 from nnrun.training.trainer import Progress
+from tests.lab import invoke
+from tests.sweeps.helpers import IRIS, Diary, make_store, run_inline
+
+# All runs of a folder, kept up to date.
 
 
 def shown(live):
@@ -131,3 +147,93 @@ def test_a_folder_that_comes_back_is_read_through_the_index(prepared, store, mon
     monkeypatch.setattr(module, "read_summary", lambda *_, **__: None)
     assert 3 == len(live.look())
     assert [(f"s{n}", "completed", n) for n in range(3)] == shown(live)
+
+
+# The database of an index is closed when it is not needed; otherwise Python 3.13 warns.
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The databases that are opened while a test runs."""
+    found, connect = [], sqlite3.connect
+
+    def connecting(*arguments, **keywords):
+        found.append(connect(*arguments, **keywords))
+        return found[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connecting)
+    return found
+
+
+def closed(database):
+    """Whether a database takes no statement any more."""
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        database.execute("SELECT 1")
+    return True
+
+
+def test_a_damaged_file_is_closed(opened, tmp_path):
+    """`IndexFile` closes the database itself where it raises."""
+    (tmp_path / FILE).write_bytes(b"no database, however long one looks at it" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        IndexFile(tmp_path / FILE)
+    assert [True] == [*map(closed, opened)]
+
+
+def test_a_sweep_closes_it(opened, tmp_path, monkeypatch):
+    """Also one that finds all its runs there, and trains none."""
+    monkeypatch.setattr(index, "WORTH", 1)
+    config = tmp_path / "iris.yaml"
+    config.write_text(IRIS)
+    plan = make_plan({"iris": config}, Arguments.parse([], 2, None), Datasets())
+    for trained in (2, 0):
+        store = make_store(tmp_path / "results")
+        assert isinstance(store.index, RunIndex)
+        assert trained == run_inline(Sweep(plan, store, Datasets(), Diary())).trained
+    assert len(opened) >= 3
+    assert all(map(closed, opened))
+
+
+# A run that was begun under other numerics cannot be continued, and is not said to be.
+
+WHY = "has other numerics, and cannot continue what another has begun; train anew, and remove the"
+
+
+def killed(run, store):
+    """A run whose process has gone after its first second."""
+    lease = begin(store, "tiny", run.run_id)
+    lease.note(Progress(0, 200, None, 0.0), lambda: (Replicate(2), run.config_dict, "ab" * 32))
+    lease._folder._lock.close()
+
+
+def interrupted(run, store):
+    """A run that was stopped by Ctrl-C."""
+    train(run, store, Listener(stop=lambda: True))
+
+
+def test_nothing_is_said_of_runs_that_have_not_begun_or_ended_early(prepared, store, monkeypatch):
+    """Those that waited in a sweep are no runs yet; a search has no use for what it ended."""
+    lease = begin(store, "tiny", prepared().run_id)
+    lease.note(None, lambda: (Replicate(3), prepared().config_dict, "ab" * 32))
+    lease._folder._lock.close()
+    monkeypatch.setattr("nnrun.runs.storage.reading.NUMERICS_VERSION", NUMERICS_VERSION + 1)
+    assert [] == [*list_runs(store.root)]
+    interrupted(prepared(None, "seed=2"), store)
+    (run,) = look(store.root)
+    for early in (frozenset(), frozenset({(run.name, run.run_id)})):
+        console = Console(file=StringIO(), width=200)
+        console.print(runs_table([run], 1, {}, searched=({}, early)))
+        assert (WHY in console.file.getvalue()) == (not early)
+
+
+@pytest.mark.parametrize("numerics", [NUMERICS_VERSION, NUMERICS_VERSION + 1])
+@pytest.mark.parametrize("ended", [killed, interrupted])
+def test_lists_and_show_say_so(prepared, store, monkeypatch, ended, numerics):
+    """Whether its process was killed or ended by itself; nothing is said of a run that goes on."""
+    ended(prepared(None, "seed=2"), store)
+    monkeypatch.setattr("nnrun.runs.storage.reading.NUMERICS_VERSION", numerics, raising=False)
+    for command in (["ls"], ["show", "tiny"]):
+        done = invoke(*command, "--results", str(store.root))
+        shown = " ".join(done.out.split())
+        assert "interrupted" in shown
+        assert (numerics != NUMERICS_VERSION) == (WHY in shown)

@@ -1,7 +1,8 @@
-"""Short runs are made in one go: their reports are those of runs that are watched on the way."""
+"""Runs trained at once, and what training keeps in memory."""
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from nnrun.engines.generated.engine import CompiledEngine
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
+
+# Short runs are made in one go: their reports are those of runs that are watched on the way.
 
 # Each with whether it is made in one go.
 RUNS: dict[str, tuple[list[str], bool]] = {
@@ -118,3 +121,16 @@ def test_a_loss_that_was_infinite_once(prepared: Any, monkeypatch: pytest.Monkey
     *ours, watched = everything(Execution(run))
     assert expected == ours
     assert watched != [run.iterations]
+
+
+# What training keeps in memory.
+
+
+def test_training_rows_are_in_memory_once(prepared):
+    """Where the engine needs them in another layout, its copy takes their place."""
+    settings = ("training.batch_size=1", "training.engine=compiled", "training.dtype=float32")
+    run, expected = (prepared(None, *settings) for _ in range(2))
+    given = weakref.ref(run.examples["train"].x)
+    Execution(run)
+    assert None is given()
+    assert expected.examples["train"].x.tolist() == run.examples["train"].x.tolist()

@@ -27,19 +27,13 @@ from nnrun.runs.storage import store as run_folder
 from nnrun.runs.storage.durable import acquire, locked
 from nnrun.runs.storage.store import RunFolder
 from nnrun.runs.storage.sweep_progress import is_held
+from tests.runs.conftest import WILD
 
 REQUIRED = {
     *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),
     *("seed", "dataset", "network", "metrics", "baseline", "published", "timing", "engine"),
     *("environment", "weights_sha256", "report_sha256"),
 }
-WILD = """
-name: wild
-dataset: {name: boston}
-network: {sizes: [5, 1], activations: [tanh, linear]}
-loss: mean_squared
-training: {learning_rate: 10.0, iterations: 2000}
-"""
 
 
 def no_constants(name):

@@ -1,4 +1,4 @@
-"""Crossed designs and folds: how often the best row is dropped, and worse ones."""
+"""Designs and truths of simulated comparisons."""
 
 from __future__ import annotations
 
@@ -9,8 +9,59 @@ import numpy as np
 
 from nnrun.sweeps.board.variance import Design, estimate
 from tests.simulations.comparisons.learners import DIVISIONS, Division, results
-from tests.simulations.comparisons.rules import LEVEL
-from tests.simulations.comparisons.truths import SEED
+from tests.simulations.comparisons.rules import LEVEL, intervals
+from tests.simulations.comparisons.tables import over_data_sets
+
+# Tables whose rows have known means and noise, and how often intervals miss them.
+
+SEED = 42
+_AT_A_TIME = 250
+Size = tuple[int, int]
+
+
+def chunks(tables: int) -> Iterator[int]:
+    """This many tables, in parts that need little memory."""
+    while tables > 0:
+        yield min(tables, _AT_A_TIME)
+        tables -= _AT_A_TIME
+
+
+def _half_noisy(k: int) -> np.ndarray:
+    return np.where(np.arange(k) % 2, 1, 10)
+
+
+TRUTHS: dict[str, Callable[[int], tuple[np.ndarray, np.ndarray]]] = {
+    "equal rows": lambda k: (np.zeros(k), np.ones(k)),
+    "half worse by 2 sd": lambda k: (-2.0 * (np.arange(k) >= (k + 1) // 2), np.ones(k)),
+    "all but one worse by 2 sd": lambda k: (-2.0 * (np.arange(k) > 0), np.ones(k)),
+    "equal rows, half 10 times as noisy": lambda k: (
+        np.zeros(k),
+        _half_noisy(k),
+    ),
+    "all but one worse by 2 sd, half 10 times as noisy": lambda k: (
+        -2.0 * (np.arange(k) > 0),
+        _half_noisy(k),
+    ),
+}
+
+
+def intervals_missed(truth: str, size: Size, tables: int, *, overlap: float) -> float:
+    """The share of tables in which any interval misses its row's difference to the best other."""
+    rng = np.random.default_rng([SEED, *size])
+    means, noise = TRUTHS[truth](size[0])
+    others = np.where(np.eye(size[0], dtype=bool), -np.inf, means).max(axis=1)
+    missed = 0
+    for part in chunks(tables):
+        values = means[:, None] + noise[:, None] * over_data_sets(
+            (part, *size), rng, overlap=overlap
+        )
+        found = intervals(values, overlap=overlap)
+        outside = (found.low > means - others) | (found.high < means - others)
+        missed += int(outside.any(axis=1).sum())
+    return missed / tables
+
+
+# Crossed designs and folds: how often the best row is dropped, and worse ones.
 
 ROWS = (2, 8, 24)
 CROSSED = ((5, 4), (10, 2), (10, 5), (2, 10), (20, 1))
@@ -20,7 +71,7 @@ PARTS = {
     "10% from the split, 20% from the weights, 70% from both": (0.1, 0.2, 0.7),
 }
 OVERLAP = 0.25
-_AT_A_TIME = 100
+_TABLES_AT_A_TIME = 100
 Table = Callable[[str, Sequence[str], list[list[str]]], str]
 
 
@@ -51,7 +102,7 @@ def crossed(
 def dropped(x: np.ndarray, design: Design, overlap: float, resolution: float = 0.0) -> np.ndarray:
     """The leaderboard's rule for tables (tables, rows, replicates): which rows are dropped."""
     rows, found = x.shape[1], []
-    for part in np.array_split(x, max(1, len(x) * rows // _AT_A_TIME)):
+    for part in np.array_split(x, max(1, len(x) * rows // _TABLES_AT_A_TIME)):
         pairs = part[:, :, None] - part[:, None, :]
         one = estimate(pairs, design, np.full(pairs.shape[:-1], overlap), resolution**2 / 6)
         upper = one.mean + one.degrees.quantile(LEVEL / (rows - 1)) * one.error

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.simulations.comparisons.designs import Table
+from tests.simulations.comparisons.designs import SEED, Table
 from tests.simulations.comparisons.rules import LEVEL, ours
-from tests.simulations.comparisons.truths import SEED
 
 SIZES = ((2, 10), (8, 10), (8, 20), (20, 20))
 _DRAWS = 500

@@ -1,14 +1,20 @@
-"""Sweeps that have ended, made up of variants and scores, without any training."""
+"""Boards and tables of results for tests."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import Identity
 from nnrun.sweeps.active_runs import SweepProgress
+from nnrun.sweeps.board.means import Table
+from nnrun.sweeps.board.variance import Design
 from nnrun.sweeps.planning.estimate import Estimate
 from nnrun.sweeps.planning.plan import Plan, Variant
+
+# Sweeps that have ended, made up of variants and scores, without any training.
 
 VARIANT = Variant(
     number=0,
@@ -52,3 +58,24 @@ def progress(*members):
 
 def named(name, **changes):
     return replace(VARIANT, name=name, **changes)
+
+
+# Tables of numbers to be compared, and designs.
+
+
+def plain(number):
+    """The design of replicates that share nothing."""
+    return Design.of([(each, each) for each in range(number)])
+
+
+def table_of(values, overlap=0.0, resolution=0.0, design=None):
+    """Rows of the same splits, all of them sound; replicates share nothing by default."""
+    rows, columns = values.shape
+    return Table(
+        values,
+        design or plain(columns),
+        np.zeros(rows, dtype=np.intp),
+        np.full(rows, overlap),
+        np.full(rows, resolution),
+        np.ones(rows, dtype=bool),
+    )

@@ -1,23 +1,34 @@
-"""What a sweep will do: files, grids, seeds, and everything wrong with them at once."""
+"""Plans of sweeps: configs, data sets, what is compiled."""
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import create_model
 
+from nnrun.config import load as config_loading
 from nnrun.config.load import load_config
+from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.settings import choice_words
+from nnrun.data.dataset import DatasetProblem
+from nnrun.engines.generated import engine
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import RunFolder
+from nnrun.sweeps import sweep as choose
 from nnrun.sweeps.planning import validate
+from nnrun.sweeps.planning import variants as sweep_data
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
-from tests.sweeps.helpers import BOSTON, IRIS, WILD
+from tests.sweeps.helpers import BOSTON, IRIS, WILD, run_inline
+
+# What a sweep will do: files, grids, seeds, and everything wrong with them at once.
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -120,10 +131,10 @@ def test_evaluations_take_time_beside_their_rows(plan, write):
     Measured: 2.7 to 3.1 times as long as with one evaluation, and 1.3 to 1.5 times.
     """
     times = {}
-    for engine in ("numpy", "compiled"):
-        words = (write("iris"), f"training.engine={engine}")
+    for name in ("numpy", "compiled"):
+        words = (write("iris"), f"training.engine={name}")
         once, often = (plan(*words, f"training.evaluate_every={every}") for every in (60, 1))
-        times[engine] = often.seconds / once.seconds
+        times[name] = often.seconds / once.seconds
     assert times["compiled"] < 2 < times["numpy"]
 
 
@@ -271,7 +282,7 @@ def test_a_link_does_not_take_the_name_of_its_file(wide, write, tmp_path):
     """Results lie in folders by name, so a file keeps its own, whichever comes first."""
     target = write("top")
     (target.parent / "alias.yaml").symlink_to(target)
-    data = json.loads(wide("sweep", "configs", "--dry-run", "--json")[1])
+    data = wide.json("sweep", "configs", "--dry-run")
     assert ["top"] == [variant["name"] for variant in data["points"]]
 
 
@@ -356,3 +367,142 @@ def test_a_sweep_shows_how_far_its_checks_are(wide, write, monkeypatch):
     monkeypatch.setattr("nnrun.cli.sweep.shown", shown)
     code, _, _ = wide("sweep", "configs", "training.optimizer=sgd,adam", "--dry-run")
     assert (0, [(2, False)] * 4) == (code, told)
+
+
+# The code of the first runs is made once, before they are submitted.
+
+CONFIG = """
+dataset: {name: iris}
+network: {sizes: [3], activations: [softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 5, engine: compiled}
+"""
+
+
+def test_networks_of_the_first_runs_are_compiled_once(tmp_path, monkeypatch):
+    """A grid over learning rates needs one function, one over widths a function for each.
+
+    No more of them than there are workers, so that a grid of any size begins to train at once.
+    """
+    path = tmp_path / "net.yaml"
+    path.write_text(CONFIG)
+    made = []
+    monkeypatch.setattr(engine, "compile_ahead", lambda network, *_, **__: made.append(network))
+    datasets = Datasets()
+
+    widths = ["network.sizes=[4,3],[5,3],[6,3]", "network.activations=[tanh,softmax]"]
+    for words, workers, expected in (
+        (["training.learning_rate=0.1,0.2,0.3", "seed=1,2"], 2, 1),
+        (widths, 4, 3),
+        (widths, 2, 2),
+        (["training.engine=numpy"], 2, 0),
+    ):
+        made.clear()
+        plan = make_plan({str(path): Path(path)}, Arguments.parse(words, None, None), datasets)
+        choose.compile_first(plan, datasets, workers)
+        assert expected == len(made)
+
+
+# Data sets of a sweep: each is loaded once, and two that differ in any way are two.
+
+
+@pytest.fixture
+def new_key(monkeypatch):
+    """A key of `dataset` that no list in nnrun knows: what is added to all features."""
+    block = create_model("Shifted", __base__=DatasetConfig, shift=(float, 0.0))
+    config = create_model("Experiment", __base__=ExperimentConfig, dataset=(block, ...))
+    monkeypatch.setattr(config_loading, "ExperimentConfig", config)
+    read = sweep_data.read_dataset
+
+    def shifted(block):
+        dataset = read(block)
+        return replace(dataset, x=dataset.x + getattr(block, "shift", 0))
+
+    monkeypatch.setattr(sweep_data, "read_dataset", shifted)
+
+
+@pytest.mark.usefixtures("new_key")
+def test_a_new_key_of_the_block_makes_another_data_set(plan, write, sweep):
+    """A grid over a key that was just added trains on the data of each of its values."""
+    config = write("iris")
+    made = plan(config, "dataset.shift=0.0,1.5", "dataset.features=none")
+    runs = list(made.runs())
+    assert (
+        2 == len({run.run_id for run in runs}) == len({variant.data for variant in made.variants})
+    )
+    done = sweep(made)
+    run_inline(done)
+    losses = {
+        done.store.run(run.variant.name, run.run_id).read().record.metrics["train"]["loss"]
+        for run in runs
+    }
+    assert 2 == len(losses)
+
+
+@pytest.mark.usefixtures("new_key")
+def test_a_new_key_at_its_default_renames_no_run(plan, write, monkeypatch):
+    """With the key, and where it says what it says anyway, runs are called as without it."""
+    config = write("iris")
+    (with_key,) = plan(config).runs()
+    (at_default,) = plan(config, "dataset.shift=0.0").runs()
+    monkeypatch.setattr(config_loading, "ExperimentConfig", ExperimentConfig)
+    (without,) = plan(config).runs()
+    assert without.run_id == with_key.run_id == at_default.run_id
+
+
+def test_preparation_alone_loads_nothing_again(monkeypatch):
+    """Data that are split or scaled in another way are the same data."""
+    loads = []
+    read = sweep_data.read_dataset
+    monkeypatch.setattr(
+        sweep_data, "read_dataset", lambda block: loads.append(block) or read(block)
+    )
+    datasets = Datasets()
+    blocks = [
+        {},
+        {"test_size": 0.5},
+        {"validation_size": 10},
+        {"features": "standard"},
+        {"target": "minmax"},
+    ]
+    found = [
+        datasets.load(DatasetConfig.model_validate({"name": "boston", **block})) for block in blocks
+    ]
+    assert 1 == len(loads) == len({id(dataset) for dataset in found})
+
+
+def test_data_that_are_there_are_still_checked():
+    """What does not go with the task is reported for every config, loaded or not."""
+    datasets = Datasets()
+    datasets.load(DatasetConfig(name="boston"))
+    with pytest.raises(DatasetProblem, match="needs classes"):
+        datasets.load(DatasetConfig(name="boston", stratify=True))
+
+
+def test_data_are_found_by_their_key(monkeypatch):
+    """Each run of a sweep asks for its data: what tells them from others is worked out once."""
+    datasets = Datasets()
+    block = DatasetConfig(name="boston")
+    dataset = datasets.load(block)
+    key = sweep_data.data_key(block, dataset.sha256)
+    monkeypatch.delattr(sweep_data, "_source")
+    assert dataset is datasets.load(block, key)
+    with pytest.raises(DatasetProblem, match="needs classes"):
+        datasets.load(DatasetConfig(name="boston", stratify=True), key)
+
+
+def test_the_column_of_a_split_makes_another_data_set(tmp_path):
+    """Its groups or times are loaded with the rows; the seed of the split is not."""
+    rows = "".join(f"{i % 4},{i % 3},{i},{i}\n" for i in range(12))
+    (tmp_path / "t.csv").write_text("a,b,x,y\n" + rows)
+    base = {"path": str(tmp_path / "t.csv"), "columns": {"target": "y"}, "task": "regression"}
+
+    def load(**split):
+        return datasets.load(DatasetConfig.model_validate({**base, "split": split}))
+
+    datasets = Datasets()
+    a, b = load(by="group", column="a"), load(by="group", column="b")
+    assert (4, 3) == (len({*a.split_values}), len({*b.split_values}))
+    assert "f" == load(by="time", column="a").split_values.dtype.kind
+    assert None is load(by="random").split_values
+    assert a is load(by="group", column="a", seed=3)

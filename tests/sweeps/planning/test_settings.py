@@ -1,8 +1,9 @@
-"""Settings of a grid are those that loading them gives; a wrong value is refused at first."""
+"""Settings of sweeps: grids, contradictions, random grids."""
 
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from itertools import product
 
@@ -10,13 +11,15 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.config.overrides import parse_grid
-from nnrun.errors import ConfigError
+from nnrun.errors import ConfigError, DataError, NnrunError
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.planning import validate, variants
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.plan import Shard
 from tests.sweeps.helpers import IRIS, run_inline, words_of
+
+# Settings of a grid are those that loading them gives; a wrong value is refused at first.
 
 # Few training rows make a hundred updates, most of them more than a thousand.
 EPOCHS = """
@@ -379,3 +382,209 @@ def test_a_list_or_mapping_that_a_message_has_not_is_named(plan, write):
         plan(write("iris"), "network.layers=[{type: dense, units: 3, activation: softmax}],{a: 1}")
     (problem,) = caught.value.problems
     assert "a mapping is not a list of layers (with layers={a: 1})" == problem.message
+
+
+# Values that contradict each other alone: their runs fail, and the others are trained.
+
+# With half of the rows for tests, 75 are left to train on.
+WORDS = ("dataset.test_size=0.2,0.5", "training.batch_size=20,100")
+TOO_LARGE = "a batch of 100 rows is larger than the training split, which has 75"
+CONTRADICTION = "iris test_size=0.5 batch_size=100"
+
+
+@pytest.mark.parametrize("most", [1, 500])
+def test_its_runs_fail_with_their_place_and_leave_the_others(wide, write, monkeypatch, most):
+    """Exit 1, each named at the end, in a small grid and in a large one; again each time."""
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", most)
+    write("iris")
+    for trained, complete in ((6, 0), (0, 6)):
+        code, out, err = wide("sweep", "configs", *WORDS, "--seeds", 2, "--json")
+        data = json.loads(out)
+        assert (1, trained, complete) == (code, data["trained"], data["complete_before"])
+        assert (2, 0) == (data["failed"], data["left"])
+        reason = f"argument '{WORDS[1]}': training.batch_size: {TOO_LARGE}"
+        assert [(f"{CONTRADICTION} seed={seed}", reason) for seed in (3, 4)] == [
+            (failure["label"], failure["reason"]) for failure in data["failures"]
+        ]
+        assert f"of 8 runs, 2 failed\n  {CONTRADICTION} seed=3: {reason}\n" in err
+        rows = data["leaderboard"]["groups"][0]["rows"]
+        assert [2, 2, 2, 0] == [row["completed"] for row in rows]
+
+
+def test_the_place_is_that_in_the_config(plan, sweep, write):
+    """The file, the line and the column of the value."""
+    block = "sweep:\n  grid: {dataset.test_size: [0.2, 0.5], training.batch_size: [20, 100]}\n"
+    done = run_inline(sweep(plan(write("iris", IRIS + block))))
+    ((failure),) = done.failures
+    assert 3 == done.trained
+    assert f"iris.yaml:8:67: training.batch_size: {TOO_LARGE}" in failure.reason
+    assert "\n" not in failure.reason
+
+
+def test_what_keys_exclude_is_found_late_in_a_large_grid(plan, sweep, write, monkeypatch):
+    """And what they exclude at first is refused in a small one."""
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", 1)
+    words = ("dataset.validation_size=0.2,0", "training.early_stopping=null,{patience: 3}")
+    done = run_inline(sweep(plan(write("iris"), *words)))
+    assert (3, 1) == (done.trained, done.failed)
+    assert "early stopping watches a validation split" in done.failures[0].reason
+
+
+def test_a_dry_run_names_it(wide, write, tmp_path):
+    """Exit 1 after the table, which has all settings; nothing is written."""
+    write("iris")
+    code, out, err = wide("sweep", "configs", *WORDS, "--dry-run")
+    assert (1, 4) == (code, out.count("batch_size="))
+    reason = f"argument '{WORDS[1]}': training.batch_size: {TOO_LARGE}"
+    expected = (
+        f"error: 1 setting cannot be trained, and the others can\n  {CONTRADICTION}: {reason}\n"
+    )
+    assert expected == err
+    points = json.loads(wide("sweep", "configs", *WORDS, "--dry-run", "--json")[1])["points"]
+    assert [None, None, None, reason] == [point.get("refused") for point in points]
+    assert not (tmp_path / "results").exists()
+
+
+def test_fail_fast_stops_there(plan, sweep, write):
+    """As at any other run that fails."""
+    done = run_inline(sweep(plan(write("iris"), *WORDS, seeds=50), fail_fast=True))
+    assert 1 == done.failed
+    assert done.missing
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_shard_counts_those_of_all_shards(wide, write, order):
+    """Whichever shard they are in, so that the last one writes the board of the sweep."""
+    write("iris")
+    codes = [wide("sweep", "configs", *WORDS, "--shard", f"{k}/2")[0] for k in order]
+    assert [0, 1] == sorted(codes)
+    data = json.loads(wide("ls", "--leaderboard", "--json")[1])
+    assert [1, 1, 1, 0] == [row["completed"] for row in data["groups"][0]["rows"]]
+    assert data.get("unfinished") is None
+
+
+def test_folds_of_it_fail_each(plan, sweep, write):
+    """As many runs as the values give it."""
+    made = plan(write("iris"), "dataset.folds=3,2", "training.batch_size=20,90", seeds=2)
+    done = run_inline(sweep(made))
+    assert (16, 4, 20) == (done.trained, done.failed, len(made))
+    assert [1, 2] == sorted({run.replicate.fold for run in made.runs() if run.variant.refused})
+
+
+@pytest.mark.parametrize("error", [NnrunError("no such thing"), DataError("no such thing")])
+def test_any_error_of_preparation_is_that_of_its_runs(plan, sweep, write, monkeypatch, error):
+    """Of a value it is one of the plan, with its exit code."""
+
+    def prepared(experiment, *arguments, **more):
+        config = experiment.config
+        if config.training.batch_size == 100 and config.dataset.test_size in refused:
+            raise error
+        return prepare(experiment, *arguments, **more)
+
+    monkeypatch.setattr(variants, "prepare", prepared)
+    words = ("dataset.test_size=0.1,0.2", "training.batch_size=20,100")
+    refused = {0.2}
+    done = run_inline(sweep(plan(write("iris"), *words)))
+    assert (3, 1) == (done.trained, done.failed)
+    assert done.failures[0].reason.endswith("iris.yaml: no such thing")
+    refused = {0.1}
+    with pytest.raises(ConfigError, match="no such thing") as caught:
+        plan(write("iris"), *words)
+    assert error.exit_code == caught.value.exit_code
+
+
+# Settings of random grids are those that each of them gives alone.
+
+CONFIG = """
+dataset: {name: iris, features: standard, validation_size: 0.2}
+network:
+  layers:
+    - {type: dense, units: 4, activation: tanh}
+    - {type: dropout, rate: 0.1}
+    - {type: dense, units: 3, activation: softmax}
+loss: cross_entropy
+training: {learning_rate: 0.05, iterations: 60, batch_size: 8}
+"""
+# Values that fit any of the others, and some that come to the same.
+VALUES = {
+    "network.layers.0.units": [2, 3, 90],
+    "network.layers.0.activation": ["tanh", "relu"],
+    "network.layers.1": [
+        {"type": "batch_norm"},
+        {"type": "dropout"},
+        {"type": "dropout", "rate": 0.2},
+    ],
+    "network.initializer": ["he_normal", {"type": "he_normal"}, "zeros"],
+    "loss": ["cross_entropy", {"type": "cross_entropy"}, "mean_squared"],
+    "training.iterations": [20, 60.0, 2000],
+    "training.epochs": [1, 30],
+    "training.batch_size": [4, 7, 32],
+    "network.layers.1.rate": [0.2, 0.3, 0],
+    "training.optimizer": [
+        "sgd",
+        {"type": "sgd"},
+        "adam",
+        *({"type": "sgd", "momentum": momentum} for momentum in (0, 0.9, 0.8)),
+    ],
+    "training.learning_rate": [
+        0.1,
+        0.2,
+        *({"schedule": "cosine", "initial": initial} for initial in (0.1, 0.2, 1)),
+    ],
+    "training.dtype": ["float64", "float32"],
+    "training.class_weight": [None, "balanced"],
+    "training.evaluate_every": [None, 3],
+    "dataset.test_size": [0.1, 15, 0.3],
+    "dataset.validation_size": [10, 0.3],
+    "dataset.split.seed": [1, 2],
+    "dataset.features": ["standard", "none", []],
+}
+
+
+def word(key, *values):
+    return f"{key}={','.join(map(json.dumps, values))}"
+
+
+def runs_of(made):
+    """Each variant by its runs, without what its place in a plan gives it."""
+    return [
+        (replace(variant, number=0, choice={}), [run.run_id for run in variant.runs()])
+        for variant in made.variants
+    ]
+
+
+@pytest.mark.parametrize("most", [1, 500])
+@pytest.mark.parametrize("number", range(12))
+def test_each_setting_is_the_one_planned_alone(plan, write, monkeypatch, number, most):
+    """With its config, estimate and run ids, in the order of the product, equal ones once.
+
+    Whether it is made with the plan, or when it is needed.
+    """
+    monkeypatch.setattr(validate, "MOST_AT_ONCE", most)
+    draw, file = random.Random(number), write("iris", CONFIG)
+    keys = draw.sample(sorted(VALUES.keys() - {"dataset.split.seed"}), 3)
+    grid = {key: draw.sample(VALUES[key], 2) for key in keys}
+    together = runs_of(plan(file, *(word(key, *values) for key, values in grid.items())))
+    alone = []
+    for chosen in product(*grid.values()):
+        (setting,) = runs_of(plan(file, *map(word, grid, chosen)))
+        if setting[1] not in [ids for _, ids in alone]:
+            alone.append(setting)
+    assert alone == together
+
+
+def test_seeds_of_splits_and_folds_are_runs_of_one_setting(plan, write):
+    """In the grid's order of splits, with the ids that each run has alone."""
+    file, sizes = write("iris", CONFIG), [4, 8]
+    grid = {"dataset.split.seed": [2, 1], "training.batch_size": sizes, "dataset.fold": [3, 1]}
+    words = [word(key, *values) for key, values in grid.items()]
+    made = plan(file, "dataset.folds=3", *words)
+    expected = [
+        [
+            next(plan(file, "dataset.folds=3", *map(word, grid, (seed, size, fold))).runs()).run_id
+            for seed in (2, 1)
+            for fold in (1, 3)
+        ]
+        for size in sizes
+    ]
+    assert expected == [[run.run_id for run in variant.runs()] for variant in made.variants]

@@ -1,10 +1,14 @@
-"""Clusters whose workers come and go: no run is lost, and none is trained twice without reason."""
+"""The pool of workers, and executors."""
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+import signal
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from multiprocessing import get_context
 from threading import Event, Thread
 from time import monotonic
 from types import SimpleNamespace
@@ -25,12 +29,14 @@ from nnrun.runs.record import Replicate
 from nnrun.sweeps.workers import dask, dask_tasks
 from nnrun.sweeps.workers import dask as batch
 from nnrun.sweeps.workers import dask_tasks as dask_client
-from nnrun.sweeps.workers.base import InlineWorkers
+from nnrun.sweeps.workers.base import ExecutorWorkers, InlineWorkers
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.sweeps.workers.job import Job, versions
-from tests.sweeps.helpers import IRIS, lasting, make_store, run_inline, until, weights_of
+from tests.sweeps.helpers import BOSTON, IRIS, lasting, make_store, run_inline, until, weights_of
 from tests.sweeps.pool import Pool
 from tests.waiting import PATIENCE_SECONDS
+
+# Clusters whose workers come and go: no run is lost, and none is trained twice without reason.
 
 
 @pytest.fixture(scope="module")
@@ -515,3 +521,70 @@ def test_a_scheduler_without_nnrun_is_refused_at_first(client, monkeypatch):
         NnrunError, match=r"scheduler at tcp://1.2.3.4:5 cannot load nnrun, .* No m"
     ):
         DaskWorkers(client)
+
+
+# Any executor of `concurrent.futures` trains a sweep.
+
+KINDS = {
+    "threads": lambda: ThreadPoolExecutor(2),
+    "processes": lambda: ProcessPoolExecutor(2, get_context("spawn")),
+}
+
+
+@pytest.fixture(scope="module")
+def started():
+    """Executors by their kinds, since processes import for a second."""
+    found = {}
+    yield found
+    for one in found.values():
+        one.shutdown()
+
+
+@pytest.fixture(params=KINDS)
+def executor(request, started):
+    """Those of the standard library, two workers each."""
+    if request.param not in started:
+        started[request.param] = KINDS[request.param]()
+    return started[request.param]
+
+
+def test_the_same_bits_whatever_the_executor(plan, sweep, write, store, tmp_path, executor):
+    """As in this process, for each of two configs and three seeds."""
+    made = plan(write("iris"), write("boston", BOSTON), seeds=3)
+    run_inline(sweep(made, make_store(tmp_path / "inline")))
+    progress = sweep(made).run(ExecutorWorkers(executor, workers=2))
+    assert (6, 0, 0) == (progress.trained, progress.missing, len(progress.failures))
+    expected = weights_of(tmp_path / "inline")
+    assert 6 == len(expected)
+    assert expected == weights_of(store.root)
+
+
+def test_what_has_not_begun_is_taken_back(plan, sweep, write, executor):
+    """Asked to stop after the first run, a sweep ends with those in hand, and another goes on."""
+    made = plan(write("iris", lasting(3000)), seeds=8)
+    first = sweep(made, stopped=lambda: bool(first.progress.trained or first._ends.saving))
+    progress = first.run(ExecutorWorkers(executor, workers=2))
+    assert 1 <= progress.trained <= 5
+    assert 8 - progress.trained == progress.missing
+    again = sweep(made).run(ExecutorWorkers(executor, workers=2))
+    assert (progress.missing, progress.trained) == (again.trained, again.found)
+
+
+@pytest.mark.parametrize("executor", ["processes"], indirect=True)
+def test_a_broken_pool_ends_the_sweep(plan, sweep, write, executor, started):
+    """A process pool does not outlive a killed worker; what was finished stays, nothing is held."""
+    made = plan(write("iris", lasting(8000)), seeds=6)
+    first = sweep(made)
+
+    def kill(*_, **__):
+        for pid in executor._processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    first.listener.ended = kill
+    with pytest.raises(NnrunError, match="the executor takes no work"):
+        first.run(ExecutorWorkers(executor, workers=2))
+    started.pop("processes").shutdown()
+    progress = run_inline(sweep(made))
+    assert progress.found >= 1
+    assert 6 == progress.found + progress.trained
