@@ -1,4 +1,4 @@
-"""What charts do in a browser: columns, tips beside them, grey lines, the dark page, telephones."""
+"""Charts and figures in a browser."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 from nnrun.cli import cli
 from tests.browser.check_report import AA, open_everything
 from tests.browser.conftest import scroll_to, write_report
+
+# What charts do in a browser: columns, tips beside them, grey lines, the dark page, telephones.
 
 OVERLAP = """() => {
     const [one, other] = ["#tip", "[data-shown]"].map(
@@ -214,3 +216,19 @@ def test_an_arrow_is_drawn_inside_its_strip(grid, open_page) -> None:
         })"""
     )
     assert {True} == set(cut)
+
+
+# Figures for papers, which need a library of the system, as the browser does.
+
+
+@pytest.mark.parametrize(("form", "start"), [("pdf", b"%PDF-"), ("png", b"\x89PNG")])
+def test_figures_for_papers(results, tmp_path, form, start) -> None:
+    """As PDF and PNG, drawn from the same SVG: every chart of classes and of a regression."""
+    runs = [str(results / name) for name in ("moons", "houses")]
+    options = ["--figures", str(tmp_path), "--format", form]
+    outcome = CliRunner().invoke(cli, ["report", *runs, *options])
+    assert 0 == outcome.exit_code, outcome.output
+    files = list(tmp_path.iterdir())
+    assert {f".{form}"} == {file.suffix for file in files}
+    assert len(files) > 30
+    assert all(file.read_bytes().startswith(start) for file in files)

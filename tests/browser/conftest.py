@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from nnrun.cli import cli
 from tests.browser.chromium import FLAGS, NOTEBOOK, program
-from tests.reports.html.conftest import train_everything
+from tests.reports.conftest import train_everything
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
