@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from click.testing import CliRunner
 from playwright.sync_api import expect
 
-from nnrun.cli import cli
 from tests.browser.conftest import scroll_to, write_report
+from tests.lab import invoke, invoke_well
 from tests.reports.conftest import with_report
 from tests.reports.test_html_page import WORDS
 
@@ -76,8 +75,7 @@ def test_a_leaderboard_of_many_settings_fits_a_screen(tmp_path, open_page) -> No
     words += ["training.optimizer=adam,{type: sgd, momentum: 0.9}"]
     config = Path(__file__).parents[2] / "configs" / "iris_softmax.yaml"
     options = ["--seeds", "3", "--iterations", "20", "--results", str(tmp_path / "results"), "-q"]
-    outcome = CliRunner().invoke(cli, ["sweep", str(config), *words, *options])
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well("sweep", str(config), *words, *options)
     page = open_page(write_report(tmp_path / "results", tmp_path / "report.html")).page
     board = page.locator(BOARD)
     frame = board.locator("xpath=..")
@@ -99,8 +97,7 @@ def many_rows(tmp_path_factory) -> Path:
     words += ["training.optimizer=sgd,adam,{type: sgd, momentum: 0.9}"]
     words += ["sweep.seeds={split: 2, weights: 2}"]
     options = ["--iterations", "20", "--results", str(folder / "results"), "-q"]
-    outcome = CliRunner().invoke(cli, ["sweep", str(config), *words, *options])
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well("sweep", str(config), *words, *options)
     return write_report(folder / "results", folder / "report.html")
 
 
@@ -316,15 +313,14 @@ def thirty(tmp_path_factory) -> Path:
     config = Path(__file__).parents[2] / "configs" / "iris_softmax.yaml"
     words = ["training.learning_rate=0.01,0.03,0.1,0.3,1e6", "training.batch_size=4,16"]
     options = ["--seeds", "3", "--iterations", "200", "--results", str(folder / "results"), "-q"]
-    CliRunner().invoke(cli, ["sweep", str(config), *words, *options])
+    invoke("sweep", str(config), *words, *options)
     return folder
 
 
 def write(folder: Path, name: str, *options: str) -> Path:
     file = folder / name
     words = ["report", "--results", str(folder / "results"), "-o", str(file), "-q", *options]
-    outcome = CliRunner().invoke(cli, words)
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well(*words)
     return file
 
 

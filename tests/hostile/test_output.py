@@ -15,11 +15,9 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from click.testing import CliRunner
 
 import nnrun.sweeps.planning.variants
 from nnrun.characters import cell, csv_line, escaped
-from nnrun.cli import cli
 from nnrun.cli.group import run
 from nnrun.cli.sweep import MOST_RUNS
 from nnrun.config import load
@@ -27,7 +25,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import MOST_SHOWN, ConfigError, UsageError
 from nnrun.reports.markup import escape
 from tests.data.tables import CategorySettings, read_csv
-from tests.hostile.conftest import Answer
+from tests.lab import Lab, write
 
 # What comes out cannot steer a terminal, run in a spreadsheet, or pose as something else.
 #
@@ -58,9 +56,7 @@ def hostile_config(folder: Path) -> Path:
     return folder / "a.yaml"
 
 
-def test_nothing_that_is_printed_steers_a_terminal(
-    hostile_config: Path, nnrun: Callable[..., Answer]
-) -> None:
+def test_nothing_that_is_printed_steers_a_terminal(hostile_config: Path, lab: Lab) -> None:
     """On stdout and on stderr, as tables, as JSON and as CSV."""
     commands = [
         ("check", "a.yaml"),
@@ -78,7 +74,7 @@ def test_nothing_that_is_printed_steers_a_terminal(
         ("predict", "latest", "x.csv", "--score", "--json"),
     ]
     for words in commands:
-        answer = nnrun(*words)
+        answer = lab(*words)
         assert 0 == answer.code, answer
         assert [] == STEERING.findall(answer.said), words
         if "--json" in words:
@@ -86,11 +82,11 @@ def test_nothing_that_is_printed_steers_a_terminal(
 
 
 def test_nothing_that_is_written_steers_a_terminal(
-    hostile_config: Path, nnrun: Callable[..., Answer], folder: Path
+    hostile_config: Path, lab: Lab, folder: Path
 ) -> None:
     """In every file of the results that people open; and the data say what they said."""
-    assert 0 == nnrun("sweep", "a.yaml", "--seeds", "2").code
-    assert 0 == nnrun("report", "-o", "results/report.html").code
+    lab.ok("sweep", "a.yaml", "--seeds", "2")
+    lab.ok("report", "-o", "results/report.html")
     files = [path for path in folder.glob("results/**/*.*") if path.suffix != ".safetensors"]
     assert {".yaml", ".json", ".csv", ".md", ".html"} == {
         path.suffix for path in files if path.is_file()
@@ -128,10 +124,10 @@ def test_no_message_steers_a_terminal(
     words: tuple[str, ...],
     switch: tuple[str, ...],
     hostile_config: Path,
-    nnrun: Callable[..., Answer],
+    lab: Lab,
 ) -> None:
     """Neither nnrun's own messages nor those of the library that reads the command line."""
-    answer = nnrun(*words, *(switch if len(words) > 1 else ()))
+    answer = lab(*words, *(switch if len(words) > 1 else ()))
     assert 2 == answer.code, answer
     assert [] == STEERING.findall(answer.said)
     if switch == ("--json",) and len(words) > 1 and not words[1].startswith("--"):
@@ -169,11 +165,9 @@ def test_other_cells_stay_as_they_are(value: object) -> None:
     assert value == cell(value)
 
 
-def test_a_leaderboard_has_no_formulas(
-    hostile_config: Path, nnrun: Callable[..., Answer], folder: Path
-) -> None:
+def test_a_leaderboard_has_no_formulas(hostile_config: Path, lab: Lab, folder: Path) -> None:
     """Though a column of the data is called like one."""
-    assert 0 == nnrun("sweep", "a.yaml", "--seeds", "2").code
+    lab.ok("sweep", "a.yaml", "--seeds", "2")
     with (folder / "results/leaderboard.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [f"'={escaped(HOSTILE)}"] == [row["target"] for row in rows]
@@ -181,7 +175,7 @@ def test_a_leaderboard_has_no_formulas(
         float(row["train_mean"])
 
 
-def test_predictions_have_no_formulas(folder: Path, nnrun: Callable[..., Answer]) -> None:
+def test_predictions_have_no_formulas(folder: Path, lab: Lab) -> None:
     """Nor anything that steers a terminal; labels that are numbers stay as they are."""
     labels = [f"={HOSTILE}", "-1", "@x"]
     rows = [f"{int(k % 3 == 0)},{int(k % 3 == 1)},{labels[k % 3]}\n" for k in range(30)]
@@ -192,8 +186,8 @@ def test_predictions_have_no_formulas(folder: Path, nnrun: Callable[..., Answer]
         f"dataset: {block}", "network: {sizes: [3], activations: [softmax]}", "loss: cross_entropy",
     )  # fmt: skip
     (folder / "a.yaml").write_text("\n".join(text))
-    assert 0 == nnrun("train", "a.yaml", "training.iterations=300").code
-    answer = nnrun("predict", "a", "x.csv")
+    lab.ok("train", "a.yaml", "training.iterations=300")
+    answer = lab("predict", "a", "x.csv")
     assert 0 == answer.code
     assert not STEERING.search(answer.out)
     header, *found = csv.reader(answer.out.splitlines())
@@ -242,19 +236,19 @@ def test_no_cell_is_several_to_a_reader_with_another_separator(separator: str) -
     assert '""\n' == csv_line([""])
 
 
-def test_predictions_quote_what_others_split(folder: Path, nnrun: Callable[..., Answer]) -> None:
+def test_predictions_quote_what_others_split(folder: Path, lab: Lab) -> None:
     """Labels and what is carried; a script writes the bytes of `nnrun predict`."""
     (folder / "x.csv").write_text("a,id,y\n" + "1,p|q,u;v\n2,r,w|x\n" * 9)
     config = CONFIG.format(target="y", description="x").replace("sizes: [1]", "sizes: [2]")
     config = config.replace("regression", "classification").replace("mean_squared", "cross_entropy")
     config = config.replace("linear", "softmax").replace("target: y", "target: y, features: [a]")
     (folder / "a.yaml").write_text(config)
-    assert 0 == nnrun("train", "a.yaml").code
-    predicted = nnrun("predict", "latest", "x.csv", "--id", "id").out
-    assert 0 == nnrun("export", "latest", "-o", "m.py").code
+    lab.ok("train", "a.yaml")
+    predicted = lab("predict", "latest", "x.csv", "--id", "id").out
+    lab.ok("export", "latest", "-o", "m.py")
     command = [sys.executable, "m.py", "x.csv"]
     script = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert nnrun("predict", "latest", "x.csv").out == script.stdout
+    assert lab("predict", "latest", "x.csv").out == script.stdout
     for text in (predicted, script.stdout):
         assert '"' in text
         assert [] == re.findall("[;|]", re.sub('"[^"]*"', "", text))
@@ -478,44 +472,44 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["", "dry"])
 def test_too_many_runs_are_refused_at_once(
-    kind: str, dry: list[str], tmp_path: Path, planned: list[object], loads: list[str]
+    kind: str, dry: list[str], lab: Lab, planned: list[object], loads: list[str]
 ) -> None:
     """With their number and the option that allows them, before any run is looked at."""
     own, arguments, figure = REFUSED[kind]
-    (tmp_path / "a.yaml").write_text(SMALL_CONFIG + own)
-    words = ["sweep", str(tmp_path / "a.yaml"), *arguments, *dry]
-    done = CliRunner().invoke(cli, [*words, "--results", str(tmp_path / "results")])
+    write("a.yaml", SMALL_CONFIG + own)
+    words = ["sweep", "a.yaml", *arguments, *dry]
+    done = lab(*words)
     allowed = f"--max-runs {figure.replace(',', '')} allows as many"
     message = f"this sweep would have {figure} runs, and may have {MOST_RUNS:,}; {allowed}"
-    assert (2, f"error: {message}\n") == (done.exit_code, done.stderr)
+    assert (2, f"error: {message}\n") == (done.code, done.err)
     assert [] == planned
     assert len(loads) < 20
-    assert not (tmp_path / "results").exists()
+    assert not Path("results").exists()
 
 
-def test_all_configs_count(tmp_path: Path, planned: list[object]) -> None:
+def test_all_configs_count(lab: Lab, planned: list[object]) -> None:
     """Each may have few enough runs, and all together too many."""
     for name in ("a", "b", "c"):
-        (tmp_path / f"{name}.yaml").write_text(SMALL_CONFIG)
-    words = ["sweep", str(tmp_path), "--seeds", "4", "--max-runs", "11", "--dry-run"]
-    done = CliRunner().invoke(cli, words)
-    assert "this sweep would have 12 runs, and may have 11" in done.stderr
+        write(f"{name}.yaml", SMALL_CONFIG)
+    words = ["sweep", ".", "--seeds", "4", "--max-runs", "11", "--dry-run"]
+    done = lab(*words)
+    assert "this sweep would have 12 runs, and may have 11" in done.err
     assert [] == planned
 
 
-def test_as_many_as_are_allowed(tmp_path: Path) -> None:
+def test_as_many_as_are_allowed(lab: Lab) -> None:
     """--max-runs is what it says, in both directions."""
-    (tmp_path / "a.yaml").write_text(SMALL_CONFIG)
-    words = ["sweep", str(tmp_path / "a.yaml"), "--dry-run", "--seeds", "200000"]
-    done = CliRunner().invoke(cli, [*words, "--max-runs", "200000", "--force"])
-    assert (0, "") == (done.exit_code, done.stderr)
-    assert "200,000 runs" in done.stdout
+    write("a.yaml", SMALL_CONFIG)
+    words = ["sweep", "a.yaml", "--dry-run", "--seeds", "200000"]
+    done = lab(*words, "--max-runs", "200000", "--force")
+    assert (0, "") == (done.code, done.err)
+    assert "200,000 runs" in done.out
 
 
-def test_many_arguments_with_a_mistake(tmp_path: Path, loads: list[str]) -> None:
+def test_many_arguments_with_a_mistake(lab: Lab, loads: list[str]) -> None:
     """Of what is wrong from the start, a part of the values is tried and not every one."""
-    (tmp_path / "a.yaml").write_text(SMALL_CONFIG)
+    write("a.yaml", SMALL_CONFIG)
     words = [f"training.x{number}=1,2" for number in range(15)]
-    done = CliRunner().invoke(cli, ["sweep", str(tmp_path / "a.yaml"), *words])
-    assert 2 == done.exit_code
+    done = lab("sweep", "a.yaml", *words)
+    assert 2 == done.code
     assert len(loads) <= 101

@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
-from nnrun.cli import cli
 from nnrun.reports.html.overview import find_runs
 from nnrun.runs.catalog import index
 from nnrun.runs.catalog.index import FILE, RunIndex, look
@@ -27,6 +25,7 @@ from nnrun.ui.watcher import draw
 from tests.forging import reseal
 from tests.hostile.mutations import ODD, mutated, one_of, sampled
 from tests.hostile.test_fuzz import SMALL, fuzz
+from tests.lab import Answer, invoke
 from tests.search.helpers import IRIS, config
 from tests.sweeps.helpers import make_store
 
@@ -46,8 +45,8 @@ class Folder:
         for name in ("first", "second"):
             Path(f"two/{name}.yaml").write_text(yaml.safe_dump({**NETWORK, "name": name}))
         np.savez("new.npz", x=np.arange(12.0).reshape(3, 4))
-        assert 0 == self.run("search iris.yaml -j 1").exit_code
-        assert 0 == self.run("sweep two --beside linear --seeds 2 -j 1").exit_code
+        assert 0 == self.run("search iris.yaml -j 1").code
+        assert 0 == self.run("sweep two --beside linear --seeds 2 -j 1").code
         content = read_sealed(Path("results", SEARCH))
         self.trial, *_ = content["trials"][0]["run_ids"]
         self.tested, *_ = content["test"]["run_ids"]
@@ -66,8 +65,8 @@ class Folder:
         assert {0} == {code for code, _, _ in self.answers.values()}
 
     @staticmethod
-    def run(words: str) -> Result:
-        return CliRunner().invoke(cli, words.split(), env={"COLUMNS": "200"})
+    def run(words: str) -> Answer:
+        return invoke(*words.split(), COLUMNS="200")
 
     def answer(self, words: str) -> tuple[int, str, str]:
         """The exit code, what is answered, and what is said besides."""
@@ -77,12 +76,12 @@ class Folder:
             page = html.unescape("".join(part.html for part in parts))
             return 0, page, page
         result = self.run(words)
-        assert "internal error" not in result.output, (words, result.output)
-        answer, besides = result.stdout, result.stderr
-        if words.startswith("report") and not result.exit_code:
+        assert "internal error" not in result.said, (words, result.said)
+        answer, besides = result.out, result.err
+        if words.startswith("report") and not result.code:
             answer = Path("r.html").read_text(encoding="utf-8")
             besides += html.unescape(answer)
-        return result.exit_code, answer, besides
+        return result.code, answer, besides
 
     def restore(self) -> None:
         """As it was."""
@@ -171,8 +170,8 @@ def test_the_same_search_makes_it_again(folder: Folder, damage: str) -> None:
     if damage == "a folder":
         file.rmdir()
     result = folder.run("search iris.yaml -j 1")
-    assert 0 == result.exit_code, result.output
-    assert f"{file} is " in result.stderr
+    assert 0 == result.code, result.said
+    assert f"{file} is " in result.err
     assert expected["winner"] == read_sealed(file)["winner"]
     assert times == [run.stat().st_mtime_ns for run in sorted(Path("results/iris").glob("s*/*"))]
 
