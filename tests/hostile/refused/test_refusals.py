@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.refused.refusals import Case, cases
+from tests.hostile.refused import configs, files
+from tests.hostile.refused.refusals import Case
 from tests.lab import Lab
 
-CASES = list(cases())
+CASES = [*configs.SYNTAX, *configs.VALUES, *configs.ARGUMENTS]
+CASES += [*files.TABLES, *files.COMPRESSED, *files.IMAGES, *files.PATHS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -1,22 +1,35 @@
-"""Tables of data that are none: CSV files, npz archives, and IDX files."""
+"""Files of data that are refused: CSV, archives, IDX, images, and paths of them."""
 
 from __future__ import annotations
 
 import gzip
+import os
 import struct
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nnrun.data.readers.text_lines import LONGEST_LINE
 from tests.hostile.refused.refusals import (
     CONFIG,
     REGRESSION,
     Case,
+    X,
     both,
     csv,
     described,
+    link,
     npy,
     npz,
+    path,
     text,
 )
+
+# Tables of data that are none: CSV files, npz archives, and IDX files.
 
 ROWS = "1,2\n2,3\n3,5\n4,1\n" * 3
 TRUE = npy(described("'<f8'", "(True, 60)"), bytes(480))
@@ -72,7 +85,7 @@ def times(name: str, cell: str, said: str) -> Case:
     return Case(name, both(table, made), ("check", "a.yaml"), said)
 
 
-CASES = [
+TABLES = [
     # Headers of CSV files
     csv("NUL in the header", "a,b\0,y\n1,2,3\n", "x.csv:1: the name of column 2 has a NUL"),
     csv("an empty table", "", "x.csv:1: the header row with the column names is missing"),
@@ -341,5 +354,320 @@ CASES = [
         "other sides",
         "where the training images have (3, 3)",
         struct.pack(">IIII", 0x803, 2, 3, 3) + bytes(18),
+    ),
+]
+
+
+# Small compressed files that unpack to what no memory or no hour holds.
+
+SHEET = "xl/worksheets/sheet1.xml"
+LAST = b'<c r="A3" t="n"><v>3</v></c>'
+
+
+def packed(name: str, start: bytes, piece: bytes, times: int, end: bytes) -> Callable[[], object]:
+    """Writes a file whose content is `start`, a piece many times, and `end`."""
+
+    def make() -> None:
+        with gzip.open(name, "wb", compresslevel=1) as file:
+            file.write(start)
+            for _ in range(times):
+                file.write(piece)
+            file.write(end)
+
+    return make
+
+
+def sheet(old: bytes, new: bytes) -> Callable[[], object]:
+    """Writes a workbook with something else in its sheet."""
+
+    def make() -> None:
+        book = openpyxl.Workbook()
+        for row in (["a", "y"], [1, 2], [3, 4]):
+            book.active.append(row)
+        book.save("sound.xlsx")
+        with zipfile.ZipFile("sound.xlsx") as sound:
+            contents = {one: sound.read(one) for one in sound.namelist()}
+        assert old in contents[SHEET]
+        contents[SHEET] = contents[SHEET].replace(old, new)
+        with zipfile.ZipFile("x.xlsx", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for one, content in contents.items():
+                archive.writestr(one, content)
+        Path("sound.xlsx").unlink()
+
+    return make
+
+
+def lists() -> None:
+    """Writes a table with a list in a cell."""
+    values = pa.nulls((1 << 24) + 2, pa.int8())
+    cells = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
+    pq.write_table(pa.table({"a": cells, "y": [1.0]}), "x.parquet")
+
+
+def both_ways(name: str, file: str, make: Callable[[], object], said: str) -> Iterator[Case]:
+    """A file that is checked as the data of a config, and that a config is drafted for."""
+    config = text("a.yaml", REGRESSION.replace("DATA", file))
+    yield Case(name, both(make, config), ("check", "a.yaml"), said)
+    yield Case(f"{name}, for a draft", make, ("init", "new", "--data", file), said)
+
+
+MILLION = 1 << 20
+PIECES = LONGEST_LINE // MILLION + 1
+LONG = f"the line has more than {LONGEST_LINE:,} bytes, and no end so far"
+WIDE = f"a row of {SHEET} has more than {LONGEST_LINE:,} bytes"
+CELL = b'<c r="A3" t="inlineStr"><is><t>%b</t></is></c>'
+COMPRESSED = [
+    *both_ways(
+        "an endless cell",
+        "x.csv.gz",
+        packed("x.csv.gz", b"a,y\n1,", b"1" * MILLION, PIECES, b"\n"),
+        f"x.csv.gz:2: {LONG}",
+    ),
+    *both_ways(
+        "an endless value",
+        "x.jsonl.gz",
+        packed("x.jsonl.gz", b'{"a": "', b"1" * MILLION, PIECES, b'", "y": 1}\n'),
+        f"x.jsonl.gz:1: {LONG}",
+    ),
+    *both_ways(
+        "endless blank lines",
+        "x.csv.gz",
+        packed("x.csv.gz", b"a,y\n1,2\n", b"\n" * MILLION, 2, b"3,4\n"),
+        "more than 1,048,576 lines are blank",
+    ),
+    *both_ways(
+        "a cell of a sheet",
+        "x.xlsx",
+        sheet(LAST, CELL % (b"1" * (LONGEST_LINE + 3 * MILLION))),
+        f"x.xlsx: {WIDE}",
+    ),
+    *both_ways(
+        "a cell of a sheet that looks like rows",
+        "x.xlsx",
+        sheet(LAST, CELL % (b"<![CDATA[" + b"<row " * (LONGEST_LINE // 4) + b"]]>")),
+        f"x.xlsx: {WIDE}",
+    ),
+    *both_ways(
+        "a row with a far number",
+        "x.xlsx",
+        sheet(b'r="3"', b'r="3000000000"'),
+        "x.xlsx: has more than 1,048,576 rows, as no sheet has",
+    ),
+    *both_ways(
+        "a list in a cell",
+        "x.parquet",
+        lists,
+        "x.parquet: column 'a' has lists with more than 16,777,216 values in all",
+    ),
+]
+
+
+# Folders of images with what is none, and images that are too large or broken.
+
+CATS = """dataset: {images: {folder: cats}}
+network: {sizes: [2], activations: [softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 1}
+"""
+SOUND = b"P5 2 2 255\n" + bytes(4)
+
+
+def images(name: str, said: str, make: Callable[[], object] = lambda: None) -> Case:
+    """A folder with two classes of one image each, and with more."""
+
+    def sound() -> None:
+        for place in ("cats/a/1.pgm", "cats/b/1.pgm"):
+            Path(place).parent.mkdir(parents=True)
+            Path(place).write_bytes(SOUND)
+
+    return Case(name, both(sound, both(text("a.yaml", CATS), make)), ("check", "a.yaml"), said)
+
+
+def file(content: bytes) -> Callable[[], object]:
+    """Puts one more image into the first class."""
+    return lambda: Path("cats/a/2.pgm").write_bytes(content)
+
+
+def deep() -> None:
+    """Folders within folders, 900 of them."""
+    Path("cats/a/" + "d/" * 900).mkdir(parents=True)
+    Path("cats/a/1.pgm").unlink()
+
+
+IMAGES = [
+    images("a FIFO as an image", "2.pgm: is a FIFO", lambda: os.mkfifo("cats/a/2.pgm")),
+    images("zeros as an image", "is a link out of", link("cats/a/2.pgm", "/dev/zero")),
+    images("a link elsewhere", "is a link out of", link("cats/a/2.pgm", "../../a.yaml")),
+    images("a loop of images", "leads to itself", link("cats/a/2.pgm", "2.pgm")),
+    images("a link to no image", "is a link to nothing", link("cats/a/2.pgm", "3.pgm")),
+    images("a loop of folders", "is a link to a folder", link("cats/a/d", "../..")),
+    images("folders in folders", "a: has no images", deep),
+    images("an image of many pixels", "has 9,999×9,999 pixels", file(b"P5 9999 9999 255\n")),
+    images("an image of more pixels", "exceeds limit of", file(b"P5 99999 99999 255\n")),
+    images("an image of no pixels", "cannot be read", file(b"P5 0 0 255\n")),
+    images("an image that ends early", "cannot be read", file(SOUND[:-1])),
+    images("a script as an image", "cannot be read", file(b"%!PS-Adobe-3.0 EPSF-3.0\n(x) run\n")),
+    images("sizes that differ", "has 1×1 pixels, and", file(b"P5 1 1 255\n\0")),
+    Case("no folder", text("a.yaml", CATS), ("check", "a.yaml"), "cats does not exist"),
+    Case(
+        "a file as a folder",
+        text("a.yaml", CATS.replace("cats", "a.yaml")),
+        ("check", "a.yaml"),
+        "a.yaml is a file, not a folder",
+    ),
+    Case(
+        "a name that is none",
+        text("a.yaml", CATS.replace("cats", '"a\\0b"')),
+        ("check", "a.yaml"),
+        "this is not the path of a folder",
+    ),
+]
+
+
+# Paths that lead to no file: they are said to be what they are.
+
+LONG_NAME = "a" * 5000
+
+
+RESULTS = [
+    *(("train", "a.yaml"), ("sweep", "a.yaml"), ("search", "a.yaml"), ("ls",), ("show", "r")),
+    *(("report",), ("compare", "r", "s"), ("best", "r"), ("verify",), ("predict", "r", "a.csv")),
+    *(("pack", "r", "-o", "r.zip"), ("export", "r", "-o", "r.py"), ("explain", "r"), ("ui",)),
+]
+
+
+def before(name: str, content: bytes) -> None:
+    """An archive after something else, as a page of HTML."""
+    with zipfile.ZipFile(name, "w") as archive:
+        archive.writestr("x.npy", content)
+    Path(name).write_bytes(b"<html>" + Path(name).read_bytes())
+
+
+PATHS = [
+    path(
+        "an npz after other bytes",
+        "b.npz",
+        "b.npz: has 6 bytes before its zip archive; save it anew",
+        lambda: before("b.npz", X),
+    ),
+    path(
+        "a workbook after other bytes",
+        "b.xlsx",
+        "b.xlsx: has 6 bytes before its zip archive; save it anew",
+        lambda: before("b.xlsx", X),
+    ),
+    Case(
+        "a packed run after other bytes",
+        lambda: before("b.zip", X),
+        ("show", "b.zip"),
+        "b.zip: has 6 bytes before its zip archive; save it anew",
+    ),
+    path("a FIFO as a csv", "f.csv", "f.csv is a FIFO, not a file", lambda: os.mkfifo("f.csv")),
+    path("a FIFO as an npz", "f.npz", "f.npz is a FIFO, not a file", lambda: os.mkfifo("f.npz")),
+    path("zeros without end", "z.csv", "z.csv is a device, not a file", link("z.csv", "/dev/zero")),
+    path("zeros in an npz", "z.npz", "z.npz is a device, not a file", link("z.npz", "/dev/zero")),
+    path("null", "n.csv", "n.csv is a device, not a file", link("n.csv", "/dev/null")),
+    path("random", "r.csv", "r.csv is a device, not a file", link("r.csv", "/dev/urandom")),
+    path("a loop", "l.csv", "l.csv is a link that leads to itself", link("l.csv", "l.csv")),
+    path("a loop as an npz", "l.npz", "is a link that leads to itself", link("l.npz", "l.npz")),
+    path("a link to nothing", "d.csv", "d.csv is a link to nothing", link("d.csv", "no.csv")),
+    path("a folder", "d.csv", "d.csv is a folder, not a file", lambda: os.mkdir("d.csv")),
+    path("a folder as an npz", "d.npz", "is a folder, not a file", lambda: os.mkdir("d.npz")),
+    path("nothing", "no.csv", "no.csv does not exist"),
+    path("in a file", "a.yaml/x.csv", "a.yaml/x.csv does not exist"),
+    path("a long name", LONG_NAME + ".csv", ".csv does not exist: the name is too long"),
+    path("a long path", "a/" * 3000 + "x.npz", "x.npz does not exist: the name is too long"),
+    path("up and away", "../" * 50 + "no/x.csv", "/no/x.csv does not exist"),
+    path("another ending", "x.pkl", "is no .csv, .tsv, .jsonl, .parquet, .xlsx or .npz file"),
+    path("no ending", "x", "is no .csv, .tsv, .jsonl, .parquet, .xlsx or .npz file"),
+    path("an empty name", "", "this is not the path of a file"),
+    Case(
+        "mnist in a long folder",
+        text("a.yaml", CONFIG.replace("iris}", f"mnist, path: {LONG_NAME}}}")),
+        ("check", "a.yaml"),
+        "does not exist: the name is too long; expected the folder with the IDX files",
+    ),
+    Case(
+        "mnist in a file",
+        text("a.yaml", CONFIG.replace("iris}", "mnist, path: a.yaml}")),
+        ("check", "a.yaml"),
+        "a.yaml is a file, not a folder; expected the folder with the IDX files",
+    ),
+    Case("a long config", lambda: None, ("check", LONG_NAME + ".yaml"), "File name too long"),
+    Case("a config of many folders", lambda: None, ("check", "a/" * 3000), "File name too long"),
+    Case(
+        "a config that leads to itself",
+        link("a.yaml", "a.yaml"),
+        ("check", "a.yaml"),
+        "a.yaml: cannot be read: Too many levels of symbolic links",
+    ),
+    Case("no config", lambda: None, ("check", "a.yaml"), "a.yaml: there is no such file"),
+    Case(
+        "a nearly right name", text("aa.yaml", ""), ("train", "a.yaml"), "did you mean 'aa.yaml'?"
+    ),
+    Case(
+        "a folder without configs",
+        lambda: os.mkdir("d"),
+        ("check", "d"),
+        "argument 'd': no .yaml or .yml file in there",
+    ),
+    Case(
+        "a folder as a config",
+        lambda: os.mkdir("d.yaml"),
+        ("train", "d.yaml"),
+        "d.yaml: is a folder, not a config file",
+    ),
+    Case(
+        "zeros as a config",
+        link("a.yaml", "/dev/zero"),
+        ("check", "a.yaml"),
+        "a.yaml: is larger than 1 MiB, so it is not a config",
+    ),
+    Case(
+        "results in a long folder",
+        text("a.yaml", CONFIG),
+        ("train", "a.yaml", "--results", LONG_NAME),
+        "File name too long",
+    ),
+    Case(
+        "results in a file",
+        text("a.yaml", CONFIG),
+        ("train", "a.yaml", "--results", "a.yaml"),
+        "Directory 'a.yaml' is a file",
+    ),
+    Case(
+        "results that lead to themselves",
+        lambda: (text("a.yaml", CONFIG)(), link("results", "results")()),
+        ("train", "a.yaml"),
+        "Too many levels of symbolic links",
+    ),
+    Case(
+        "an experiment that leads to itself",
+        lambda: (text("a.yaml", CONFIG)(), os.mkdir("results"), link("results/a", "a")()),
+        ("train", "a.yaml"),
+        "is a link that leads to itself; remove it",
+    ),
+    Case(
+        "an experiment that leads elsewhere",
+        lambda: (text("a.yaml", CONFIG)(), os.mkdir("results"), link("results/a", "..")()),
+        ("train", "a.yaml"),
+        "leads out of the results folder; remove that link",
+    ),
+    Case("results without a name", text("a.yaml", CONFIG), ("ls", "--results", ""), "it is empty"),
+    Case(
+        "a config of megabytes",
+        lambda: Path("a.yaml").write_text("# " + "x" * 2**20),
+        ("check", "a.yaml"),
+        "is larger than 1 MiB, so it is not a config",
+    ),
+    *(
+        Case(
+            f"{' '.join(words)} with results in {place}",
+            both(text("a.yaml", CONFIG), text("plain", ""), lambda: os.mkfifo("f")),
+            (*words, "--results", place),
+            f"'{there}' is no folder; name one, or a new one",
+        )
+        for place, there in (("/dev/null", "/dev/null"), ("plain/x", "plain"), ("f", "f"))
+        for words in RESULTS
     ),
 ]
