@@ -1,4 +1,4 @@
-"""Mistakes in configs, by their place: exit code 2, and nothing written; `tests/config` has them all."""
+"""Mistakes in configs by their place: exit code 2, and nothing written."""
 
 from __future__ import annotations
 

@@ -34,6 +34,15 @@ LONG = ("--iterations", "20000")
 
 
 @pytest.fixture
+def now(monkeypatch):
+    """The time that displays go by, which a test moves on: `now[0] += 1`."""
+    now = [0.0]
+    for module in (live, runs, work):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
 def on_terminal(start):
     """Runs a command whose stderr is a terminal, and returns stdout and what the terminal got."""
 
@@ -120,10 +129,8 @@ def test_runs_that_are_verified_move_a_bar(on_terminal, cars, lab):
     assert ["[1/2] cars/s1", "[2/2] cars/s2"] == [line.partition("-")[0] for line in lines]
 
 
-def test_a_log_of_many_runs_has_a_line_for_the_first_and_then_now_and_then(monkeypatch, capsys):
+def test_a_log_of_many_runs_has_a_line_for_the_first_and_then_now_and_then(now, capsys):
     """Whatever they were, the table at the end tells all of them."""
-    now = [0.0]
-    monkeypatch.setattr(work, "monotonic", lambda: now[0])
     with shown(Steps(100), Output()) as tell:
         for run in range(1, 101):
             tell(f"cars/s{run}")
@@ -133,14 +140,12 @@ def test_a_log_of_many_runs_has_a_line_for_the_first_and_then_now_and_then(monke
 
 
 @pytest.mark.parametrize(("is_terminal", "quiet"), [(True, False), (True, True), (False, False)])
-def test_a_bar_tells_how_many_settings_are_checked(monkeypatch, is_terminal, quiet):
+def test_a_bar_tells_how_many_settings_are_checked(monkeypatch, is_terminal, quiet, now):
     """On a terminal, once it has taken a second, ten times a second, and gone at the end."""
-    now, stream, output = [0.0], io.StringIO(), Output()
+    stream, output = io.StringIO(), Output()
     stream.isatty, output.quiet = (lambda: is_terminal), quiet
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(work, "monotonic", lambda: now[0])
-    monkeypatch.setattr(live, "monotonic", lambda: now[0])
     with shown(Checks(), output) as checked:
         for now[0] in (0.75, 1.5, 1.55, 1.75):
             checked(2_000)
@@ -159,10 +164,8 @@ def test_a_dumb_terminal_gets_lines(on_terminal, cars):
     assert "\x1b" not in shown
 
 
-def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
+def test_a_log_gets_a_line_now_and_then(now, capsys):
     """Where there is no terminal: one when a run has begun, then at most one in ten seconds."""
-    now = [0.0]
-    monkeypatch.setattr(work, "monotonic", lambda: now[0])
     with shown(OneRun("cars"), Output()) as watcher:
         for iteration in range(1000, 70_000, 1000):
             watcher.progressed(None, Progress(iteration, 100_000, 0.25, now[0]))
@@ -173,10 +176,8 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
     assert "cars: iteration 32,000 of 100,000, 1,000/s, loss 0.2500, 1 min 08 s left" == lines[3]
 
 
-def test_time_left_counts_from_where_the_run_went_on(monkeypatch, capsys):
+def test_time_left_counts_from_where_the_run_went_on(now, capsys):
     """What an earlier process did says nothing about the speed of this one."""
-    now = [0.0]
-    monkeypatch.setattr(work, "monotonic", lambda: now[0])
     with shown(OneRun("cars"), Output()) as watcher:
         watcher.progressed(None, Progress(90_000, 100_000, None, 500.0))
         now[0] = 40.0
@@ -193,10 +194,8 @@ def test_a_wide_terminal_sees_the_curve_of_the_loss(on_terminal, cars):
     assert "?" not in on_terminal("train", cars, *LONG, "seed=5", **plain)[1].split("loss")[1]
 
 
-def test_the_first_line_knows_no_speed_yet(monkeypatch, capsys):
+def test_the_first_line_knows_no_speed_yet(now, capsys):
     """As when the network had to be compiled first: it says how long the run is."""
-    now = [0.0]
-    monkeypatch.setattr(work, "monotonic", lambda: now[0])
     with shown(OneRun("cars"), Output()) as watcher:
         now[0] = 2.0
         watcher.progressed(None, Progress(1, 100_000, 0.25, 0.1))
@@ -258,10 +257,8 @@ def test_a_wide_screen_shows_more(terminal, monkeypatch):
     assert 40 == text.count("config_")
 
 
-def test_the_time_that_is_left_goes_by_what_runs_are_expected_to_take(terminal, monkeypatch):
+def test_the_time_that_is_left_goes_by_what_runs_are_expected_to_take(terminal, now):
     """Long runs come first, and say little of the short ones; a slow start says nothing of any."""
-    now = [100.0]
-    monkeypatch.setattr(runs, "monotonic", lambda: now[0])
     long = named("long", seeds=range(2), estimate=replace(VARIANT.estimate, seconds=20.0))
     short = named("short", seeds=range(100), estimate=replace(VARIANT.estimate, seconds=0.1))
 
@@ -287,13 +284,11 @@ def test_the_time_that_is_left_goes_by_what_runs_are_expected_to_take(terminal, 
         assert "3 s left" == left([score(0, 0.9), score(1, 0.9)], 100)
 
 
-def test_the_bar_keeps_its_length_between_runs(terminal, monkeypatch):
+def test_the_bar_keeps_its_length_between_runs(terminal, now):
     """The time that is left stays where no run is in progress for a moment, and its room too.
 
     It goes where all that is left belongs to another sweep, whose progress is unknown.
     """
-    now = [100.0]
-    monkeypatch.setattr(runs, "monotonic", lambda: now[0])
     variant = named("short", seeds=range(60), estimate=replace(VARIANT.estimate, seconds=2.0))
 
     def place_and_time():
@@ -325,10 +320,8 @@ def test_the_bar_keeps_its_length_between_runs(terminal, monkeypatch):
     assert [seen[20][0]] * 80 == [place for place, _ in seen[20:]]
 
 
-def test_runs_too_short_to_be_seen_in_progress_have_a_time_left(terminal, monkeypatch):
+def test_runs_too_short_to_be_seen_in_progress_have_a_time_left(terminal, now):
     """It goes by those that have ended."""
-    now = [100.0]
-    monkeypatch.setattr(runs, "monotonic", lambda: now[0])
     variant = named("tiny", seeds=range(100), estimate=replace(VARIANT.estimate, seconds=0.1))
     with shown(Runs(100), Output()) as view:
         assert "left" not in view.figures()
@@ -340,10 +333,8 @@ def test_runs_too_short_to_be_seen_in_progress_have_a_time_left(terminal, monkey
         assert view.figures().endswith(", 10 s left")
 
 
-def test_what_runs_take_counts_more_than_a_short_plan(terminal, monkeypatch):
+def test_what_runs_take_counts_more_than_a_short_plan(terminal, now):
     """Where runs take ten times as long as expected, half of them show it."""
-    now = [100.0]
-    monkeypatch.setattr(runs, "monotonic", lambda: now[0])
     variant = named("tiny", seeds=range(100), estimate=replace(VARIANT.estimate, seconds=0.02))
     with shown(Runs(100), Output()) as view:
         for seed in range(50):
@@ -366,11 +357,8 @@ def test_the_notice_of_a_stop_counts_the_runs(capsys):
     assert "stopping: waiting for 2 runs in progress\n" in err
 
 
-def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monkeypatch, capsys):
+def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(now, capsys):
     """Twenty have theirs; of the rest there is one in ten seconds, and the last."""
-    now = [100.0]
-    monkeypatch.setattr(runs, "monotonic", lambda: now[0])
-    monkeypatch.setattr(work, "monotonic", lambda: now[0])
     scores = []
     with shown(Runs(100), Output()) as lines:
         variant = replace(VARIANT, seeds=range(100))
@@ -390,11 +378,8 @@ def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monk
     assert [f"[{done:>3}/100" for done in expected] == counts
 
 
-def test_a_log_shows_life_before_the_first_run_has_ended(monkeypatch, capsys):
+def test_a_log_shows_life_before_the_first_run_has_ended(now, capsys):
     """After ten seconds, and every ten seconds from there on."""
-    now = [100.0]
-    monkeypatch.setattr(runs, "monotonic", lambda: now[0])
-    monkeypatch.setattr(work, "monotonic", lambda: now[0])
     with shown(Runs(3), Output()) as lines:
         for _ in range(250):
             lines.tick(progress((VARIANT, [])))
