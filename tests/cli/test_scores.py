@@ -76,6 +76,11 @@ def save_arrays(name: str, rows: slice | np.ndarray) -> None:
     np.savez(name, x=x[rows], y=(50 + 7 * x[:, 0] - x[:, 1] ** 2 + noise)[rows])
 
 
+def score(lab, file: str, *words: str) -> dict[str, object]:
+    """The score of the run for the rows of a file, as data."""
+    return lab.json("predict", "judged", file, "--score", "-o", "out.csv", *words)["score"]
+
+
 def judged(text: str) -> tuple[package.Run, list[int]]:
     """A run, and the places of its test rows in its file."""
     save("rows.csv", table())
@@ -105,8 +110,7 @@ def test_the_score_of_the_test_rows_is_that_of_the_report(text, names, lab):
     else:
         save_arrays("new.npz", np.array(rows))
     file = "new.csv" if of_table else "new.npz"
-    done = lab("predict", "judged", file, "--score", "--json", "-o", "out.csv")
-    found = done.json["score"]
+    found = score(lab, file)
     expected = {key: value for key, value in run.metrics["test"].items() if key != "loss"}
 
     assert [*expected] == [*found]
@@ -153,8 +157,7 @@ def test_the_score_is_that_of_scikit_learn(lab):
     """From the predictions that the command writes."""
     judged(UNEQUAL)
     shown = lab("predict", "judged", "rows.csv", "--score", "-o", "out.csv").out
-    done = lab("predict", "judged", "rows.csv", "--score", "--json", "-o", "out.csv")
-    found = done.json["score"]
+    found = score(lab, "rows.csv")
     y = [row[3] for row in table()]
     out = [*csv.DictReader(Path("out.csv").read_text().splitlines())]
 
@@ -180,8 +183,7 @@ def test_a_metric_that_a_file_leaves_undefined_says_why(lab):
     judged(SEVERAL)
     save("new.csv", [row for row in table() if row[4] != "m"])
     done = lab("predict", "judged", "new.csv", "--score", "-o", "out.csv")
-    data = lab("predict", "judged", "new.csv", "--score", "--json", "-o", "out.csv")
-    found = data.json["score"]
+    found = score(lab, "new.csv")
 
     assert (0, None) == (done.code, found["roc_auc"])
     assert {"roc_auc": "there are rows of 2 of 3 classes"} == found["undefined"]
@@ -200,11 +202,10 @@ def test_the_metric_of_a_plugin_that_is_not_loaded_is_undefined(lab):
     )
     save("rows.csv", table())
     judged = write("judged.yaml", UNEQUAL + "metrics: [wrong]\n")
-    words = ("predict", "judged", "rows.csv", "--score", "--json", "-o", "out.csv")
     lab.ok("train", judged, "--plugin", plugin)
-    found = lab(*words, "--plugin", plugin).json["score"]
+    found = score(lab, "rows.csv", "--plugin", plugin)
     assert found["wrong"] == pytest.approx(1 - found["accuracy"])
-    found = lab(*words).json["score"]
+    found = score(lab, "rows.csv")
     assert {"wrong": "it is of a plugin that is not loaded"} == found["undefined"]
 
 
@@ -212,22 +213,20 @@ def test_no_rows_have_no_metrics(lab):
     """Not one of them is an error."""
     judged(UNEQUAL)
     save("new.csv", [])
-    done = lab("predict", "judged", "new.csv", "--score", "--json", "-o", "out.csv")
     names = ("accuracy", "log_loss", "balanced_accuracy", "roc_auc")
-    found = done.json["score"]
+    found = score(lab, "new.csv")
     assert dict.fromkeys(names, "there are no rows") == found["undefined"]
 
 
 def test_of_more_rows_than_are_kept_the_sums_are_given(lab, monkeypatch):
     """Other metrics are undefined, with the reason; those that are summed up are the same."""
     judged(UNEQUAL)
-    words = ("predict", "judged", "rows.csv", "--score", "--json", "-o", "out.csv")
-    whole = lab(*words).json["score"]
+    whole = score(lab, "rows.csv")
     row = 3 * 8  # two probabilities and a class
     monkeypatch.setattr(measured, "KEPT_BYTES", ROWS * row)
-    assert whole == lab(*words).json["score"]
+    assert whole == score(lab, "rows.csv")
     monkeypatch.setattr(measured, "KEPT_BYTES", ROWS * row - 1)
-    found = lab(*words).json["score"]
+    found = score(lab, "rows.csv")
 
     reason = (
         "it takes all 120 rows at once, and their outputs are more than the 0.002879 MB that are "

@@ -416,12 +416,7 @@ def test_a_wide_csv_is_read_in_step(tmp_path: Path) -> None:
 
 # A sweep is counted before it is planned: what has too many runs is refused at once.
 
-SMALL_CONFIG = """\
-dataset: {name: iris}
-network: {sizes: [3], activations: [softmax]}
-loss: cross_entropy
-training: {learning_rate: 0.1, iterations: 10}
-"""
+SMALL_CONFIG = DATASET + NETWORK + REST
 THOUSAND = "range(1,1001)"
 REFUSED = {
     "keys": (

@@ -268,12 +268,6 @@ def test_a_model_of_scikit_learn_is_refused_by_its_name(ask_in, tmp_path):
     assert f"as {run}, have no updates" in answer.json["error"]
 
 
-def test_a_run_of_two_numbers_has_a_link(asker, results):
-    """From its page to the playground."""
-    run = run_of(results, "moons")
-    assert f"/playground?run={run}" in asker.get(f"/runs/{run}").text
-
-
 # Networks that are tried out.
 
 NEEDED = "13 short texts are needed"
