@@ -16,7 +16,6 @@ SYNTAX = [
     config(
         "5,000 octal digits", f"seed: 0o{'7' * 5000}", "a number of 5002 characters is too long"
     ),
-    config("5,000 digits", f"seed: {'1' * 5000}", "a number of 5000 characters is too long"),
     config("3,500 digits", f"seed: {'1' * 3500}", "it does not fit into 64 bits"),
     config("3,500 hexadecimal digits", f"seed: 0x{'f' * 3498}", "it does not fit into 64 bits"),
     config(
@@ -81,7 +80,6 @@ SYNTAX = [
         "%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!name:os.system x\n",
         "is not allowed",
     ),
-    config("a number that is none", "seed: !!int x", "'x' is not what the tag '!!int' says"),
     config("a truth that is none", "seed: !!bool 7", "'7' is not what the tag '!!bool' says"),
     config("a null that is none", "seed: !!null 7", "'7' is not what the tag '!!null' says"),
     # Structure
@@ -93,8 +91,6 @@ SYNTAX = [
     whole("an open brace", "a: {b: 1", "1:9: this is not YAML: did not find expected ',' or '}'"),
     whole("an open quote", 'a: "b', "1:6: this is not YAML: unexpected end of stream"),
     whole("a closed bracket", "a: 1]\nb: ]", "2:4: this is not YAML: did not find expected node"),
-    whole("two colons", "a: b: c", "a ':' is not allowed here"),
-    whole("a tab", "a:\n\tb: 1\n", "tabs cannot indent YAML; use spaces"),
     whole(
         "a directive", "%YAML 9.9\n---\na: 1\n", "1:1: this is not YAML: incompatible YAML document"
     ),
@@ -118,37 +114,15 @@ SYNTAX = [
     whole("100,000 dashes", "- " * 100_000, "nested deeper than 40 levels"),
     whole("41 levels", "a: " + "[" * 41 + "]" * 41, "nested deeper than 40 levels"),
     whole("deep keys", "? " * 100_000, "a.yaml:1:3: a key must be a word"),
-    whole(
-        "two documents", CONFIG + "---\n" + CONFIG, "a second document starts here; a config is one"
-    ),
     whole("an end and a start", CONFIG + "...\n---\na: 1\n", "a second document starts here"),
-    whole(
-        "a merge conflict",
-        "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> x\n",
-        "a merge conflict is left here",
-    ),
-    config("a key twice", "seed: 1\nseed: 2", "'seed' is given twice, the first time on line 5"),
     config(
         "a key twice in a block", "published: {source: a, source: b}", "'source' is given twice"
     ),
-    config("merging", "x: &x {a: 1}\ny: {<<: *x}", "'<<' (merging) is not part of YAML 1.2"),
-    config("a list as a key", "? [a, b]\n: 1", "a key must be a word"),
-    config("a mapping as a key", "{a: 1}: 1", "a key must be a word"),
     config("an alias as a key", "x: &x a\n*x : 1", "a key must be a word"),
     # Anchors
-    config(
-        "an anchor that is not there",
-        "description: *nowhere",
-        "there is no anchor '&nowhere' above",
-    ),
     config("an anchor below", "seed: *x\ndescription: &x a", "there is no anchor '&x' above"),
     config(
         "an anchor within itself", "description: &x [*x]", "'*x' stands inside of what it repeats"
-    ),
-    config(
-        "a mapping within itself",
-        "description: &x {a: *x}",
-        "'*x' stands inside of what it repeats",
     ),
     config(
         "a billion laughs",
