@@ -1,4 +1,4 @@
-"""What charts do in a browser: columns, tips beside them, grey lines, the dark page, telephones."""
+"""Charts and figures in a browser."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from click.testing import CliRunner
 from playwright.sync_api import expect
 
-from nnrun.cli import cli
 from tests.browser.check_report import AA, open_everything
 from tests.browser.conftest import scroll_to, write_report
+from tests.lab import invoke_well
+
+# What charts do in a browser: columns, tips beside them, grey lines, the dark page, telephones.
 
 OVERLAP = """() => {
     const [one, other] = ["#tip", "[data-shown]"].map(
@@ -28,8 +29,7 @@ def grid(tmp_path_factory) -> Path:
     config = Path(__file__).parents[2] / "configs" / "iris_softmax.yaml"
     rates = "training.learning_rate=3,1,0.3,0.1,0.03,0.0001"
     options = ["--seeds", "3", "--iterations", "200", "--results", str(folder / "results"), "-q"]
-    outcome = CliRunner().invoke(cli, ["sweep", str(config), rates, *options])
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well("sweep", str(config), rates, *options)
     return write_report(folder / "results", folder / "report.html")
 
 
@@ -128,8 +128,7 @@ def test_a_tip_names_the_row_of_a_setting(tmp_path, open_page) -> None:
     values = "sgd,{type: sgd, momentum: 0.9, nesterov: true},adam"
     options = ["--seeds", "2", "--iterations", "20", "--results", str(tmp_path / "results"), "-q"]
     words = ["sweep", str(config), f"training.optimizer={values}", *options]
-    outcome = CliRunner().invoke(cli, words)
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well(*words)
     page = open_page(write_report(tmp_path / "results", tmp_path / "report.html"), width=390).page
     plot = page.locator("#settings .plot").first
     names = plot.locator("tbody tr td:first-child").all_text_contents()
@@ -214,3 +213,18 @@ def test_an_arrow_is_drawn_inside_its_strip(grid, open_page) -> None:
         })"""
     )
     assert {True} == set(cut)
+
+
+# Figures for papers, which need a library of the system, as the browser does.
+
+
+@pytest.mark.parametrize(("form", "start"), [("pdf", b"%PDF-"), ("png", b"\x89PNG")])
+def test_figures_for_papers(results, tmp_path, form, start) -> None:
+    """As PDF and PNG, drawn from the same SVG: every chart of classes and of a regression."""
+    runs = [str(results / name) for name in ("moons", "houses")]
+    options = ["--figures", str(tmp_path), "--format", form]
+    invoke_well("report", *runs, *options)
+    files = list(tmp_path.iterdir())
+    assert {f".{form}"} == {file.suffix for file in files}
+    assert len(files) > 30
+    assert all(file.read_bytes().startswith(start) for file in files)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from nnrun.reports.reference.site import LESSONS, PAGES
 from tests.browser.check_report import AA
+from tests.lab import invoke_well
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The folder of the site."""
     folder = tmp_path_factory.mktemp("docs") / "site"
-    outcome = CliRunner().invoke(cli, ["help", "-o", str(folder)])
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well("help", "-o", str(folder))
     return folder
 
 

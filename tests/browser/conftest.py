@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
 from tests.browser.chromium import FLAGS, NOTEBOOK, program
-from tests.reports.html.conftest import train_everything
+from tests.lab import invoke_well
+from tests.reports.conftest import train_everything
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -106,8 +105,7 @@ def visit(browser, cookies):
 
 
 def write_report(results: Path, file: Path) -> Path:
-    outcome = CliRunner().invoke(cli, ["report", "--results", str(results), "-o", str(file), "-q"])
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well("report", "--results", str(results), "-o", str(file), "-q")
     return file
 
 
@@ -118,10 +116,7 @@ def notebook(tmp_path_factory) -> Path:
     configs = Path(__file__).parents[2] / "configs"
     words = [str(configs / f"{name}.yaml") for name in NOTEBOOK]
     results = folder / "results"
-    outcome = CliRunner().invoke(
-        cli, ["sweep", *words, "--seeds", "5", "--results", str(results), "-q"]
-    )
-    assert 0 == outcome.exit_code, outcome.output
+    invoke_well("sweep", *words, "--seeds", "5", "--results", str(results), "-q")
     return write_report(results, folder / "report.html")
 
 

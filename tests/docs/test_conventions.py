@@ -1,9 +1,10 @@
-"""The page of conventions: its examples run, and its tables are whole."""
+"""Conventions of pages and docstrings, and the map of the code."""
 
 from __future__ import annotations
 
 import doctest
 import re
+import runpy
 from importlib.resources import files
 from inspect import signature
 from math import sqrt
@@ -15,6 +16,9 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 
 from nnrun.nn import LAYERS, LOSSES, OPTIMIZERS
 from nnrun.sklearn import NetworkClassifier
+from tests.docs.examples import DOCS, ROOT
+
+# The page of conventions: its examples run, and its tables are whole.
 
 CONVENTIONS = (files("nnrun") / "docs" / "conventions.md").read_text(encoding="utf-8")
 DIFFERENCES = CONVENTIONS.partition("## What differs")[2]
@@ -126,3 +130,20 @@ def _spied(backprop, found):
         return loss, coefs, intercepts
 
     return spied
+
+
+# The picture of the folders, and the table below it, follow the import contract.
+
+HOUSE = runpy.run_path(str(ROOT / ".ci" / "house.py"))
+
+
+def test_the_picture_is_that_of_the_contract():
+    """A folder or a first sentence that changes is drawn again: `.venv/bin/python .ci/house.py`."""
+    assert HOUSE["drawn"]() == (DOCS / "house.svg").read_text(encoding="utf-8")
+
+
+def test_the_table_has_the_floors_of_the_contract():
+    """From top to bottom; folders that do not know each other share a row."""
+    text = (DOCS / "inside.md").read_text(encoding="utf-8")
+    table = text[text.index("| floor |") :].partition("\n\n")[0].splitlines()[2:]
+    assert HOUSE["floors"]() == [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table]

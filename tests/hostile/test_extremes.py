@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
@@ -22,7 +21,7 @@ from nnrun.reports.run import report_markdown
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
-from tests.hostile.conftest import Answer
+from tests.lab import Lab
 from tests.sweeps.helpers import large
 
 pytestmark = pytest.mark.campaign
@@ -91,7 +90,7 @@ def test_a_run_ends_with_a_report(tmp_path: Path) -> None:
     assert {"refused", "completed", "diverged"} == seen
 
 
-def test_such_runs_are_shown(tmp_path: Path, folder: Path, nnrun: Callable[..., Answer]) -> None:
+def test_such_runs_are_shown(tmp_path: Path, folder: Path, lab: Lab) -> None:
     """In lists, in full, beside each other, and in a report."""
     store = Store(folder / "results", report_markdown)
     for case in Random(1).sample(CASES, 30):
@@ -100,8 +99,8 @@ def test_such_runs_are_shown(tmp_path: Path, folder: Path, nnrun: Callable[..., 
     runs = sorted(folder.glob("results/extreme/*"))
     assert len(runs) > 10
     for words in (["ls", "--wide"], ["compare", *runs], ["report", "-o", "all.html"]):
-        answer = nnrun(*words)
+        answer = lab(*words)
         assert 0 == answer.code, answer.err
         assert "warning: " not in answer.err
     for run in runs:
-        assert 0 == nnrun("show", run).code
+        lab.ok("show", run)

@@ -1,10 +1,11 @@
-"""Files beside runs: where they are damaged, changed or gone, no answer changes in silence."""
+"""Stored files of searches, sweeps and the index, damaged."""
 
 from __future__ import annotations
 
 import html
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,23 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
-from nnrun.cli import cli
 from nnrun.reports.html.overview import find_runs
+from nnrun.runs.catalog import index
+from nnrun.runs.catalog.index import FILE, RunIndex, look
+from nnrun.runs.lifecycle import train
+from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.sealed import read_sealed
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.ui.watcher import draw
 from tests.forging import reseal
+from tests.hostile.mutations import ODD, mutated, one_of, sampled
+from tests.hostile.test_fuzz import SMALL, fuzz
+from tests.lab import Answer, invoke
 from tests.search.helpers import IRIS, config
+from tests.sweeps.helpers import make_store
+
+# Files beside runs: where they are damaged, changed or gone, no answer changes in silence.
 
 SEARCH = "iris/search.json"
 NETWORK = {**IRIS, "training": {**IRIS["training"], "iterations": 8}}
@@ -36,8 +45,8 @@ class Folder:
         for name in ("first", "second"):
             Path(f"two/{name}.yaml").write_text(yaml.safe_dump({**NETWORK, "name": name}))
         np.savez("new.npz", x=np.arange(12.0).reshape(3, 4))
-        assert 0 == self.run("search iris.yaml -j 1").exit_code
-        assert 0 == self.run("sweep two --beside linear --seeds 2 -j 1").exit_code
+        assert 0 == self.run("search iris.yaml -j 1").code
+        assert 0 == self.run("sweep two --beside linear --seeds 2 -j 1").code
         content = read_sealed(Path("results", SEARCH))
         self.trial, *_ = content["trials"][0]["run_ids"]
         self.tested, *_ = content["test"]["run_ids"]
@@ -56,8 +65,8 @@ class Folder:
         assert {0} == {code for code, _, _ in self.answers.values()}
 
     @staticmethod
-    def run(words: str) -> Result:
-        return CliRunner().invoke(cli, words.split(), env={"COLUMNS": "200"})
+    def run(words: str) -> Answer:
+        return invoke(*words.split(), COLUMNS="200")
 
     def answer(self, words: str) -> tuple[int, str, str]:
         """The exit code, what is answered, and what is said besides."""
@@ -67,12 +76,12 @@ class Folder:
             page = html.unescape("".join(part.html for part in parts))
             return 0, page, page
         result = self.run(words)
-        assert "internal error" not in result.output, (words, result.output)
-        answer, besides = result.stdout, result.stderr
-        if words.startswith("report") and not result.exit_code:
+        assert "internal error" not in result.said, (words, result.said)
+        answer, besides = result.out, result.err
+        if words.startswith("report") and not result.code:
             answer = Path("r.html").read_text(encoding="utf-8")
             besides += html.unescape(answer)
-        return result.exit_code, answer, besides
+        return result.code, answer, besides
 
     def restore(self) -> None:
         """As it was."""
@@ -161,8 +170,8 @@ def test_the_same_search_makes_it_again(folder: Folder, damage: str) -> None:
     if damage == "a folder":
         file.rmdir()
     result = folder.run("search iris.yaml -j 1")
-    assert 0 == result.exit_code, result.output
-    assert f"{file} is " in result.stderr
+    assert 0 == result.code, result.said
+    assert f"{file} is " in result.err
     assert expected["winner"] == read_sealed(file)["winner"]
     assert times == [run.stat().st_mtime_ns for run in sorted(Path("results/iris").glob("s*/*"))]
 
@@ -253,3 +262,101 @@ def test_a_damaged_leaderboard_changes_no_answer_in_silence(
     assert [] == [*folder.silent(file, ["ls", "best first", "best iris", *boards])]
     refusing = "ls --leaderboard second" if which == "both" else "ls --leaderboard"
     assert 2 == folder.answer(refusing)[0]
+
+
+# The index of runs, whatever stands in its place: nothing outside of the results is touched.
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A results folder with two runs and no index yet, which is worth one."""
+    from nnrun.config.load import load_config
+
+    monkeypatch.setattr(index, "WORTH", 1)
+    (tmp_path / "a.yaml").write_bytes(SMALL)
+    for seed in (1, 2):
+        experiment = load_config(tmp_path / "a.yaml", [f"seed={seed}"])
+        train(prepare(experiment), make_store(tmp_path / "results"))
+    (tmp_path / "results" / FILE).unlink(missing_ok=True)
+    return tmp_path / "results"
+
+
+def seeds(root: Path) -> list[int]:
+    runs = look(root)
+    return sorted(run.seed for run in runs)
+
+
+def to_a_database(root: Path, companion: str) -> Path:
+    """A link to a database of the user's, which has a table of runs as well."""
+    other = root.parent / "other.sqlite"
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE runs (mine)")
+    database.close()
+    (root / f"{FILE}{companion}").symlink_to(other)
+    return other
+
+
+def to_a_text(root: Path, companion: str) -> Path:
+    """A link to a file of the user's."""
+    other = root.parent / "letter.txt"
+    other.write_text("Dear reader")
+    (root / f"{FILE}{companion}").symlink_to(other)
+    return other
+
+
+@pytest.mark.parametrize("companion", ["", "-journal", "-wal", "-shm"])
+@pytest.mark.parametrize("plant", [to_a_database, to_a_text])
+def test_no_link_is_written_through(
+    plant: Callable[[Path, str], Path], companion: str, results: Path
+) -> None:
+    """What it leads to stays as it is, and the runs are listed all the same."""
+    other = plant(results, companion)
+    before = other.read_bytes()
+    assert [1, 2] == seeds(results)
+    known = RunIndex(results)
+    known.refresh(["a"])
+    known.find("a", "s1-0000000000")
+    known.close()
+    assert before == other.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        os.mkdir,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to(path.name),
+        lambda path: path.symlink_to("nowhere"),
+    ],
+    ids=["FIFO", "folder", "zeros", "loop", "nothing"],
+)
+def test_what_is_no_file_is_not_opened(make: Callable[[Path], object], results: Path) -> None:
+    """Nothing hangs, and nothing is made where a link leads."""
+    make(results / FILE)
+    assert [1, 2] == seeds(results)
+    RunIndex(results).refresh(["a"])
+    assert not (results / "nowhere").exists()
+
+
+def test_links_that_lead_to_themselves_are_no_runs(results: Path) -> None:
+    """Neither beside the experiments nor beside the runs of one."""
+    (results / "b").symlink_to("b")
+    (results / "a" / "s3-0000000000").symlink_to("s3-0000000000")
+    assert [1, 2] == seeds(results)
+
+
+@pytest.mark.campaign
+def test_a_damaged_index_changes_nothing(results: Path) -> None:
+    """Whatever bytes stand in it, the runs are those in the folders."""
+    assert [1, 2] == seeds(results)
+    path = results / FILE
+    sound = path.read_bytes()
+
+    def check(content: bytes) -> None:
+        for companion in ("-journal", "-wal", "-shm"):
+            Path(f"{path}{companion}").unlink(missing_ok=True)
+        path.write_bytes(content)
+        assert [1, 2] == seeds(results)
+
+    fuzz(one_of(mutated(sound), sampled(ODD)), check)

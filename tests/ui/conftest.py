@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports.html.conftest import train_everything
+from tests.reports.conftest import train_everything
 from tests.ui.asking import Asker
 
 

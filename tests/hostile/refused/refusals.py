@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,11 +113,3 @@ def path(name: str, place: str, said: str, make: Callable[[], object] = lambda: 
 def link(name: str, target: str) -> Callable[[], object]:
     """Makes a link."""
     return lambda: os.symlink(target, name)
-
-
-def cases() -> Iterator[Case]:
-    """All of them."""
-    from tests.hostile.refused import arguments, compressed, images, paths, syntax, tables, values
-
-    for module in (syntax, values, arguments, tables, compressed, images, paths):
-        yield from module.CASES

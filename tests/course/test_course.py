@@ -1,0 +1,224 @@
+"""The course: its command and its exercises."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.course import exercises as deep
+from nnrun.course.exercises import EXERCISES
+from nnrun.course.files import NUMBERS, OWN_LAYER, exercise_file
+from nnrun.course.grading import SEEDS, Grade, grade
+from nnrun.plugins import unload
+from tests.course.solutions import SOLUTIONS, WRONG, Edits
+from tests.lab import invoke, invoke_well
+
+# `nnrun check FILE --lesson N`: what it prints, and its exit codes.
+
+SCALED = "dataset.features=standard"
+
+
+@pytest.fixture(autouse=True)
+def start(tmp_path, monkeypatch) -> Path:
+    """The start of the first exercise, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(exercise_file(1), "mine.yaml")
+    return Path("mine.yaml")
+
+
+def check(*words: str):
+    return invoke("check", *words, COLUMNS="80")
+
+
+def test_what_is_missing_is_said_with_a_hint():
+    """And the exit code is 1."""
+    done = check("mine.yaml", "--lesson", "1")
+    assert 1 == done.code
+    assert "error: mine.yaml: not met yet: stable, least squares\n" == done.err
+    assert done.out.splitlines() == [
+        "mine.yaml  lesson 1",
+        "",
+        "met      task           only the allowed keys are changed",
+        "not yet  stable         training diverges with 5 of 5 seeds",
+        "                        The larger the features, the smaller the largest rate.",
+        "not yet  least squares  training diverges with 5 of 5 seeds",
+        "                        Bring all features to one scale, so that one rate suits",
+        "                        every weight.",
+        "",
+        "1 of 3 criteria met",
+    ]
+
+
+def test_a_hint_of_several_criteria_is_given_once():
+    """After the last of them."""
+    done = check(str(exercise_file(3)), "--lesson", "3")
+    assert "error: " in done.err
+    assert 3 == done.out.count("not yet")
+    assert 1 == " ".join(done.out.split()).count("take weights of variance 2/n before relu")
+    assert "is needed" not in done.out.partition("weights of variance")[2]
+
+
+def test_a_solution_passes():
+    """With exit code 0; settings after the file count, as for any config."""
+    done = check("mine.yaml", "--lesson", "1", SCALED)
+    assert (0, "") == (done.code, done.err)
+    assert "3 of 3 criteria met" == done.out.splitlines()[-1]
+    assert ["mine.yaml"] == [path.name for path in Path().iterdir()]
+
+
+@pytest.mark.parametrize("option", ["--points", "--json"])
+def test_a_grader_reads_points(option):
+    """In JSON, as of a Python file, with a point for each criterion."""
+    done = check("mine.yaml", "--lesson", "1", SCALED, option)
+    data = done.json
+    assert [1, "mine.yaml", 3, 3] == [data[key] for key in ("lesson", "file", "points", "of")]
+    assert ["check", "passed", "says", "detail", "reached"] == [*data["checks"][0]]
+
+
+def test_another_task_gets_no_points():
+    """The rest is not checked, and nothing is trained: not what would take for ever."""
+    done = check("mine.yaml", "--lesson", "1", SCALED, "training.epochs=1000000000", "--points")
+    assert 1 == done.code
+    data = done.json
+    assert (0, 3) == (data["points"], data["of"])
+    assert [True, False, False] == [each["reached"] for each in data["checks"]]
+    says = "training.epochs is 1000000000, and 40 in the exercise"
+    assert [says, "Change nothing but `dataset.features` or `training.learning_rate`."] == [
+        data["checks"][0][key] for key in ("says", "detail")
+    ]
+
+
+def test_a_network_that_takes_long_is_not_trained(start):
+    """Where the network may be changed, the time of a run is estimated before."""
+    shutil.copy(exercise_file(2), start)
+    done = check("mine.yaml", "--lesson", "2", "network.sizes=[5000, 5000, 2]",
+                 "network.activations=[relu, relu, softmax]")  # fmt: skip
+    assert 1 == done.code
+    assert " s, and at most 2 s are graded" in " ".join(done.out.split())
+
+
+def test_an_invalid_config_is_a_mistake(start):
+    """With its place, and exit code 2; so is one that only the data show to be invalid."""
+    start.write_text(start.read_text().replace("features: none", "features: nnoe"))
+    done = check("mine.yaml", "--lesson", "1")
+    assert 2 == done.code
+    assert done.err.startswith("mine.yaml:3:36: dataset.features: 'nnoe' is not a feature step")
+    shutil.copy(exercise_file(2), start)
+    done = check("mine.yaml", "--lesson", "2", "network.sizes=[5, 3]")
+    assert 2 == done.code
+    assert "" == done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("mine.yaml", "mine.yaml", "--lesson", "1"), "--lesson 1 grades one file, such as exerci"),
+        (("mine.py", "--lesson", "1"), "--lesson 1 grades one file, such as exercise-1.yaml"),
+        (("mine.yaml", "--lesson", "10"), "--lesson 10 grades one file, such as mylayer.py"),
+        (("gone.yaml", "--lesson", "1"), "gone.yaml: "),
+    ],
+)
+def test_mistakes(words, says):
+    """Exit code 2, and what was meant."""
+    done = check(*words)
+    assert 2 == done.code
+    assert says in done.err
+
+
+def test_the_last_lesson_grades_a_layer():
+    """As without the option; the gradient that the lesson asks for is right."""
+    try:
+        invoke("init", "--lesson", "10")
+        layer = Path("mylayer.py")
+        assert 3 == check("mylayer.py", "--lesson", "10").code
+        early = invoke("train", "lesson-10.yaml", "--plugin", "mylayer.py")
+        assert early.err.splitlines()[-1].endswith(": it is not written yet"), early.said
+        solution = (
+            "a = 1 + np.abs(self.x)\n"
+            "        self.g.grad[...] = (dy * self.x / a).sum(axis=0)\n"
+            "        return dy * self.g.value / a**2"
+        )
+        text = layer.read_text(encoding="utf-8")
+        layer.write_text(text.replace("raise NotImplementedError", solution), encoding="utf-8")
+        done = check("mylayer.py", "--lesson", "10")
+        assert 0 == done.code, done.said
+        words = ["train", "lesson-10.yaml", "--plugin", "mylayer.py", "--iterations", "5"]
+        invoke_well(*words)
+    finally:
+        unload()
+
+
+# Every exercise: its solution, and wrong attempts; the lessons show what the start lacks.
+
+FEW = SEEDS[:2]
+
+
+def graded(lesson: int, edits: Edits, folder: Path, seeds: range = FEW) -> Grade:
+    """The grade of an attempt."""
+    start = exercise_file(lesson)
+    text = start.read_text(encoding="utf-8")
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    file = folder / start.name
+    file.write_text(text, encoding="utf-8")
+    return grade(lesson, EXERCISES[lesson], load_config(file), load_config(start), seeds)
+
+
+@pytest.mark.parametrize(
+    ("lesson", "edits"),
+    [(lesson, edits) for lesson, several in SOLUTIONS.items() for edits in several],
+)
+def test_a_solution_meets_everything(lesson, edits, tmp_path):
+    """With all seeds of the grade; a second solution with some."""
+    first = edits is SOLUTIONS[lesson][0]
+    found = graded(lesson, edits, tmp_path, SEEDS if first else FEW)
+    assert [] == [(finding.check, finding.says) for finding in found.wrong]
+    assert len(EXERCISES[lesson].criteria) + 1 == found.points
+
+
+@pytest.mark.parametrize(("lesson", "edits", "check", "says"), WRONG)
+def test_a_wrong_attempt_is_told_what_is_missing(lesson, edits, check, says, tmp_path):
+    """By the criterion that it does not meet, with a hint."""
+    wrong = {finding.check: finding for finding in graded(lesson, edits, tmp_path).wrong}
+    assert check in wrong
+    assert says == wrong[check].says[: len(says)]
+    assert wrong[check].detail
+
+
+def test_every_criterion_is_tried():
+    """Three wrong attempts or more for each exercise, one of them for each criterion."""
+    assert set(NUMBERS) - {OWN_LAYER} == set(EXERCISES) == set(SOLUTIONS)
+    assert min(Counter(lesson for lesson, *_ in WRONG).values()) >= 3
+    tried = {(lesson, check) for lesson, _, check, _ in WRONG}
+    known = {(lesson, each.name) for lesson, e in EXERCISES.items() for each in e.criteria}
+    assert set() == {(lesson, name) for lesson, name in known if name not in _SELDOM} - tried
+
+
+_SELDOM = {
+    "stable",
+    "learns",
+    "gap",
+    "readable",
+    "validation",
+    "batch_norm",
+    "weights × 0.3",
+    "weights × 1",
+}
+"""Those that wrong attempts at another criterion, or the starts in lessons, do not meet either."""
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_growth_beyond_the_range_of_numbers_is_in_words(which, monkeypatch):
+    """Of values, and where their quotient is no number."""
+    monkeypatch.setattr(deep, "_growth", lambda *_: (float("inf"), float("nan")))
+    passed, says = deep._keeps("values", which)(SimpleNamespace(seeds=[1]))
+    assert (False, "values become more than 1e+308 times") == (
+        passed,
+        says.partition(" as large")[0],
+    )
