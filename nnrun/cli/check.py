@@ -11,7 +11,6 @@ import click
 
 from nnrun.api.checks import describe
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.check_parts import are_parts, check_lesson, check_parts
 from nnrun.cli.group import problems_data
 from nnrun.cli.options import split_arguments
@@ -28,38 +27,26 @@ from nnrun.runs.preparation.prepare import prepare
 
 
 @click.command("check")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    shell_complete=completion.files,
-    metavar="PATH... [KEY=VALUE]...",
-)
-@click.option(
+@options.paths_argument("PATH... [KEY=VALUE]...")
+@options.flag(
     "--gradients",
-    is_flag=True,
-    help="Compare every parameter's gradient with a numerical one; exit with 3 if any is wrong.",
+    "Compare every parameter's gradient with a numerical one; exit with 3 if any is wrong.",
 )
-@click.option(
-    "--learning-rate",
-    is_flag=True,
-    help="Train for about an epoch while the learning rate rises, and suggest a rate.",
+@options.flag(
+    "--learning-rate", "Train for about an epoch while the learning rate rises, and suggest a rate."
 )
-@click.option(
-    "--emit",
-    is_flag=True,
-    help="Print the source that the compiled engine makes for the network of one config.",
+@options.flag(
+    "--emit", "Print the source that the compiled engine makes for the network of one config."
 )
-@click.option(
+@options.flag(
     "--points",
-    is_flag=True,
-    help="Of a Python file or a lesson: print JSON with a point for each check, for a grader.",
+    "Of a Python file or a lesson: print JSON with a point for each check, for a grader.",
 )
-@click.option(
+@options.number(
     "--lesson",
-    type=click.IntRange(min(NUMBERS), max(NUMBERS)),
-    metavar="N",
-    help="Grade the exercise of a lesson of the course; exit with 1 while something is missing.",
+    "Grade the exercise of a lesson of the course; exit with 1 while something is missing.",
+    min(NUMBERS),
+    max(NUMBERS),
 )
 @options.iterations_option
 @options.plugin_option

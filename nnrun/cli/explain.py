@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.named_run import picked, report_of
 from nnrun.cli.options import check_target, split_arguments
 from nnrun.cli.output import Output
@@ -20,28 +19,17 @@ from nnrun.runs.storage.durable import write_atomically
 
 
 @click.command("explain")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    shell_complete=completion.files_and_runs,
-    metavar="CONFIG|RUN [KEY=VALUE]...",
-)
-@click.option(
-    "--row",
-    "rows",
-    type=click.IntRange(min=1),
+@options.paths_argument("CONFIG|RUN [KEY=VALUE]...", or_runs=True)
+@options.number(
+    "--row rows",
+    "A training row by its number in the data, from 1; repeat it for a batch of several.",
     multiple=True,
-    metavar="N",
-    help="A training row by its number in the data, from 1; repeat it for a batch of several.",
 )
-@click.option(
-    "--html",
+@options.path(
+    "--html", "Write a page in which each number shows the numbers that it came from.",
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write a page in which each number shows the numbers that it came from.",
-)
-@click.option("--full", is_flag=True, help="Show all numbers of large arrays.")
+)  # fmt: skip
+@options.flag("--full", "Show all numbers of large arrays.")
 @options.data_option
 @options.by_option
 @options.results_options

@@ -10,7 +10,6 @@ import click
 
 from nnrun import __version__
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.options import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
@@ -22,14 +21,11 @@ from nnrun.suggestions import PLUGINS, suggestion
 
 
 @click.command("help")
-@click.argument("words", nargs=-1, metavar="[TOPIC]", shell_complete=completion.topics)
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    type=click.Path(path_type=Path),
+@click.argument("words", nargs=-1, metavar="[TOPIC]", shell_complete=options.topics)
+@options.path(
+    "-o --output folder",
+    "Write all pages and the reference there, as a small site: open DIR/index.html.",
     metavar="DIR",
-    help="Write all pages and the reference there, as a small site: open DIR/index.html.",
 )
 @options.plugin_option
 @options.json_option

@@ -26,18 +26,14 @@ _STDOUT = "-"
     metavar="COLUMN",
     help="Put this column of the input in front of the predictions, unchanged; repeatable.",
 )
-@click.option(
+@options.path(
     "--skip-bad",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write rows that cannot be predicted into FILE, with line and reason; predict the others.",
+    "Write rows that cannot be predicted into FILE, with line and reason; predict the others.",
 )
 @options.data_option
 @options.by_option
-@click.option(
-    "--score",
-    is_flag=True,
-    help="Show the metrics of the run's report for INPUT, which has to have the target.",
+@options.flag(
+    "--score", "Show the metrics of the run's report for INPUT, which has to have the target."
 )
 @click.option(
     "--threshold",
@@ -45,10 +41,9 @@ _STDOUT = "-"
     metavar="T",
     help="Of two classes, predict the positive one where its probability is at least T.",
 )
-@click.option(
+@options.flag(
     "--out-of-fold",
-    is_flag=True,
-    help="Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
+    "Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
 )
 @options.results_options
 def command(

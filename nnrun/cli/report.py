@@ -28,12 +28,10 @@ _SUFFIXES = (".html", ".htm")
 @click.command("report")
 @options.run_argument(many=True)
 @options.file_option("Where to write the report.  [default: report.html]")
-@click.option(
-    "--figures",
-    type=options.Folder(),
-    metavar="DIR",
-    help="Write every chart into this folder, as a file of its own; a report only with -o.",
-)
+@options.path(
+    "--figures", "Write every chart into this folder, as a file of its own; a report only with -o.",
+    "DIR", type=options.Folder(),
+)  # fmt: skip
 @click.option(
     "--format",
     "form",
@@ -44,15 +42,10 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.order_by_option
 @options.margin_option
-@click.option(
-    "--importance",
-    is_flag=True,
-    help="Compute which columns or pixels count, for one run of each setting.",
-)
-@click.option(
+@options.flag("--importance", "Compute which columns or pixels count, for one run of each setting.")
+@options.flag(
     "--brief",
-    is_flag=True,
-    help="For print: of several runs without their details, of one without what is seldom read.",
+    "For print: of several runs without their details, of one without what is seldom read.",
 )
 @options.data_option
 @options.results_options

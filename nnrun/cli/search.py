@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.group import Interruption
 from nnrun.cli.options import check_target, command_again, split_arguments
 from nnrun.cli.output import Output
@@ -163,13 +162,7 @@ class Request(TrainingRequest):
 
 
 @click.command("search")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    shell_complete=completion.files,
-    metavar="CONFIG|DATA [KEY=VALUE]...",
-)
+@options.paths_argument("CONFIG|DATA [KEY=VALUE]...")
 @click.option("--trials", metavar="N", help="How many settings to try; by default 50.")
 @click.option("--time", metavar="T", help="How long it may take in all: 90s, 10m, 2h.")
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="How settings are proposed.")
@@ -181,19 +174,16 @@ class Request(TrainingRequest):
     help="Make a random search of the same budget too, to see what the sampler gains; by default "
     "unless --time is given, which it halves.",
 )
-@click.option(
+@options.flag(
     "--asynchronous",
-    is_flag=True,
-    help="Propose by the trials that have ended: no worker waits, but their speed decides.",
+    "Propose by the trials that have ended: no worker waits, but their speed decides.",
 )
 @click.option("--target", metavar="COLUMN", help="Of a data file: the column to predict.")
 @options.train_jobs_option
 @options.dask_option
-@click.option(
+@options.path(
     "--export",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the trials as a database of Optuna, for optuna-dashboard. With the NAME of an "
+    "Write the trials as a database of Optuna, for optuna-dashboard. With the NAME of an "
     "experiment in place of a config, nothing is trained.",
 )
 @options.results_option

@@ -23,10 +23,8 @@ from nnrun.runs.storage.reading import HISTORY, changed_file, read_history, read
 
 @click.command("show")
 @options.run_argument()
-@click.option(
-    "--importance",
-    is_flag=True,
-    help="Show which columns its predictions depend on, or for images which pixels.",
+@options.flag(
+    "--importance", "Show which columns its predictions depend on, or for images which pixels."
 )
 @options.data_option
 @options.by_option

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.group import Interruption
 from nnrun.cli.options import command_again, split_arguments
 from nnrun.cli.output import Output
@@ -245,31 +244,16 @@ MOST_RUNS = 100_000
 
 
 @click.command("sweep")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    shell_complete=completion.files,
-    metavar="PATH... [KEY=VALUE]...",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1, max=MAX_RANGE),
-    metavar="N",
-    help="N seeds for each config, counted from its seed on.",
-)
-@click.option(
-    "--max-runs",
-    type=click.IntRange(min=1),
-    default=MOST_RUNS,
-    metavar="N",
-    help=f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.",
+@options.paths_argument("PATH... [KEY=VALUE]...")
+@options.number("--seeds", "N seeds for each config, counted from its seed on.", 1, MAX_RANGE)
+@options.number(
+    "--max-runs", f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.", default=MOST_RUNS
 )
 @options.train_jobs_option
 @options.dask_option
 @options.shard_option
-@click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
-@click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
+@options.flag("--recursive", "Take the configs of subfolders as well.")
+@options.flag("--dry-run", "Show the plan, and train nothing.")
 @options.order_by_option
 @options.margin_option
 @click.option(
@@ -278,18 +262,14 @@ MOST_RUNS = 100_000
     help=f"Train models of scikit-learn on the same splits and seeds: {', '.join(BESIDE)}, or some "
     "of them, separated by commas.",
 )
-@click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
-@click.option(
-    "--replication",
-    is_flag=True,
-    help=f"Write {REPLICATION} in the results folder: published numbers beside ours.",
+@options.flag("--fail-fast", "Stop at the first run that fails.")
+@options.flag(
+    "--replication", f"Write {REPLICATION} in the results folder: published numbers beside ours."
 )
-@click.option(
-    "--reference",
+@options.path(
+    "--reference", "With --replication: a CSV of means of repeated runs to hold ours against.",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="With --replication: a CSV of means of repeated runs to hold ours against.",
-)
+)  # fmt: skip
 @options.results_option
 @options.iterations_option
 @options.threads_option

@@ -15,7 +15,6 @@ from typing import Any
 import click
 
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.output import Output, console_of
 from nnrun.errors import InterruptionError
 from nnrun.reports.live.following import HINT, FollowedRuns, state_line
@@ -38,8 +37,8 @@ _END = ("q", "Q", "\x1b", "\x04")
 
 
 @click.command("watch")
-@click.argument("names", nargs=-1, shell_complete=completion.names, metavar="[NAME]...")
-@click.option("--once", is_flag=True, help="Show what is in progress now, and end.")
+@click.argument("names", nargs=-1, shell_complete=options.names, metavar="[NAME]...")
+@options.flag("--once", "Show what is in progress now, and end.")
 @options.listing_options
 def command(output: Output, /, names: tuple[str, ...], once: bool, results: Path) -> None:
     """Watch the runs in progress, whichever process trains them.
