@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun.characters import clean
@@ -17,53 +17,51 @@ from nnrun.runs.storage.sweep_progress import SweepCounts
 
 _MOST_SWEEPS = 4
 HINT = "q or Ctrl-C ends this view; the runs go on"
+Choices = dict[tuple[str, str], Mapping[str, Any]]
 
 
+@dataclass
 class FollowedRuns:
-    """What is known of followed runs at one moment.
+    """What is known of followed runs.
 
-    `keys` are the settings in which runs of each experiment differ; `ended` have done so since the
-    view began, and the `hint` says how to end it, if it goes on. `problems` say which searches
-    cannot be used.
+    Args:
+        runs: in progress.
+        keys: the settings in which runs of each experiment differ.
+        rows: of the experiments that have had some.
+        ended: how many runs have ended since the view began.
+        hint: how to end the view, if it goes on.
+        sweeps: in progress.
+        chosen: the settings that searches chose, by name and id of their runs.
+        problems: which searches cannot be used.
     """
 
-    def __init__(
-        self,
-        runs: Sequence[RunSummary],
-        keys: Mapping[str, Sequence[str]],
-        rows: FormingRows,
-        ended: int,
-        hint: str = "",
-        sweeps: Sequence[SweepCounts] = (),
-        chosen: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
-        problems: Sequence[str] = (),
-    ) -> None:
-        self.runs = runs
-        self.keys = keys
-        self.rows = rows
-        self.ended = ended
-        self.hint = hint
-        self.sweeps = sweeps
-        self.chosen = chosen or {}
-        self.problems = problems
+    runs: Sequence[RunSummary] = ()
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rows: FormingRows = field(default_factory=FormingRows)
+    ended: int = 0
+    hint: str = ""
+    sweeps: Sequence[SweepCounts] = ()
+    chosen: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    problems: Sequence[str] = ()
 
     def picture(self) -> Picture:
         """Picture that a display draws."""
+        choices = self._choices()
         running = telling(self.runs, self.sweeps)
         return Picture(
             self._counts(running),
             notes=[sweep_line(sweep) for sweep in self.sweeps[:_MOST_SWEEPS]],
-            running=[self._at(run) for run in running],
+            running=[self._at(run, choices) for run in running],
             board=self.rows,
             problems=self.problems,
             hint=self.hint,
         )
 
-    def _at(self, run: RunSummary) -> RunAt:
-        progress = run.progress
-        if progress is None:
-            return RunAt(self.label(run))
-        return RunAt(self.label(run), progress.share, progress.rate, progress.left, progress.losses)
+    def _at(self, run: RunSummary, choices: Choices) -> RunAt:
+        at = RunAt(self.label(run, choices))
+        if (now := run.progress) is not None:
+            at.share, at.rate, at.left, at.losses = now.share, now.rate, now.left, now.losses
+        return at
 
     def _counts(self, shown: Sequence[RunSummary]) -> str:
         of_sweeps = names_of(self.sweeps)
@@ -75,36 +73,35 @@ class FollowedRuns:
         # Later ones have no folder yet; the lines of sweeps count them all.
         parts += [f"next {count(queued)} queued"] * (queued > 0 and not self.sweeps)
         parts += [f"{plural(self.ended, 'run')} ended since"] * bool(self.ended)
-        known = self.runs or self.ended or self.sweeps
-        return ", ".join(parts) if known else "no run is in progress"
+        is_any = self.runs or self.ended or self.sweeps
+        return ", ".join(parts) if is_any else "no run is in progress"
 
-    def label(self, run: RunSummary) -> str:
+    def label(self, run: RunSummary, choices: Choices | None = None) -> str:
         """The name where there are several, seed and fold, and the settings that differ."""
-        words = choice_words(self._choices[run.name, run.run_id])
+        words = choice_words((choices or self._choices())[run.name, run.run_id])
         several = len({run.name for run in self.runs}) > 1 or not words
         fold = [] if run.fold is None else [f"fold={run.fold}"]
         seed = run.run_id.partition("-")[0]
         return clean(" ".join([*([run.name] if several else []), seed, *fold, *words]))
 
-    @cached_property
-    def _choices(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+    def _choices(self) -> Choices:
         """Settings that tell each run from the others of its name, by name and id."""
-        by_name: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
+        by_name: dict[str, Choices] = {}
         for run in self.runs:
             keys = self.keys.get(run.name, ()) if run.settings else ()
-            own = run.name, run.run_id
-            choice = self.chosen.get(own) or choice_of(run.settings, keys)
-            by_name.setdefault(run.name, {})[own] = choice
+            key = run.name, run.run_id
+            choice = self.chosen.get(key) or choice_of(run.settings, keys)
+            by_name.setdefault(run.name, {})[key] = choice
         return {
-            own: parts
+            key: parts
             for choices in by_name.values()
-            for own, parts in zip(choices, parts_apart([*choices.values()]), strict=True)
+            for key, parts in zip(choices, parts_apart([*choices.values()]), strict=True)
         }
 
 
 def state_line(run: RunSummary, status: str) -> str:
     """One run that has changed its state, where lines are not drawn again."""
     result = run.result
-    known = "" if result is None else f": {result[0]} {run.metric} {number(result[1])}"
+    value = "" if result is None else f": {result[0]} {run.metric} {number(result[1])}"
     error = f": {clean(run.error)}" if run.error else ""
-    return f"{clean(run.label)} {status}{known or error}"
+    return f"{clean(run.label)} {status}{value or error}"
