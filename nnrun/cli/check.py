@@ -1,4 +1,4 @@
-"""`nnrun check`: everything about configs that shows without training them."""
+"""`nnrun check`: everything about configs that shows without training them; plugins, lessons."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ import shlex
 from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import RenderableType
 
 from nnrun.api.checks import describe
 from nnrun.cli import options
-from nnrun.cli.check_parts import are_parts, check_lesson, check_parts
 from nnrun.cli.group import problems_data
 from nnrun.cli.options import split_arguments
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
 from nnrun.config.load import Experiment, load_config
-from nnrun.course.files import NUMBERS
+from nnrun.course.files import NUMBERS, OWN_LAYER
 from nnrun.engines.selection import EngineError, source_code
-from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
+from nnrun.errors import (
+    ConfigError,
+    DisagreementError,
+    ExerciseError,
+    NnrunError,
+    Problem,
+    UsageError,
+)
 from nnrun.reports.checks import CheckedRun, gradient_failures
 from nnrun.reports.numbers import plural
-from nnrun.reports.terminal.checking import check_details, check_overview
+from nnrun.reports.terminal.checking import check_details, check_overview, checked_parts, graded
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.sealed import strict_json
 
 
 @click.command("check")
@@ -172,3 +181,78 @@ def _present(output: Output, runs: list[CheckedRun], found: ConfigError, alone: 
         output.show(*(check_details(run) for run in runs))
     elif runs:
         output.show(check_overview(runs))
+
+
+# `nnrun check FILE.py` and `--lesson N`: plugin files, and exercises of the course.
+
+_SUFFIX = ".py"
+
+
+def are_parts(paths: list[Path]) -> bool:
+    """Whether these are Python files.
+
+    Raises:
+        click.UsageError: some are Python files and others configs.
+    """
+    python = [path for path in paths if path.suffix == _SUFFIX]
+    if python and len(python) < len(paths):
+        message = f"{python[0]} is a plugin file and {paths[-1]} a config; check them apart"
+        raise click.UsageError(message)
+    return bool(python)
+
+
+def check_parts(output: Output, files: list[Path], *, points: bool) -> None:
+    """Check the parts of files, and print what is right and what is wrong.
+
+    Raises:
+        PluginError: a file cannot be loaded.
+        DisagreementError: a part is wrong.
+    """
+    from nnrun.plugins.checker.check import check_file  # noqa: PLC0415  # for such files only
+
+    reports = [report for file in files for report in check_file(file)]
+    parts = [report.to_dict() for report in reports]
+    data = {
+        "points": sum(part["points"] for part in parts),
+        "of": sum(part["of"] for part in parts),
+        "parts": parts,
+    }
+    _show_points(output, data, checked_parts(reports), points)
+    wrong = [report for report in reports if report.wrong]
+    if wrong:
+        first = wrong[0].wrong[0]
+        says = f"{wrong[0].part.place}: {wrong[0].part.name}: {first.check}: {first.says}"
+        more = sum(len(report.wrong) for report in wrong) - 1
+        raise DisagreementError(says + (f" (and {more} more)" if more else ""))
+
+
+def check_lesson(
+    output: Output, lesson: int, paths: list[Path], overrides: Sequence[str], *, points: bool
+) -> None:
+    """Grade the one config of an exercise, and print what is met and what is not.
+
+    Raises:
+        ConfigError: the config is invalid.
+        ExerciseError: something is not met yet.
+    """
+    if lesson == OWN_LAYER and all(path.suffix == _SUFFIX for path in paths):
+        check_parts(output, paths, points=points)
+        return
+    wanted = f"mylayer{_SUFFIX}" if lesson == OWN_LAYER else f"exercise-{lesson}.yaml"
+    if len(paths) != 1 or lesson == OWN_LAYER or paths[0].suffix == _SUFFIX:
+        raise UsageError(f"--lesson {lesson} grades one file, such as {wanted}")
+    from nnrun.course.exercises import grade_file  # noqa: PLC0415  # training is slow to import
+
+    grade = grade_file(lesson, paths[0], overrides)
+    _show_points(output, grade.to_dict(), graded(grade), points)
+    if grade.wrong:
+        missing = ", ".join(finding.check for finding in grade.wrong)
+        raise ExerciseError(f"{grade.file}: not met yet: {missing}")
+
+
+def _show_points(output: Output, data: dict[str, Any], shown: RenderableType, points: bool) -> None:
+    output.data(data)
+    if points and not output.json:
+        click.echo(strict_json(data), nl=False)
+    elif not points:
+        output.show(shown)

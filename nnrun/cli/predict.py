@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.new_rows import Request, predict_new_rows
+from nnrun.cli.new_rows import Request, predict_new_rows, predict_out_of_fold
 from nnrun.cli.output import Output
 
 _STDOUT = "-"
@@ -103,6 +103,4 @@ def command(
         raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
     if skip_bad is not None:
         raise click.UsageError("--skip-bad is for new rows; those of a run's data were all read")
-    from nnrun.cli.out_of_fold import predict_out_of_fold  # noqa: PLC0415  # imports engines
-
     predict_out_of_fold(output, run, request)

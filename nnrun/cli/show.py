@@ -98,7 +98,7 @@ def _note_search(output: Output, folder: Path, record: RunRecord, results: Path)
 
 def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
     from nnrun.reports.importance import importance_of  # noqa: PLC0415  # slow to import
-    from nnrun.reports.terminal.importance import importance_table  # noqa: PLC0415  # likewise
+    from nnrun.reports.terminal.show import importance_table  # noqa: PLC0415  # likewise
     from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
     found = importance_of(folder, record, Datasets().load)

@@ -16,8 +16,7 @@ import click
 from nnrun.cli import options
 from nnrun.cli.output import Output, console_of
 from nnrun.errors import InterruptionError
-from nnrun.reports.live.following import HINT, FollowedRuns, state_line
-from nnrun.reports.live.runs import FormingRows
+from nnrun.reports.live.runs import HINT, FollowedRuns, FormingRows, state_line
 from nnrun.reports.shown import draws
 from nnrun.reports.terminal.live import Screen
 from nnrun.reports.terminal.runs import listed_data

@@ -33,8 +33,7 @@ from nnrun.reports.document import (
     up_to,
 )
 from nnrun.reports.html.curves import board_curves, figures_of
-from nnrun.reports.live.work import Display, Output, Picture, run_words
-from nnrun.reports.notebook_session import display
+from nnrun.reports.live.work import Display, Output, Picture, display, run_words
 from nnrun.reports.templates import statement
 from nnrun.runs.catalog.summarize import read_summary
 from nnrun.runs.catalog.summary import RunSummary

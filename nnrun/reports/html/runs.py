@@ -42,13 +42,13 @@ from nnrun.reports.html.predictions import (
     curve_blocks,
     regression_blocks,
 )
-from nnrun.reports.html.training import film_blocks, training_blocks
 from nnrun.reports.importance import importance_blocks, importance_of
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.predictions import LoadData, Predictions, predictions_of
 from nnrun.reports.progress_words import share_words, sweep_line, telling
 from nnrun.reports.run import Part, curves_of, run_parts
+from nnrun.reports.watched import film_blocks, training_blocks
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.catalog.summary import QUEUED, RunSummary, most_varied
 from nnrun.runs.record import RunRecord

@@ -9,11 +9,12 @@ display draws pictures: neither knows the others.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, log
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nnrun.reports.numbers import count, counted, number, plural, remaining, sparkline
 from nnrun.runs.events import Listener
@@ -323,3 +324,24 @@ def run_figures(run: RunAt, *, rate: bool) -> list[str]:
 def run_words(run: RunAt) -> str:
     """`iris seed=3 43%, 400/s, loss 0.31, 10 s left`."""
     return f"{run.label} {', '.join(filter(None, run_figures(run, rate=True)))}"
+
+
+# The IPython session that this process is, if it is one.
+
+Session = Literal["notebook", "terminal", "none"]
+
+
+def session() -> Session:
+    """A notebook, of Jupyter, VS Code or Colab; the terminal of `ipython`; or none."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else getattr(ipython, "get_ipython", lambda: None)()
+    if shell is None:
+        return "none"
+    return "notebook" if getattr(shell, "kernel", None) is not None else "terminal"
+
+
+def display() -> Any:
+    """The module by which a notebook shows HTML."""
+    from IPython import display as module  # noqa: PLC0415  # notebooks only
+
+    return module

@@ -19,7 +19,7 @@ from nnrun.nn.layers import (
     MatMul,
     MaxPool2d,
 )
-from nnrun.reports.explain.origins import Origin, Source, origins
+from nnrun.reports.explain.document import Origin, Source, origins
 
 IMAGE, VECTOR = (2, 5, 4), (4,)
 LAYERS = {

@@ -9,8 +9,8 @@ from nnrun.explain.surfaces import extent_of, grid_rows
 from nnrun.models.load import load_model as load
 from nnrun.reports.document import Figures, Folded
 from nnrun.reports.html import training
-from nnrun.reports.html.training import film_blocks
 from nnrun.reports.predictions import predictions_of
+from nnrun.reports.watched import film_blocks
 from nnrun.runs.storage.contents import frames
 from nnrun.runs.storage.reading import WATCHED, read_run
 from nnrun.sweeps.planning.variants import Datasets
