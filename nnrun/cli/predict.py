@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,13 +53,8 @@ def command(
     run: str,
     inputs: tuple[Path, ...],
     file: Path | None,
-    ids: tuple[str, ...],
-    skip_bad: Path | None,
-    by: str | None,
-    score: bool,
-    threshold: float | None,
     out_of_fold: bool,
-    results: Path,
+    **asked: Any,
 ) -> None:
     """Predict classes, or values in the target's own units, for new rows.
 
@@ -93,7 +89,8 @@ def command(
     """
     if file is not None and str(file) == _STDOUT:
         file = None
-    request = Request(file, (*dict.fromkeys(ids),), skip_bad, by, score, threshold, results)
+    asked["ids"] = (*dict.fromkeys(asked["ids"]),)
+    request = Request(file, **asked)
     if inputs and not out_of_fold:
         predict_new_rows(output, run, inputs, request)
         return
@@ -101,6 +98,6 @@ def command(
         raise click.UsageError("Missing argument 'INPUT': the rows to predict, or --out-of-fold.")
     if inputs:
         raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
-    if skip_bad is not None:
+    if request.skip_bad is not None:
         raise click.UsageError("--skip-bad is for new rows; those of a run's data were all read")
     predict_out_of_fold(output, run, request)

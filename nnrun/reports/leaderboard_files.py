@@ -41,19 +41,16 @@ _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
     """All files of a sweep's leaderboard, by name."""
     content = sealed_json(board_data(board))
-    return _own_file(board, content) | {
+    return own_file(board, content) | {
         _CSV: leaderboard_csv(board).encode(),
         _MD: leaderboard_markdown(board).encode(),
         _JSON: content,
     }
 
 
-def own_file(board: Leaderboard) -> dict[str, bytes]:
+def own_file(board: Leaderboard, content: bytes | None = None) -> dict[str, bytes]:
     """The file of a sweep that no other sweep replaces."""
-    return _own_file(board, sealed_json(board_data(board)))
-
-
-def _own_file(board: Leaderboard, content: bytes) -> dict[str, bytes]:
+    content = content or sealed_json(board_data(board))
     return {f"{_START}{board.key}{_END}": content} if board.key else {}
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import isclose
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
@@ -129,20 +128,14 @@ _MOST_COLUMNS = 3
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
 
-@dataclass(frozen=True)
-class PublishedRow:
+class PublishedRow(NamedTuple):
     """A published number beside ours; `share` is the difference as a share of it."""
 
     label: str
     published: float
     ours: float | None
     difference: float | None
-
-    @property
-    def share(self) -> float | None:
-        if self.difference is None or self.published == 0:
-            return None
-        return self.difference / abs(self.published)
+    share: float | None
 
 
 def metric_label(key: str) -> str:
@@ -253,10 +246,13 @@ def baseline_line(record: RunRecord) -> str:
 
 def published_rows(record: RunRecord) -> list[PublishedRow]:
     """Published numbers, in the order of the config."""
-    return [
-        PublishedRow(split_label(row["metric"]), row["published"], row["ours"], row["difference"])
-        for row in record.published
-    ]
+    rows = []
+    for row in record.published:
+        published, difference = row["published"], row["difference"]
+        share = None if difference is None or published == 0 else difference / abs(published)
+        label = split_label(row["metric"])
+        rows.append(PublishedRow(label, published, row["ours"], difference, share))
+    return rows
 
 
 def layers_by_name(network: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -45,7 +45,7 @@ _LABEL = 16  # of a label beside the names of columns
 _GAP = 4.0  # between the names of neighbouring columns
 _TALLEST = 30.0
 _WIDE = 480.0  # of a map that fills a column of a page
-_SCALE, _BAR = 180.0, 9.0  # the size of a scale
+SCALE, BAR = 180.0, 9.0  # the size of a scale
 _STEEP = 0.87  # the sine of 60°, by which long names of columns are turned
 Place = tuple[int, int]
 
@@ -134,7 +134,7 @@ def heatmap(
     }
     parts += _cells(cells, kinds, texts, (rows, columns), heat.links)
     bottom = cells.top + cells.height * len(rows) + 8
-    wide = min(_SCALE, max(_SCALE / 2, cells.side * len(columns)))
+    wide = min(SCALE, max(SCALE / 2, cells.side * len(columns)))
     if heat.domain or any(value is not None for line in values for value in line):
         parts.append(colour_marks((cells.left, bottom), heat.colours, scale, heat.text, wide))
     right = cells.left + cells.side * len(columns)
@@ -230,26 +230,33 @@ def colour_marks(
     colours: Ramp,
     scale: Linear,
     text: Callable[[float], str],
-    wide: float = _SCALE,
+    wide: float = SCALE,
 ) -> Markup:
     """The colours from one end to the other, with the numbers at both ends and in the middle."""
     (left, top), step = place, wide / (STEPS + 1)
     steps = [
         element(
-            "rect", x=left + step * index, y=top, width=step + 0.3, height=_BAR,
+            "rect", x=left + step * index, y=top, width=step + 0.3, height=BAR,
             class_=amount_class(colours, index / STEPS),
         )
         for index in range(STEPS + 1)
     ]  # fmt: skip
-    edge = element("rect", x=left, y=top, width=wide, height=_BAR, class_="edge")
+    edge = element("rect", x=left, y=top, width=wide, height=BAR, class_="edge")
     # A group of its own, since the colour of a text follows that of the cell before it.
-    marks = element("g", steps, edge)
-    ends = ((0.0, "start"), (0.5, "mid"), (1.0, "end"))
+    return element("g", steps, edge) + scale_numbers(place, scale, text, wide)
+
+
+def scale_numbers(
+    place: tuple[float, float], scale: Linear, text: Callable[[float], str], wide: float = SCALE
+) -> Markup:
+    """The numbers below colours: at both ends, and in the middle where that is another one."""
+    (left, top), ends = place, ((0.0, "start"), (0.5, "mid"), (1.0, "end"))
     words = [text(scale.low * (1 - share) + scale.high * share) for share, _ in ends]
-    for (share, side), word in zip(ends, words, strict=True):
-        if side != "mid" or (len(set(words)) == 3 and wide == _SCALE):
-            marks += element("text", word, x=left + share * wide, y=top + _BAR + 12, class_=side)
-    return marks
+    return Markup("").join(
+        element("text", word, x=left + share * wide, y=top + BAR + 12, class_=side)
+        for (share, side), word in zip(ends, words, strict=True)
+        if side != "mid" or (len(set(words)) == 3 and wide == SCALE)
+    )
 
 
 def colour_scale(colours: Ramp, low: float, high: float, text: Callable[[float], str]) -> Markup:

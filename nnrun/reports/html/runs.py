@@ -169,7 +169,7 @@ def run_sections(
     return RunSections(anchor, name, StatusMark.of(record.status, len(record.warnings)), sections)
 
 
-def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
+def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> Iterator[Part]:
     model, predictions, warning = _predictions(record, folder, load_data)
 
     def classes() -> Iterator[Block]:
@@ -180,22 +180,21 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
         elif predictions is not None:
             yield from regression_blocks(predictions)
 
-    parts: list[Part] = [("Predictions", classes)]
-    if predictions is not None and record.task == "classification":
-        parts.append(("Curves by class", lambda: curve_blocks(predictions)))
-    if model is not None and predictions is not None:
-        parts.append(("Near the boundary", lambda: boundary_blocks(model, predictions)))
-        parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
-        film = ("Over training", lambda: film_blocks(record, folder, model, predictions))
-        parts.append(film)
-    if model is not None:
-        parts.append(("Weights", lambda: weight_blocks(record, model)))
-    if model is not None and predictions is not None:
-        parts.append(("Units", lambda: activity_blocks(record, predictions)))
-        parts.append(("Inside", lambda: layer_blocks(record, model, predictions)))
-    elif model is not None:
-        parts.append(("Inside", lambda: iter([Note(_WITHOUT_DATA)])))
-    return parts
+    yield "Predictions", classes
+    if model is None:
+        return
+    if predictions is None:
+        yield "Weights", lambda: weight_blocks(record, model)
+        yield "Inside", lambda: [Note(_WITHOUT_DATA)]
+        return
+    if record.task == "classification":
+        yield "Curves by class", lambda: curve_blocks(predictions)
+    yield "Near the boundary", lambda: boundary_blocks(model, predictions)
+    yield "Decision surface", lambda: surface_blocks(predictions, model)
+    yield "Over training", lambda: film_blocks(record, folder, model, predictions)
+    yield "Weights", lambda: weight_blocks(record, model)
+    yield "Units", lambda: activity_blocks(record, predictions)
+    yield "Inside", lambda: layer_blocks(record, model, predictions)
 
 
 def _important(record: RunRecord, folder: Path, load_data: LoadData) -> Iterator[Part]:

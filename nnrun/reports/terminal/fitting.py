@@ -196,7 +196,7 @@ class FittedTable:
             folded = table.columns[widest]
             folded.width = folded.min_width = max(_LEAST, columns[widest].least - excess)
             folded.no_wrap = False
-        rows = list(zip(*(map(_shown, column.cells) for column in columns), strict=True))
+        rows = list(zip(*(map(_text, column.cells) for column in columns), strict=True))
         for style, cells in zip(self.styles or [""] * len(rows), rows, strict=True):
             table.add_row(*cells, style=style)
         return table
@@ -208,10 +208,6 @@ def plain_table(*columns: str, texts: int = 1) -> Table:
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < texts else "right", overflow="fold")
     return table
-
-
-def _shown(cell: str | Text) -> str | Text:
-    return "\n".join(map(clean, cell.splitlines())) if isinstance(cell, str) else cell
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
@@ -367,8 +363,8 @@ def table_of(grid: Grid) -> RenderableType:
     return table
 
 
-def _text(text: str, style: str) -> Text:
-    return Text("\n".join(map(clean, text.splitlines())), style)
+def _text(cell: str | Text, style: str = "") -> Text:
+    return Text("\n".join(map(clean, cell.splitlines())), style) if isinstance(cell, str) else cell
 
 
 def labelled(label: str, text: str, width: int = _LABEL_WIDTH, style: str = "dim") -> Table:

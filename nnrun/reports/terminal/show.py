@@ -14,8 +14,8 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import setting_of, value_words
 from nnrun.reports.document import ASKED, AT_ONCE, Code
-from nnrun.reports.numbers import count, moment, number, plural, remaining
-from nnrun.reports.progress_words import iteration_words, status_of
+from nnrun.reports.numbers import moment, number, plural
+from nnrun.reports.progress_words import iteration_words, pace_words, status_of
 from nnrun.reports.run import curves_of, run_document, run_parts
 from nnrun.reports.run_verdict import summary_verdict
 from nnrun.reports.summary import History
@@ -88,10 +88,8 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
 
 
 def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
-    at = [iteration_words(progress)]
-    at += [] if progress.rate is None else [f"{count(round(progress.rate))}/s"]
-    at += [] if progress.left is None else [f"{remaining(progress.left)} left"]
-    yield labelled("at", ", ".join(at))
+    pace = pace_words(progress.rate, progress.left)
+    yield labelled("at", ", ".join(filter(None, [iteration_words(progress), *pace])))
     if progress.losses:
         losses = (f"{number(loss)} {split}" for split, loss in progress.losses.items())
         yield labelled("loss", ", ".join(losses))

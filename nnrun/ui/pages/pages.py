@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -238,9 +239,16 @@ def _start_of(request: Request, given: Given) -> Start:
     return start_stored(*stored_run(request, str(run)), state_of(request).datasets.load)
 
 
-def _advance(request: Request, given: Given) -> Content:
+@contextmanager
+def _session(request: Request, given: Given) -> Iterator[Session]:
+    """The session that the page has, for this request alone."""
     session = state_of(request).sessions.find(given.get("session"))
     with session.lock:
+        yield session
+
+
+def _advance(request: Request, given: Given) -> Content:
+    with _session(request, given) as session:
         updates = given.get("updates")
         if updates == "epoch":
             updates = session.trainer.sampler.batches_per_epoch
@@ -251,15 +259,13 @@ def _advance(request: Request, given: Given) -> Content:
 
 
 def _change(request: Request, given: Given) -> Content:
-    session = state_of(request).sessions.find(given.get("session"))
-    with session.lock:
+    with _session(request, given) as session:
         said = session.change(_edits(given))
         return {"said": said, **_whole(session)}
 
 
 def _reset(request: Request, given: Given) -> Content:
-    session = state_of(request).sessions.find(given.get("session"))
-    with session.lock:
+    with _session(request, given) as session:
         session.restart()
         return {"said": "", **_whole(session)}
 
@@ -269,8 +275,7 @@ def _whole(session: Session) -> Content:
 
 
 def _config(request: Request, given: Given) -> Content:
-    session = state_of(request).sessions.find(given.get("session"))
-    with session.lock:
+    with _session(request, given) as session:
         return {"config": config_text(session)}
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from nnrun.explain.surfaces import extent_of, grid_rows
 from nnrun.models.load import load_model as load
+from nnrun.reports import watched
 from nnrun.reports.document import Figures, Folded
-from nnrun.reports.html import training
 from nnrun.reports.predictions import predictions_of
 from nnrun.reports.watched import film_blocks
 from nnrun.runs.storage.contents import frames
@@ -74,7 +74,7 @@ def test_a_changed_file_is_not_drawn(moons, tmp_path):
 def test_frames_of_another_network_are_not_drawn(moons, monkeypatch):
     """Nor are some of its weights alone."""
     monkeypatch.setattr(
-        training, "frames", lambda folder, record: [(0, {"0.weight": np.zeros((2, 6))})]
+        watched, "frames", lambda folder, record: [(0, {"0.weight": np.zeros((2, 6))})]
     )
     (note,) = blocks_of(moons)
     assert "the weights that were kept on the way are not those of its network" in note.text
