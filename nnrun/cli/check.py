@@ -121,10 +121,10 @@ def command(
         except NnrunError as error:
             codes.add(error.exit_code)
             problems += _problems(error, file, problems)
-    found = ConfigError(problems)
-    _present(output, runs, found, alone=len(files) == 1)
+    wrong_configs = ConfigError(problems)
+    _present(output, runs, wrong_configs, alone=len(files) == 1)
     if problems:
-        output.error(str(found))
+        output.error(str(wrong_configs))
         # The exit code of a wrong config takes precedence over that of data that cannot be fetched.
         raise click.exceptions.Exit(max(codes))
     wrong = [run for run in runs if not run.gradients_agree]
@@ -164,19 +164,19 @@ def _emit(output: Output, files: list[Path], overrides: list[str], iterations: i
         click.echo(source)
 
 
-def _problems(error: NnrunError, file: Path, known: list[Problem]) -> Iterator[Problem]:
+def _problems(error: NnrunError, file: Path, before: list[Problem]) -> Iterator[Problem]:
     """The problems of one file; an argument that is wrong for every file is reported once."""
     if not isinstance(error, ConfigError):
         yield Problem(str(error), path=str(file))
         return
-    arguments = {str(problem) for problem in known if problem.argument is not None}
+    arguments = {str(problem) for problem in before if problem.argument is not None}
     for problem in error.problems:
         if str(problem) not in arguments:
             yield problem
 
 
-def _present(output: Output, runs: list[CheckedRun], found: ConfigError, alone: bool) -> None:
-    output.data({"configs": [run.to_dict() for run in runs], **problems_data(found)})
+def _present(output: Output, runs: list[CheckedRun], error: ConfigError, alone: bool) -> None:
+    output.data({"configs": [run.to_dict() for run in runs], **problems_data(error)})
     if alone:
         output.show(*(check_details(run) for run in runs))
     elif runs:

@@ -58,14 +58,14 @@ def command(
         raise click.UsageError("give one config or one run")
     if html is not None:
         check_target(html, option="--html")
-    found = _explanation(str(names[0]), overrides, rows, by, results, output)
-    output.data(as_data(found))
+    update = _explanation(str(names[0]), overrides, rows, by, results, output)
+    output.data(as_data(update))
     if html is None:
-        output.show(explanation(found, full=full))
+        output.show(explanation(update, full=full))
         return
     from nnrun.reports.explain.page import render  # noqa: PLC0415  # slow to import
 
-    write_atomically(html, render(found).encode())
+    write_atomically(html, render(update).encode())
     output.note(f"wrote {html}")
 
 

@@ -42,26 +42,26 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
     nnrun help exit-codes
     nnrun help momentum
     """
-    known = (*topics(), *_commands(), *(page.topic for page in (*pages(), *lessons())))
+    every = (*topics(), *_commands(), *(page.topic for page in (*pages(), *lessons())))
     if folder is not None and words:
         raise UsageError(f"-o writes all there is; leave '{' '.join(words)}' out")
     if folder is not None:
-        _write_site(folder, site(known, __version__))
+        _write_site(folder, site(every, __version__))
         output.note(f"wrote {folder / 'index.html'} and what it leads to")
         return
     if not words:
-        output.data([asdict(topic) for topic in known])
-        output.show(overview(known))
+        output.data([asdict(topic) for topic in every])
+        output.show(overview(every))
         return
     word = " ".join(words)
-    exact, mentioned = found(word, known)
+    exact, mentioned = found(word, every)
     # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
     if any(topic.kind in PAGES for topic in exact):
         mentioned = []  # pages are long enough
     if not exact and not mentioned:
-        names = [topic.name for topic in known]
+        names = [topic.name for topic in every]
         absent = f", and no page has it; `nnrun help` lists all topics{PLUGINS}"
         hint = suggestion(word, names) or absent
         raise UsageError(f"there is no topic '{word}'{hint}")
@@ -93,9 +93,9 @@ def _commands() -> tuple[Topic, ...]:
 
 
 def _command(name: str, module: str) -> Topic:
-    known: click.Command = import_module(module).command
+    called: click.Command = import_module(module).command
     context = click.Context(
-        known, info_name=f"nnrun {name}", max_content_width=79, help_option_names=["-h", "--help"]
+        called, info_name=f"nnrun {name}", max_content_width=79, help_option_names=["-h", "--help"]
     )
-    text = known.get_help(context)
+    text = called.get_help(context)
     return Topic("command", name, text.replace("Usage: ", "", 1))

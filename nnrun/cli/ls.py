@@ -155,18 +155,18 @@ def _searched(
         return NOT_SEARCHED
     from nnrun.sweeps.board.best import searches_of  # noqa: PLC0415  # slow to import
 
-    found = searches_of((results / name for name in names), runs)
-    output.notes(found.problems.values())
-    return found.choices, found.early
+    searches = searches_of((results / name for name in names), runs)
+    output.notes(searches.problems.values())
+    return searches.choices, searches.early
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:
-    found = {run.name for run in runs}
+    there = {run.name for run in runs}
     for name in names:
-        if name not in found:
+        if name not in there:
             refuse_packed(name)
-            known = names_in(results)
-            raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, known)}")
+            stored = names_in(results)
+            raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, stored)}")
 
 
 def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:

@@ -43,9 +43,9 @@ def load_selected(
         NnrunError: the model's file is damaged.
     """
     folder = picked(run, results, output, by, passed_over=WITHOUT_MODEL)
-    found = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
-    refuse_damaged(found, folder)
-    record = None if found is None else found.record
+    stored = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
+    refuse_damaged(stored, folder)
+    record = None if stored is None else stored.record
     if record is not None:
         refuse_unusable_model(folder, record)
     model = load(folder)

@@ -91,9 +91,9 @@ def report_of(folder: Path, results: Path, what: str) -> RunRecord:
     Raises:
         UsageError: it is damaged, or there is none, so that the run cannot be `what`.
     """
-    found = read_run(folder, placed=lies_in(folder, results))
-    refuse_damaged(found, folder)
-    if found is None or found.record is None:
-        why = "no run is there any more" if found is None else found.problem
+    stored = read_run(folder, placed=lies_in(folder, results))
+    refuse_damaged(stored, folder)
+    if stored is None or stored.record is None:
+        why = "no run is there any more" if stored is None else stored.problem
         raise UsageError(f"{folder} cannot be {what}: {why}")
-    return found.record
+    return stored.record

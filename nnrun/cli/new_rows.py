@@ -77,8 +77,8 @@ def opened_sink(file: Path | None, kind: str) -> Iterator[BinaryIO]:
 @contextmanager
 def held_sink() -> Iterator[BinaryIO]:
     """A temporary file, in memory while it is small."""
-    with tempfile.SpooledTemporaryFile(max_size=2**24) as held:
-        yield cast(BinaryIO, held)
+    with tempfile.SpooledTemporaryFile(max_size=2**24) as file:
+        yield cast(BinaryIO, file)
 
 
 class _Terminal:
@@ -183,7 +183,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             "run_id": model.run_id,
             "rows": count,
             "skipped": source.bad.total,
-            "unseen": {name: found.to_dict() for name, found in source.unseen.items()},
+            "unseen": {name: category.to_dict() for name, category in source.unseen.items()},
             "unpredicted": source.unpredicted,
             "not_finite": writer.not_finite,
             "output": None if request.file is None else str(request.file),
@@ -234,8 +234,8 @@ def _opened(
     stack: ExitStack,
 ) -> Rows:
     if are_images(inputs):
-        for option, given in (("--id", request.ids), ("--skip-bad", request.skip_bad)):
-            if given:
+        for option, value in (("--id", request.ids), ("--skip-bad", request.skip_bad)):
+            if value:
                 raise UsageError(f"{option} is for the rows of a table; images have their files")
         return ImageRows(inputs, model.layout, with_target=request.score)
     (rows,), aside = inputs, None
@@ -249,10 +249,10 @@ def _opened(
         weight=weight,
         aside=aside,
     )
-    found = stack.enter_context(opened)
+    source = stack.enter_context(opened)
     if request.skip_bad is not None:
-        _check_aside(request.skip_bad, found)
-    return found
+        _check_aside(request.skip_bad, source)
+    return source
 
 
 def _check_aside(file: Path, rows: Rows) -> None:
@@ -290,39 +290,39 @@ def predict_out_of_fold(output: Output, run: str, request: Request) -> None:
     word, all_seeds = setting_word(run, request.results)
     folder = picked(word, request.results, output, request.by, in_folds=True)
     with Interruption(before="the predictions were complete"):
-        found = out_of_fold(
+        tested = out_of_fold(
             folder, all_seeds=all_seeds, threshold=request.threshold, carried=request.ids
         )
         if file is not None or not output.json:
             kind = format_of(file, "csv")
             with opened_sink(file, kind) as sink:
-                OUT_OF_FOLD_WRITERS[kind](found, sink)
-    several = f", each the mean of {len(found.drawn)} runs" if len(found.drawn) > 1 else ""
-    output.note(f"out of fold: {plural(len(found.rows), 'row')} in {found.folds} folds{several}")
+                OUT_OF_FOLD_WRITERS[kind](tested, sink)
+    several = f", each the mean of {len(tested.drawn)} runs" if len(tested.drawn) > 1 else ""
+    output.note(f"out of fold: {plural(len(tested.rows), 'row')} in {tested.folds} folds{several}")
     if score and several:
         output.note("the score is of these means: as a rule better than that of a single run")
-    for words in found.incomplete:
+    for words in tested.incomplete:
         output.note(f"left out: {words}")
-    if found.untested:
-        output.note(f"no fold tests {plural(found.untested, 'row')}, the first by time")
+    if tested.untested:
+        output.note(f"no fold tests {plural(tested.untested, 'row')}, the first by time")
     if file is not None:
-        output.note(f"wrote {plural(len(found.rows), 'prediction')} to {file}")
+        output.note(f"wrote {plural(len(tested.rows), 'prediction')} to {file}")
     data = {
-        "name": found.name,
-        "folds": found.folds,
-        "seeds": found.seeds,
-        "split_seeds": [split for split, _ in found.drawn],
-        "rows": len(found.rows),
-        "untested": found.untested,
-        "incomplete": list(found.incomplete),
+        "name": tested.name,
+        "folds": tested.folds,
+        "seeds": tested.seeds,
+        "split_seeds": [split for split, _ in tested.drawn],
+        "rows": len(tested.rows),
+        "untested": tested.untested,
+        "incomplete": list(tested.incomplete),
         "output": None if file is None else str(file),
-        "score": found.score if score else None,
+        "score": tested.score if score else None,
     }
     predictions = BytesIO()
     if output.json and file is None:
-        OUT_OF_FOLD_WRITERS["json"](found, predictions)
+        OUT_OF_FOLD_WRITERS["json"](tested, predictions)
         predictions.seek(0)
         output.data(data, ("predictions", predictions))
     output.data(data)
     if score:
-        show_score(output, found.score, [*spelled(found.classes)], to_stderr=file is None)
+        show_score(output, tested.score, [*spelled(tested.classes)], to_stderr=file is None)

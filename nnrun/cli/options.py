@@ -89,9 +89,9 @@ def _refuse_expanded(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if item := _ITEM.fullmatch(argument):
             items.setdefault(item[1], []).append(f"{item[2]}: {item[3]}")
-    for key, found in items.items():
-        if len(found) > 1:
-            whole = shlex.quote(f"{key}={{{', '.join(found)}}}")
+    for key, values in items.items():
+        if len(values) > 1:
+            whole = shlex.quote(f"{key}={{{', '.join(values)}}}")
             raise click.UsageError(
                 f"argument '{clipped(key)}': the shell took its braces apart; "
                 f"put it in quotes: {whole}"
@@ -204,10 +204,10 @@ def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Comple
     name, slash, _rest = incomplete.partition("/")
     if slash:
         ids = ids_in(_results(ctx), name)
-        found = [f"{name}/{part}" for part in (["best", *ids] if ids else [])]
+        words = [f"{name}/{part}" for part in (["best", *ids] if ids else [])]
     else:
-        found = ["latest", *names_in(_results(ctx))]
-    items = [CompletionItem(word) for word in found if word.startswith(incomplete)]
+        words = ["latest", *names_in(_results(ctx))]
+    items = [CompletionItem(word) for word in words if word.startswith(incomplete)]
     # A folder may be anywhere; the shell knows better where.
     return items or [CompletionItem(incomplete, type="dir")]
 

@@ -83,13 +83,13 @@ def command(
         )
     if file is not None:
         check_target(file)
-    found = find_runs(runs, results, order_by)
+    selected = find_runs(runs, results, order_by)
     sweeps = () if runs else sweeps_in(results)
     report = Report(
-        found, Datasets().load, margin=margin, importance=importance, brief=brief, sweeps=sweeps
+        selected, Datasets().load, margin=margin, importance=importance, brief=brief, sweeps=sweeps
     )
     output.notes(report.problems)
-    data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
+    data: dict[str, Any] = {"runs": len(selected), "in_full": report.in_full}
     data["verdict"] = report.verdict.to_dict()
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
@@ -103,8 +103,8 @@ def command(
         with _write_errors(file):
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
-        output.note(f"wrote {file}: {plural(len(found), 'run')}, {human_bytes(len(text))}")
-        if 0 < len(report.in_full) < len(found) and not brief:
+        output.note(f"wrote {file}: {plural(len(selected), 'run')}, {human_bytes(len(text))}")
+        if 0 < len(report.in_full) < len(selected) and not brief:
             output.note(f"details of {count(len(report.in_full))} of them; the file says which")
     output.data(data)
 

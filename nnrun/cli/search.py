@@ -221,9 +221,9 @@ def command(
     started = monotonic()
     asked = Request(**request)  # type: ignore[arg-type]
     asked.check()
-    given = {"trials": trials, "time": time, "sampler": sampler, "seeds": seeds}
-    given |= {"pruning": pruning, "random": None if random is None else str(random).lower()}
-    own = [f"search.{key}={value}" for key, value in given.items() if value is not None]
+    settings = {"trials": trials, "time": time, "sampler": sampler, "seeds": seeds}
+    settings |= {"pruning": pruning, "random": None if random is None else str(random).lower()}
+    keys = [f"search.{key}={value}" for key, value in settings.items() if value is not None]
     if asked.export is not None:
         check_target(asked.export, option="--export")
         if asked.export.exists():
@@ -246,7 +246,7 @@ def command(
         origin, assumed = _origin_of(paths[0], asked.target)
         output.notes(assumed)
         plan = plan_search(
-            origin, [*words, *own], datasets, asked.iterations, asynchronous=asked.asynchronous
+            origin, [*words, *keys], datasets, asked.iterations, asynchronous=asked.asynchronous
         )
         output.notes(plan.notes)
         if plan.settings.judging.note:
@@ -271,30 +271,30 @@ def command(
 def _before(plan: SearchPlan, results: Path, output: Output) -> Mapping[str, Any] | None:
     """What an earlier call of a search has written, if that can be used."""
     try:
-        found = read_search(results, plan.name)
+        content = read_search(results, plan.name)
     except DamageError as error:
         output.note(f"{error.what}; it is written anew from the runs that are stored")
         if plan.block.time is not None:
             output.note("the time that earlier calls have used is not known, and begins anew")
         return None
-    if found is not None and found.get("identity") != plan.identity:
+    if content is not None and content.get("identity") != plan.identity:
         output.note(f"{FILE} of {plan.name} is of another search, which this one replaces")
-    return found
+    return content
 
 
 def _need_search(name: str, results: Path) -> None:
     """Raise a UsageError unless an experiment of this name was searched."""
     if not is_searched(results, name):
-        known = [other for other in names_in(results) if (results / other / FILE).exists()]
+        searched = [other for other in names_in(results) if (results / other / FILE).exists()]
         message = f"there is no file {name}, and no search in {results} is called so"
-        raise UsageError(f"{message}{suggestion(name, known)}")
+        raise UsageError(f"{message}{suggestion(name, searched)}")
 
 
 def _export(name: str, results: Path, file: Path, output: Output) -> None:
-    found = read_search(results, name)
-    assert found is not None, "it was searched"
+    content = read_search(results, name)
+    assert content is not None, "it was searched"
     try:
-        export_study(found, results / name, file)
+        export_study(content, results / name, file)
     except DAMAGE:
         raise misformed(results / name / FILE) from None
     output.note(f"wrote {file}")

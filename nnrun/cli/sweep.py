@@ -66,11 +66,11 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
             name, runs = variant.name, [run.run_id for run in planned]
             there = [run_id for run_id in runs if run_id in begun.get(name, ())]
             read = (store.run(name, run_id).read() for run_id in there)
-            found = [run for run in read if run is not None]
-            wrong = [run for run in found if run.is_damaged]
-            complete = sum(run.complete for run in found)
+            stored = [run for run in read if run is not None]
+            wrong = [run for run in stored if run.is_damaged]
+            complete = sum(run.complete for run in stored)
             rows.append((variant.number, len(runs), complete, wrong))
-            left = len(runs) - sum(run.complete or run.is_damaged for run in found)
+            left = len(runs) - sum(run.complete or run.is_damaged for run in stored)
             if variant.refused:
                 refused[variant.number] = f"  {variant.label}: {variant.refused}"
             seconds += variant.estimate.seconds * left
@@ -98,8 +98,8 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
 def _code(variant: Variant) -> str:
     """The same for variants of a config that share compiled code."""
     choice = variant.choice.items()
-    own = [(k, v) for k, v in choice if k not in _NOT_IN_CODE or isinstance(v, dict)]
-    return repr((variant.file, own))
+    settings = [(k, v) for k, v in choice if k not in _NOT_IN_CODE or isinstance(v, dict)]
+    return repr((variant.file, settings))
 
 
 # `nnrun sweep`: configs × grid × seeds, in parallel, to one leaderboard.
@@ -327,5 +327,5 @@ def command(
             with saying_how_to_go_on(again, interruption):
                 progress = training.run(plan, work, force=asked.force, fail_fast=asked.fail_fast)
             output.note(summary(progress, monotonic() - start))
-            found = replications(progress, references) if asked.replication else []
-            conclude(progress, store, output, interruption, asked, again, found, tracking)
+            replicated = replications(progress, references) if asked.replication else []
+            conclude(progress, store, output, interruption, asked, again, replicated, tracking)

@@ -72,8 +72,8 @@ def board_document(
     sections = []
     for group in board.groups:
         rows = group.rows[:most]
-        found = None if scores is None else [scores(group, row) for row in rows]
-        blocks = [*group_blocks(group, rows, len(group.rows), found, all_rows=all_rows, more=more)]
+        dots = None if scores is None else [scores(group, row) for row in rows]
+        blocks = [*group_blocks(group, rows, len(group.rows), dots, all_rows=all_rows, more=more)]
         first = _first_completed(group)
         if root is not None and first and last[first] is group:
             blocks.append(Code("\n".join(taken_words(group, root))))
@@ -153,7 +153,7 @@ def group_blocks(
     same += [names.shared] * bool(names.shared)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
-    if scores is not None and any(len(found) > MOST_DOTS for found in scores):
+    if scores is not None and any(len(runs_of) > MOST_DOTS for runs_of in scores):
         words = f"Dots are of the first {MOST_DOTS} runs of each config, numbers of all."
         yield Note(words, "small")
     if left := total - len(rows):
@@ -215,15 +215,15 @@ def _strips(
     group: Group, rows: Sequence[Row], scores: Sequence[Sequence[RunSummary]]
 ) -> tuple[Markup, list[Cell]]:
     """The scale of all, and for each row a drawing with a dot for each run."""
-    values = [values_of(group, found) for found in scores]
-    scale = scale_of([value for found in values for value in found])
+    values = [values_of(group, of_row) for of_row in scores]
+    scale = scale_of([value for of_row in values for value in of_row])
     cells = []
-    for row, found in zip(rows, values, strict=True):
+    for row, of_row in zip(rows, values, strict=True):
         summary = row.summary(group.ordered_by)
-        if summary is None or not found:
+        if summary is None or not of_row:
             cells.append(Cell(MISSING))
             continue
-        drawing = strip(found, scale, summary.ci_low, summary.ci_high, summary.mean)
+        drawing = strip(of_row, scale, summary.ci_low, summary.ci_high, summary.mean)
         text = f"{number(summary.minimum)} – {number(summary.maximum)}"
         cells.append(Cell(text, summary.maximum - summary.minimum, drawing))
     return strip_scale(scale), cells

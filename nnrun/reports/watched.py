@@ -60,10 +60,10 @@ def _output_chart(film: Film) -> Chart:
     """What is predicted: classes in tones by their probability, values on a scale."""
     if film.frames[-1][1].classes is not None and len(film.features) == 2:
         return _class_chart(film)
-    shown, names = [one.outputs for _, one in film.frames], film.outputs
+    shown, names = [s.outputs for _, s in film.frames], film.outputs
     probabilistic = film.frames[-1][1].probabilistic
     if probabilistic and len(names) == 2:
-        shown, names = [one[1:] for one in shown], names[1:]
+        shown, names = [s[1:] for s in shown], names[1:]
     scale = Linear(0, 1) if probabilistic else _scale_of([*shown, _targets(film)], signed=False)
     what = "p of " if probabilistic else ""
     return filmstrip(
@@ -71,7 +71,7 @@ def _output_chart(film: Film) -> Chart:
         f"{_over(film)}; from {number(scale.low)} to {number(scale.high)}.",
         Strips(
             _moments(film),
-            [(f"{what}{name}", [one[row] for one in shown]) for row, name in enumerate(names)],
+            [(f"{what}{name}", [s[row] for s in shown]) for row, name in enumerate(names)],
             CIVIDIS, scale, LARGE, axes=_axes(film, scale),
             dots=_curve_dots(film, scale),
         ),
@@ -80,7 +80,7 @@ def _output_chart(film: Film) -> Chart:
 
 
 def _class_chart(film: Film) -> Chart:
-    classes, frames = film.outputs, [one for _, one in film.frames]
+    classes, frames = film.outputs, [s for _, s in film.frames]
     tones = _COLOURS // len(classes) or 1
     x, y = _shares(film)
     dots = [
@@ -88,7 +88,7 @@ def _class_chart(film: Film) -> Chart:
         for label in range(min(len(classes), _COLOURS))
     ]
     legend = [(label, shortened(name, _LONGEST)) for label, name in enumerate(classes[:_COLOURS])]
-    area = [[float(np.mean(one.classes == k)) for k in range(len(classes))] for one in frames]
+    area = [[float(np.mean(s.classes == k)) for k in range(len(classes))] for s in frames]
     last = ", ".join(
         f"{shortened(name, _LONGEST)} in {100 * share:.0f}%"
         for name, share in zip(classes[:8], area[-1], strict=False)
@@ -103,7 +103,7 @@ def _class_chart(film: Film) -> Chart:
         "area. The stronger a colour, the more probable the class.",
         Strips(
             _moments(film),
-            [("class", [_toned(one, tones, len(classes)) for one in frames])],
+            [("class", [_toned(s, tones, len(classes)) for s in frames])],
             _palette(min(len(classes), _COLOURS), tones), None, LARGE,
             axes=_axes(film, None), dots=dots, legend=legend,
         ),
@@ -111,15 +111,15 @@ def _class_chart(film: Film) -> Chart:
     )  # fmt: skip
 
 
-def _toned(one: Surfaces, tones: int, classes: int) -> Array:
+def _toned(s: Surfaces, tones: int, classes: int) -> Array:
     """The place of each point's colour: that of its class, stronger with the probability."""
-    assert one.classes is not None
-    tone = np.full(one.classes.shape, tones - 1)
-    if one.probabilistic:
-        p = np.nan_to_num(np.take_along_axis(one.outputs, one.classes[None], axis=0)[0]).clip(0, 1)
+    assert s.classes is not None
+    tone = np.full(s.classes.shape, tones - 1)
+    if s.probabilistic:
+        p = np.nan_to_num(np.take_along_axis(s.outputs, s.classes[None], axis=0)[0]).clip(0, 1)
         certainty = (p * classes - 1) / (classes - 1)
         tone = np.clip((certainty * tones).astype(np.int64), 0, tones - 1)
-    places: Array = (one.classes % _COLOURS) * tones + tone
+    places: Array = (s.classes % _COLOURS) * tones + tone
     return places
 
 
@@ -134,7 +134,7 @@ def _palette(classes: int, tones: int) -> Ramp:
 
 
 def _layer_chart(film: Film, place: int, most: int) -> Chart:
-    layers: list[LayerSurfaces] = [one.layers[place] for _, one in film.frames]
+    layers: list[LayerSurfaces] = [s.layers[place] for _, s in film.frames]
     last, shown = layers[-1], [layer.units[:most] for layer in layers]
     scale = _scale_of(shown, signed=True)
     names = [str(unit) for unit in range(len(shown[-1]))]
@@ -144,7 +144,7 @@ def _layer_chart(film: Film, place: int, most: int) -> Chart:
         f"{number(scale.high)}.",
         Strips(
             _moments(film),
-            [(name, [one[unit] for one in shown]) for unit, name in enumerate(names)],
+            [(name, [s[unit] for s in shown]) for unit, name in enumerate(names)],
             RED_BLUE if scale.low < 0 else BLUES, scale, SMALL, row_label="unit",
         ),
         _ranges(film, "unit", names, shown),
@@ -153,9 +153,9 @@ def _layer_chart(film: Film, place: int, most: int) -> Chart:
 
 def _scale_of(arrays: Sequence[Array], *, signed: bool) -> Linear:
     """All finite values; `signed`: from 0, or with 0 in the middle if some are negative."""
-    known = [array[np.isfinite(array)] for array in arrays]
-    low = min((float(one.min()) for one in known if one.size), default=0.0)
-    high = max((float(one.max()) for one in known if one.size), default=1.0)
+    finite = [array[np.isfinite(array)] for array in arrays]
+    low = min((float(values.min()) for values in finite if values.size), default=0.0)
+    high = max((float(values.max()) for values in finite if values.size), default=1.0)
     if signed:
         largest = max(abs(low), abs(high)) or 1.0
         low, high = -largest if low < 0 else 0.0, largest
@@ -207,7 +207,7 @@ def _curve_dots(film: Film, scale: Linear) -> list[Dots]:
 
 
 def _ranges(film: Film, what: str, names: Sequence[str], shown: Sequence[Array]) -> Table:
-    rows = [[name, *(_range(one[row]) for one in shown)] for row, name in enumerate(names)]
+    rows = [[name, *(_range(values[row]) for values in shown)] for row, name in enumerate(names)]
     return Table([f"{what} \\ iteration", *_moments(film)], rows)
 
 
@@ -265,18 +265,18 @@ def layer_kind_of(record: RunRecord, place: str) -> str:
 
 def main_parameter(watched: Watched, place: str) -> int | None:
     """The number of a layer's largest parameter, such as its weights; None if it has none."""
-    own = [
+    sizes = [
         (parameter["size"], -number_)
         for number_, parameter in enumerate(watched.parameters)
         if parameter["name"].rpartition(".")[0] == place
     ]
-    return -max(own)[1] if own else None
+    return -max(sizes)[1] if sizes else None
 
 
 def _size(values: Array) -> Cell:
     """The median of the numbers that are known."""
-    known = values[np.isfinite(values)]
-    value = float(np.median(known)) if known.size else np.nan
+    finite = values[np.isfinite(values)]
+    value = float(np.median(finite)) if finite.size else np.nan
     return Cell(spread(value), value) if isfinite(value) else Cell(MISSING)
 
 
@@ -376,11 +376,11 @@ def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
     counts = watched.arrays[f"{name}.histogram"][:, column].astype(np.float64)
     ends = watched.arrays[f"{name}.range"][:, column]
     drawn = (ends[:, 0], *_quantiles(counts, ends), ends[:, 1])
-    found = [
+    thinned = [
         Series.thinned(title, watched.iterations, values.tolist(), 0, _MOST_POINTS)
         for values in drawn
     ]
-    x, columns = found[0].x, [one.y for one in found]
+    x, columns = thinned[0].x, [series_of.y for series_of in thinned]
     least, low, middle, high, most = columns
     series = [
         Series("median and 90%", x, middle, low, high),
@@ -395,7 +395,7 @@ def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
 
 def _quantiles(counts: Array, ends: Array) -> list[Array]:
     """Numbers below which these shares lie, as if each bin were evenly filled: (looks) each."""
-    found = []
+    quantiles = []
     for share in _SHARES:
         line = []
         for bins, (low, high) in zip(counts, ends, strict=True):
@@ -404,8 +404,8 @@ def _quantiles(counts: Array, ends: Array) -> list[Array]:
             reached = np.concatenate([[0.0], np.cumsum(bins)]) / total if total else edges
             place = float(np.interp(share, reached, edges))
             line.append(low * (1 - place) + high * place if total else np.nan)
-        found.append(np.array(line))
-    return found
+        quantiles.append(np.array(line))
+    return quantiles
 
 
 def _title(record: RunRecord, place: str) -> str:

@@ -147,7 +147,7 @@ class Access:
     def _has_session(self, request: Request) -> bool:
         cookie = request.cookies.get(self._cookie, "")
         if not self._session:
-            self._session = next((one for one in self._offers if _same(one, cookie)), "")
+            self._session = next((offer for offer in self._offers if _same(offer, cookie)), "")
         return self._session != "" and _same(cookie, self._session)
 
     def _opening(self, request: Request) -> Response | None:

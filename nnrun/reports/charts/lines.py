@@ -296,8 +296,8 @@ class Series:
         cls, name: str, x: Sequence[float], y: Sequence[float], index: int, most: int = 60
     ) -> Series:
         """A line of at most this many points, with gaps where numbers are not finite."""
-        known = [value if isfinite(value) else None for value in thinned(y, most)]
-        return cls(name, thinned(x, most), known, index=index)
+        heights = [value if isfinite(value) else None for value in thinned(y, most)]
+        return cls(name, thinned(x, most), heights, index=index)
 
     @property
     def heights(self) -> list[float | None]:
@@ -325,8 +325,8 @@ def lines(
     upright line at a `moment`, which has a few words, such as where training stopped; the x scale
     holds the values of `reach`, too.
     """
-    values = domain or [v for one in series for v in one.heights]
-    x = Linear.between([*reach, *(x for one in series for x in one.x)])
+    values = domain or [v for s in series for v in s.heights]
+    x = Linear.between([*reach, *(x for s in series for x in s.x)])
     frame = Frame.around(x, Log.over(values) if log else Linear.over(values), size)
     words = _line_ends(series, values if log else (), y_label)
     after = _NOTHING
@@ -368,22 +368,22 @@ def _drawn(
     after: Markup = _NOTHING,
 ) -> Chart:
     # Of lines that cross, the first series in colour is in front.
-    in_front = sorted(series, key=lambda one: one.other)[::-1]
+    in_front = sorted(series, key=lambda s: s.other)[::-1]
     drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
-    drawing += clipped(frame, (_line(frame, one) for one in in_front)) + after
+    drawing += clipped(frame, (_line(frame, s) for s in in_front)) + after
     return Chart(
         title, alternative, drawing, *size, _table(frame, series, labels[0]),
-        legend=[(one.index, one.name) for one in series if not one.other],
-        grey=sum(one.other for one in series),
+        legend=[(s.index, s.name) for s in series if not s.other],
+        grey=sum(s.other for s in series),
     )  # fmt: skip
 
 
-def _line(frame: Frame, one: Series) -> Markup:
-    class_ = series_class(one.index)
-    band = area(frame, one.x, one.low, one.high, class_) if one.low else _NOTHING
-    drawn = line(frame, one.x, one.y, class_)
-    kind = f"series s{one.index}{' other' * one.other}"
-    return element("g", element("title", one.name), band, drawn, class_=kind)
+def _line(frame: Frame, series: Series) -> Markup:
+    class_ = series_class(series.index)
+    band = area(frame, series.x, series.low, series.high, class_) if series.low else _NOTHING
+    drawn = line(frame, series.x, series.y, class_)
+    kind = f"series s{series.index}{' other' * series.other}"
+    return element("g", element("title", series.name), band, drawn, class_=kind)
 
 
 def _upright(frame: Frame, moment: float, text: str) -> Markup:
@@ -402,9 +402,9 @@ def _upright(frame: Frame, moment: float, text: str) -> Markup:
 
 def _line_ends(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:
     ends = [
-        f"{one.name} goes from {number(known[0])} to {number(known[-1])}"
-        for one in series[:_MOST_NAMED]
-        if (known := [value for value in one.y if value is not None])
+        f"{s.name} goes from {number(heights[0])} to {number(heights[-1])}"
+        for s in series[:_MOST_NAMED]
+        if (heights := [value for value in s.y if value is not None])
     ]
     unseen = sum(value is not None and value <= 0 for value in on_log)
     gap = f" {unseen} values of zero or less have no place on a log scale." if unseen else ""
@@ -416,9 +416,9 @@ def _line_ends(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:
 def _middle(series: Sequence[Series], x_label: str, y_label: str) -> str:
     """The height of each line in the middle of its points."""
     heights = [
-        f"{one.name} {number(one.y[len(one.y) // 2])} at {number(one.x[len(one.x) // 2])}"
-        for one in series[:_MOST_NAMED]
-        if one.x
+        f"{s.name} {number(s.y[len(s.y) // 2])} at {number(s.x[len(s.x) // 2])}"
+        for s in series[:_MOST_NAMED]
+        if s.x
     ]
     return f"{y_label} against {x_label}: {'; '.join(heights)}{_more(series)}."
 
@@ -430,17 +430,17 @@ def _more(series: Sequence[Series]) -> str:
 
 def _table(frame: Frame, series: Sequence[Series], x_label: str) -> Table:
     """A row for each x, a column for each series; of a line with a band, in its digits."""
-    places = sorted({x for one in series for x in one.x})
-    heights = [_heights(one) for one in series]
-    rows = [[_x(x), *(known.get(x, MISSING) for known in heights)] for x in places]
+    places = sorted({x for s in series for x in s.x})
+    heights = [_heights(s) for s in series]
+    rows = [[_x(x), *(of_series.get(x, MISSING) for of_series in heights)] for x in places]
     spots = [frame.across(x) or 0.0 for x in places]
-    return Table([x_label, *(one.name for one in series)], rows, spots)
+    return Table([x_label, *(s.name for s in series)], rows, spots)
 
 
-def _heights(one: Series) -> dict[float, str]:
-    if not one.low:
-        return {x: number(y) for x, y in zip(one.x, one.y, strict=True)}
-    points = zip(one.x, one.y, one.low, one.high, strict=True)
+def _heights(series: Series) -> dict[float, str]:
+    if not series.low:
+        return {x: number(y) for x, y in zip(series.x, series.y, strict=True)}
+    points = zip(series.x, series.y, series.low, series.high, strict=True)
     return {
         x: to_error(y, None if low is None or high is None else (high - low) / 2)
         for x, y, low, high in points

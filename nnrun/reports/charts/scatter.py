@@ -151,14 +151,14 @@ def histogram(
 
 def _ticks(frame: Frame) -> list[float]:
     """Three ticks or more where there is room, since few round numbers lie within the edges."""
-    found = frame.x.ticks(4)
+    best = frame.x.ticks(4)
     for more in range(5, 9):
         ticks = frame.x.ticks(more)
         width = CHARACTER * (sum(map(len, tick_labels(ticks))) + len(ticks))
-        if len(found) >= _TICKS or width > frame.right - frame.left:
+        if len(best) >= _TICKS or width > frame.right - frame.left:
             break
-        found = ticks
-    return found
+        best = ticks
+    return best
 
 
 def _alternative(edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:

@@ -66,11 +66,11 @@ def history(
         drawing += line(frame, *_steps(numbers, other), _OTHER)
     drawing += line(frame, *_steps(numbers, best), _BEST)
     columns = [values, best, *([other] if other else [])]
-    rows = [[str(n), *map(number, found)] for n, found in enumerate(zip_longest(*columns), start=1)]
+    rows = [[str(n), *map(number, y_of)] for n, y_of in enumerate(zip_longest(*columns), start=1)]
     header = ["trial", "value", f"best of {names[0]}", *([f"best of {names[1]}"] if other else [])]
     legend = list(enumerate(names if other else names[:1]))
-    words = ", ".join(f"{name} {number(found[-1])}" for name, found in
-                      zip(names, (best, other), strict=True) if found)  # fmt: skip
+    words = ", ".join(f"{name} {number(y_of[-1])}" for name, y_of in
+                      zip(names, (best, other), strict=True) if y_of)  # fmt: skip
     table = Table(header, rows, [frame.across(n) or 0.0 for n in numbers])
     return Chart(title, f"The best at the end: {words}.", drawing, *TALL, table, legend=legend)
 
@@ -117,10 +117,10 @@ def by_setting(
     `most` runs and values are drawn, evenly spread; each mean is over all runs of its value.
     """
     groups: dict[float, list[float]] = {}
-    for value, found in zip(x, y, strict=True):
-        groups.setdefault(value, []).append(found)
+    for value, result in zip(x, y, strict=True):
+        groups.setdefault(value, []).append(result)
     shown = {value: groups[value] for value in thinned(sorted(groups), most)}
-    means = {value: sum(found) / len(found) for value, found in shown.items()}
+    means = {value: sum(result) / len(result) for value, result in shown.items()}
     drawn = thinned(y, most)
     scale = Linear.over([*drawn, *means.values()])
     ticks = [*means] if len(means) <= _MOST_TICKS else None
@@ -354,8 +354,8 @@ def _places(axis: Coordinate) -> tuple[list[float], list[tuple[float, str]]]:
         different = list(dict.fromkeys(numbers))
         ticks = different if len(different) <= 8 else [low, high]
         labels = tick_labels(ticks)
-        known = [(scale.place(tick) or 0.0, text) for tick, text in zip(ticks, labels, strict=True)]
-        return [scale.place(value) or 0.0 for value in numbers], known
+        marks = [(scale.place(tick) or 0.0, text) for tick, text in zip(ticks, labels, strict=True)]
+        return [scale.place(value) or 0.0 for value in numbers], marks
     texts = list(dict.fromkeys(map(str, axis.values)))
     place = {text: index / max(1, len(texts) - 1) for index, text in enumerate(texts)}
     shown = [(place[text], text) for text in texts[:12]]

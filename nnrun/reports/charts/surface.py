@@ -270,7 +270,7 @@ def _colours(strips: Strips, scale: Linear, left: float, top: float) -> Iterator
 
 def _joined(strips: Strips, frames: Sequence[Array]) -> Picture:
     """Frames side by side, with their edges doubled, since browsers blend neighbouring pixels."""
-    whole = np.concatenate([np.pad(one[::-1], ((0, 0), (1, 1)), "edge") for one in frames], axis=1)
+    whole = np.concatenate([np.pad(y[::-1], ((0, 0), (1, 1)), "edge") for y in frames], axis=1)
     if strips.scale is None:
         return raster(whole.astype(np.int64), strips.colours, "")
     # Halves, since the range of values may overflow.

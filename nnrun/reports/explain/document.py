@@ -86,12 +86,12 @@ def _elementwise(trace: LayerTrace) -> Origins:
     if trace.layer.children or trace.layer.parameters or trace.layer.type == "softmax":
         row = [IS(0), *[ALL] * (trace.x.ndim - 1)]
         back = [IS(0), *[ALL] * (trace.y.ndim - 1)]
-        own = {p.short: Origin([Source("x"), Source("dy")]) for p in trace.parameters}
+        gradients = {p.short: Origin([Source("x"), Source("dy")]) for p in trace.parameters}
         weights = [Source(p.short) for p in trace.parameters]
         return {
             "y": Origin([Source("x", row), *weights]),
             "dx": Origin([Source("dy", back), Source("x", row), *weights]),
-            **own,
+            **gradients,
         }
     if trace.x.shape != trace.y.shape:  # flatten
         return {"y": Origin([Source("x", [["flat"]])]), "dx": Origin([Source("dy", [["flat"]])])}
@@ -108,11 +108,11 @@ def _matmul(trace: LayerTrace) -> Origins:
 
 
 def _bias(trace: LayerTrace) -> Origins:
-    n, kept = trace.x.ndim, len(trace.parameters[0].value.shape)
-    own = [IS(axis + 1) for axis in range(kept)]
-    summed = [ALL, *[IS(axis) for axis in range(kept)], *[ALL] * (n - 1 - kept)]
+    n, axes = trace.x.ndim, len(trace.parameters[0].value.shape)
+    entry = [IS(axis + 1) for axis in range(axes)]
+    summed = [ALL, *[IS(axis) for axis in range(axes)], *[ALL] * (n - 1 - axes)]
     return {
-        "y": Origin([same("x", n), Source("bias", own)]),
+        "y": Origin([same("x", n), Source("bias", entry)]),
         "dx": Origin([same("dy", n)]),
         "bias": Origin([Source("dy", summed)]),
     }
@@ -235,14 +235,14 @@ class Phase:
         return f"{self.name}: {self.about}"
 
 
-def phases(found: Explanation) -> list[Phase]:
+def phases(explained: Explanation) -> list[Phase]:
     """All numbers of an update, in the order in which they are computed."""
-    update = found.update
+    update = explained.update
     head, loss = update.network.head, update.network.loss
     together = loss.type + (f", together with {head.type}" if head else "")
     roles = [_roles(update, index) for index in range(len(update.layers))]
-    outputs = f"outputs: {', '.join(found.classes)}"
-    classes = [Note(outputs, "small")] if found.classes else []
+    outputs = f"outputs: {', '.join(explained.classes)}"
+    classes = [Note(outputs, "small")] if explained.classes else []
     return [
         Phase("Forward", "from the input to the output", [*_forward(update, roles)]),
         Phase("Loss", together, [Part([*classes, *_loss(update)], equation=loss_equation(loss))]),
@@ -262,17 +262,17 @@ def _roles(update: UpdateTrace, index: int) -> dict[str, str]:
     run = [*takewhile(lambda one: one[1].place.startswith(f"{trace.place}."), after)]
     ends = [i for i, t in run if "." not in t.place.removeprefix(f"{trace.place}.")]
     inside = {"f": f"y{ends[-1]}", "df": f"dx{run[0][0]}"} if ends else {}
-    own = {p.short: f"value-{p.name}" for p in trace.parameters}
+    values = {p.short: f"value-{p.name}" for p in trace.parameters}
     # The array that it takes is the output of a layer before it, or the input.
     x = ["x", *(f"y{k}" for k in range(index) if np.array_equal(layers[k].y, trace.x))][-1]
-    return {"x": x, "y": f"y{index}", "dy": f"dy{index}", "dx": f"dx{index}", **inside, **own}
+    return {"x": x, "y": f"y{index}", "dy": f"dy{index}", "dx": f"dx{index}", **inside, **values}
 
 
 def _from(rule: Origin | None, roles: Mapping[str, str]) -> Origin:
     """A rule about roles as one about ids."""
     if rule is None:
         return _GIVEN
-    sources = [Source(roles.get(one.array, one.array), one.steps) for one in rule.sources]
+    sources = [Source(roles.get(s.array, s.array), s.steps) for s in rule.sources]
     return Origin(sources, rule.products)
 
 
@@ -351,8 +351,8 @@ def _upstream(update: UpdateTrace, index: int) -> str:
     """The id of the gradient that reaches a layer: that of a later layer, or of the loss."""
     dy = update.layers[index].dy.ravel()
     after = range(index + 1, len(update.layers))
-    found = (f"dx{k}" for k in after if np.array_equal(update.layers[k].dx.ravel(), dy))
-    return next(found, "dL")
+    same_gradients = (f"dx{k}" for k in after if np.array_equal(update.layers[k].dx.ravel(), dy))
+    return next(same_gradients, "dL")
 
 
 # Differences of a loss that is not large are rounded to less.

@@ -68,7 +68,7 @@ from nnrun.runs.storage.sweep_progress import SweepCounts
 def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
     """Every key of the config, defaults dimmed."""
     config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
-    given = _given(record.config)
+    written = _given(record.config)
     # Of the paths of data the names alone, since the page is made to be shared.
     values = {
         key: Path(value).name if key in PLACES and isinstance(value, str) else value
@@ -77,12 +77,12 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
     settings = [
         Setting(
             shortened(key, 80), MISSING if value is None else shortened(flow(value)),
-            default=not _is_within(key, given), differs=_is_within(key, varying),
+            default=not _is_within(key, written), differs=_is_within(key, varying),
         )
         for key, value in values.items()
     ]  # fmt: skip
-    chosen = [one for one in settings if one.differs or not one.default]
-    yield Settings(chosen, [one for one in settings if one not in chosen])
+    chosen = [setting for setting in settings if setting.differs or not setting.default]
+    yield Settings(chosen, [setting for setting in settings if setting not in chosen])
     if varying:
         yield Note(
             "Marked keys are those in which runs of this name differ; grey ones are defaults."
@@ -159,12 +159,12 @@ def run_sections(
         if brief and title not in _BRIEF:
             continue
         try:
-            found = [*drawn(blocks())]
+            content = [*drawn(blocks())]
         except DAMAGE as error:
             kind = shortened(f"{type(error).__name__}: {error}", 80)
-            found = [Note(f"This part of its report is damaged ({kind}).", "bad")]
-        if found:
-            sections.append(Section(title, found))
+            content = [Note(f"This part of its report is damaged ({kind}).", "bad")]
+        if content:
+            sections.append(Section(title, content))
     name = shortened(f"{record.name}/{record.run_id}")
     return RunSections(anchor, name, StatusMark.of(record.status, len(record.warnings)), sections)
 
@@ -290,10 +290,10 @@ def _blocks(
     queued = sum(run.status == QUEUED for run in runs)
     if queued and not counted:
         yield Note(f"Next in a sweep: {plural(queued, 'run')}.", "small")
-    known = [(run, run.progress) for run in running if run.progress is not None]
+    seen = [(run, run.progress) for run in running if run.progress is not None]
     charts = [
         chart
-        for run, progress in known[:_MOST_DRAWN]
+        for run, progress in seen[:_MOST_DRAWN]
         if (chart := _chart(run, progress, keys.get(run.name, ())))
     ]
     if charts:
@@ -321,10 +321,10 @@ def _choice(run: RunSummary, keys: Sequence[str]) -> str:
 
 def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart | None:
     """Its losses, over all of the iterations that it will make."""
-    found = curves_of(progress.columns(), ["loss"], SPLITS)
-    if found is None:
+    curves = curves_of(progress.columns(), ["loss"], SPLITS)
+    if curves is None:
         return None
-    series = by_split(found.iterations, found.curves[0])
+    series = by_split(curves.iterations, curves.curves[0])
     choice = _choice(run, keys)
     name = f"{choice} seed={run.seed}" if choice and run.seed is not None else run.label
     reach = (0.0, float(progress.iterations))

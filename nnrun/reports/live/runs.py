@@ -211,8 +211,8 @@ class FormingRows:
             choices = parts_apart([row.variant.choice for row in shown])
             keys = telling_first(choices)
             for row, choice in zip(shown, choices, strict=True):
-                own = {key: choice[key] for key in keys if key in choice}
-                words = choice_words(own, keys)
+                first = {key: choice[key] for key in keys if key in choice}
+                words = choice_words(first, keys)
                 name = [] if alone and words else [row.variant.name]
                 yield clean(" ".join([*name, *words])), row.result, row.runs
             most -= 1 + len(rows)

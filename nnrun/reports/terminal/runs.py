@@ -205,10 +205,10 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
 def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
     """The shortest unique start of each run's id among the runs of its name."""
     for digits in range(_LEAST_DIGITS, 11):
-        found = [_start_of(run.run_id, digits) for run in runs]
+        ids = [_start_of(run.run_id, digits) for run in runs]
         labels = {run.label for run in runs}
-        if len({f"{r.name}/{p}" for r, p in zip(runs, found, strict=True)}) == len(labels):
-            return found
+        if len({f"{r.name}/{p}" for r, p in zip(runs, ids, strict=True)}) == len(labels):
+            return ids
     return [run.run_id for run in runs]
 
 
@@ -236,12 +236,12 @@ def _moments(started: Sequence[str | None]) -> list[str]:
 
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     """CSV with full precision and a column for each metric and each differing setting."""
-    found = dict.fromkeys(key for name in keys for key in keys[name])
+    settings = dict.fromkeys(key for name in keys for key in keys[name])
     metrics = dict.fromkeys(key for run in runs for key in run.metrics)
-    rows: list[list[Any]] = [[*PLAIN, *metrics, *found]]
+    rows: list[list[Any]] = [[*PLAIN, *metrics, *settings]]
     for run in runs:
         values = [getattr(run, key) for key in PLAIN] + [run.metrics.get(key) for key in metrics]
-        rows.append([*values, *(setting_of(run.settings, key) for key in found)])
+        rows.append([*values, *(setting_of(run.settings, key) for key in settings)])
     return "".join(csv_line(map(cell, row)) for row in rows)
 
 
@@ -270,9 +270,9 @@ def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
     if key in _SHOWN:
         return None
     if (metric := metric_in(key)) is not None:
-        split, found = key.partition("_")[0], [value_of(run, key) for run in runs]
+        split, numbers = key.partition("_")[0], [value_of(run, key) for run in runs]
         places = [split if split in SPLITS else run.choosing for run in runs]
-        pairs = zip(places, found, strict=True)
+        pairs = zip(places, numbers, strict=True)
         return _metric_column(runs, [None if v is None else (s, v) for s, v in pairs], metric)
     return Column(clean(key.removeprefix("training.")), [_cell(run, key) for run in runs])
 
@@ -285,21 +285,21 @@ def _metric_column(
     The heading says which; where they differ, each cell does.
     """
     kinds = [
-        None if found is None else (found[0], metric_label(metric or str(run.metric)))
-        for run, found in zip(runs, values, strict=True)
+        None if value is None else (value[0], metric_label(metric or str(run.metric)))
+        for run, value in zip(runs, values, strict=True)
     ]
-    known = {kind for kind in kinds if kind}
-    metrics = {label for _, label in known}
+    present = {kind for kind in kinds if kind}
+    metrics = {label for _, label in present}
     title, left = _MIXED, 2  # this many words of each kind are left to the cells
     if len(metrics) == 1:
         title, left = metrics.pop(), 1
-    if len(known) == 1:
-        title, left = " ".join(known.pop()), 0
+    if len(present) == 1:
+        title, left = " ".join(present.pop()), 0
     cells = [
         MISSING
-        if kind is None or found is None
-        else clean(" ".join([*kind[:left], number(found[1])]))
-        for kind, found in zip(kinds, values, strict=True)
+        if kind is None or value is None
+        else clean(" ".join([*kind[:left], number(value[1])]))
+        for kind, value in zip(kinds, values, strict=True)
     ]
     return Column(title, cells)
 

@@ -145,19 +145,19 @@ def _short(value: Any) -> Any:
     return {key: _short(inner) for key, inner in value.items() if inner not in _EMPTY}
 
 
-def _rate(found: Any, training: Plain, length: int) -> tuple[Any, str]:
+def _rate(rate: Any, training: Plain, length: int) -> tuple[Any, str]:
     """The rate as the config has it, independent of the run's length, and a note on a schedule."""
     plain = training["learning_rate"]
-    if isinstance(found, float):
+    if isinstance(rate, float):
         return plain, ""
-    follows = f"The learning rate follows the schedule {found.schedule}; a number ends that."
+    follows = f"The learning rate follows the schedule {rate.schedule}; a number ends that."
     if "over" in plain:
         return {**plain, "over": plain["over"] or length}, follows
-    schedule = found.build()
+    schedule = rate.build()
     if isinstance(schedule, _LENGTH_FREE):
         return plain, follows
     first = schedule.rate_at(0, length)
-    return first, f"The schedule {found.schedule} stays at its first rate, {first:.6g}, here."
+    return first, f"The schedule {rate.schedule} stays at its first rate, {first:.6g}, here."
 
 
 # Settings that change on the page, as changes of a config.
@@ -227,28 +227,28 @@ def experiment_of(config: Plain) -> Experiment:
 
 def values_of(config: Plain) -> Plain:
     """The values of all settings in a resolved config; None where a setting has no single value."""
-    found: Plain = {}
+    values: Plain = {}
     for name, place in _PLACES.items():
         value: Any = config
         for key in place:
             value = value.get(key) if isinstance(value, dict) else None
-        found[name] = None if isinstance(value, dict) else value
+        values[name] = None if isinstance(value, dict) else value
     hidden = config["network"]["layers"][:-1]
     activations = {layer.get("activation") for layer in hidden}
-    found["layers"] = [layer.get("units") for layer in hidden]
-    found["activation"] = activations.pop() if len(activations) == 1 else None
-    found["optimizer"] = _optimizer_of(config["training"]["optimizer"])
-    return found
+    values["layers"] = [layer.get("units") for layer in hidden]
+    values["activation"] = activations.pop() if len(activations) == 1 else None
+    values["optimizer"] = _optimizer_of(config["training"]["optimizer"])
+    return values
 
 
 def fixed(start: Start) -> dict[str, str]:
     """Why settings cannot change, by their names."""
-    found: dict[str, str] = {}
+    whys: dict[str, str] = {}
     if not start.drawn:
-        found |= dict.fromkeys(_OF_DRAWN, "the data of a run are as they are")
+        whys |= dict.fromkeys(_OF_DRAWN, "the data of a run are as they are")
     if not start.is_stack:
-        found |= dict.fromkeys(_OF_STACK, "only networks of dense layers change their layers here")
-    return found
+        whys |= dict.fromkeys(_OF_STACK, "only networks of dense layers change their layers here")
+    return whys
 
 
 def _check_rows(rows: object) -> None:
@@ -283,11 +283,11 @@ def _put_layers(network: Plain, widths: object) -> None:
     more = hidden[-1] if hidden else {**last, "activation": "tanh"}
     layers = []
     for index, units in enumerate(widths):
-        known = hidden[index] if index < len(hidden) else {**more, "units": MOST_UNITS}
-        most = max(MOST_UNITS, known["units"])  # a stored run may have wider layers
+        layer = hidden[index] if index < len(hidden) else {**more, "units": MOST_UNITS}
+        most = max(MOST_UNITS, layer["units"])  # a stored run may have wider layers
         if type(units) is not int or not 0 < units <= most:
             raise UsageError(f"widths: layer {index} needs 1 to {most} units")
-        layers.append({**known, "units": units})
+        layers.append({**layer, "units": units})
     network["layers"] = [*layers, last]
 
 
@@ -325,12 +325,12 @@ def carry(old: Trainer, new: Trainer) -> list[str]:
 def _layers(network: Network) -> dict[Role, dict[str, str]]:
     """Names of the parameters of each layer by its role, and by their names within it."""
     last = str(len(network.blocks) - 1)
-    found: dict[Role, dict[str, str]] = {}
+    layers: dict[Role, dict[str, str]] = {}
     for name in [*network.parameters, *network.buffers]:
-        place, _, own = name.rpartition(".")
+        place, _, short = name.rpartition(".")
         role = ("the output layer",) if place == last else (f"layer {place}",)
-        found.setdefault(role, {})[own] = name
-    return found
+        layers.setdefault(role, {})[short] = name
+    return layers
 
 
 def _arrays(network: Network) -> dict[str, Array]:
@@ -341,7 +341,7 @@ def _arrays(network: Network) -> dict[str, Array]:
 
 def _shapes(network: Network, names: dict[str, str]) -> dict[str, tuple[int, ...]]:
     arrays = _arrays(network)
-    return {own: arrays[name].shape for own, name in names.items()}
+    return {short: arrays[name].shape for short, name in names.items()}
 
 
 def _copy(old: Trainer, new: Trainer, source: str, name: str) -> None:
@@ -366,12 +366,12 @@ def _slice(network: Network, wanted: str) -> slice:
 
 def _continue_order(old: Trainer, new: Trainer) -> None:
     """The rows that follow, or a new epoch where rows or batches are others."""
-    known, own = old.sampler, new.sampler
-    same = (known.rows, known.batch_size, known.sampling)
-    if same == (own.rows, own.batch_size, own.sampling):
-        own.restore(known.state())
+    before, after = old.sampler, new.sampler
+    same = (before.rows, before.batch_size, before.sampling)
+    if same == (after.rows, after.batch_size, after.sampling):
+        after.restore(before.state())
     else:
-        own.move_to({"stream": known.rng.bit_generator.state, "used": 0})
+        after.move_to({"stream": before.rng.bit_generator.state, "used": 0})
 
 
 def fresh_words(fresh: Sequence[str]) -> str:
