@@ -270,11 +270,11 @@ def _of_target(model: Model, x: Array, y: Array) -> Array:
     outputs, task = model.evaluate(x), model.task
     if not isinstance(task, Classification):
         return task.decode(outputs)[:, 0]
-    outputs_of = task.probabilities(outputs)
-    outputs_of = outputs if outputs_of is None else outputs_of
-    if outputs_of.shape[1] == 1:
-        return np.where(y == 1, outputs_of[:, 0], -outputs_of[:, 0])
-    return np.asarray(outputs_of[np.arange(len(y)), y])
+    chances = task.probabilities(outputs)
+    chances = outputs if chances is None else chances
+    if chances.shape[1] == 1:
+        return np.where(y == 1, chances[:, 0], -chances[:, 0])
+    return np.asarray(chances[np.arange(len(y)), y])
 
 
 # The importance of columns or pixels for a stored run, and for its other seeds.
@@ -432,7 +432,7 @@ def _summed(
         assert summary is not None
         ends = summary.mean, summary.ci_low, summary.ci_high
         summed.append(ColumnImportance(column, *ends, [float(value) for value in values]))
-    return sorted(summed, key=lambda record: -record.mean)
+    return sorted(summed, key=lambda column: -column.mean)
 
 
 # Which columns or pixels count, as blocks: a table with its spread, dependence, pictures.

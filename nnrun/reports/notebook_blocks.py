@@ -139,8 +139,8 @@ def blocks_html(blocks: Iterable[Block]) -> Iterator[Markup]:
 def grid(block: Grid) -> Markup:
     """A table; drawings of its cells and columns are pictures."""
 
-    def cell(text: Cell) -> str:
-        return text.text if text.drawing is None else strip_image(text.drawing)
+    def cell(content: Cell) -> str:
+        return content.text if content.drawing is None else strip_image(content.drawing)
 
     header = [
         Markup("{}<br>{}").format(name, strip_image(block.marks[name]))
@@ -217,8 +217,8 @@ _GROUPS, _DRAWN, _RUNS, _CHARTS = 2, 4, 10, 2
 def board_html(board: Leaderboard, progress: SweepProgress, root: Path | None) -> str:
     """The leaderboard with its notes; the curves are of runs in the results folder `root`."""
     scores = {
-        (variant.dataset, variant.name, repr(variant.choice)): document
-        for variant, document in progress.by_variant()
+        (variant.dataset, variant.name, repr(variant.choice)): runs
+        for variant, runs in progress.by_variant()
     }
 
     def of(group: Group, row: Row) -> Sequence[RunSummary]:

@@ -200,16 +200,16 @@ def kept_moment(record: RunRecord) -> tuple[int, str] | None:
 
 def _inside(record: RunRecord, watched: Callable[[], Watched | None]) -> Iterator[Block]:
     try:
-        record_inside = watched()
+        recorded = watched()
     except NnrunError as error:
         yield Note(f"What was recorded cannot be shown: {error}", "bad", level=ASKED)
         return
-    if record_inside is None or not record_inside.iterations:
+    if recorded is None or not recorded.iterations:
         return
     from nnrun.reports.watched import inside_table, looks_line  # noqa: PLC0415 - slow
 
-    yield inside_table(record_inside, record)
-    looks = looks_line(record_inside)
+    yield inside_table(recorded, record)
+    looks = looks_line(recorded)
     yield Note(f"{looks}.", short=f"{looks}; nnrun report has it as charts.", level=ASKED)
 
 

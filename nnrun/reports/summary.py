@@ -329,9 +329,9 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
             some = f"{count(copies)} of {plural(dataset[f'n_{split}'], f'{split} row')}"
             yield f"{some} {'are training rows' if copies > 1 else 'is a training row'} too"
     unseen = dataset.get("unseen", [])
-    for split in dict.fromkeys(of["split"] for of in unseen):
-        columns = [of for of in unseen if of["split"] == split]
-        named = [f"{of['column']} {count(of['rows'])}" for of in columns[:_MOST_COLUMNS]]
+    for split in dict.fromkeys(new["split"] for new in unseen):
+        columns = [new for new in unseen if new["split"] == split]
+        named = [f"{new['column']} {count(new['rows'])}" for new in columns[:_MOST_COLUMNS]]
         more = ["…"] if len(columns) > _MOST_COLUMNS else []
         which = ", ".join([*named, *more])
         yield f"{split} rows with a category that no training row has: {which}"

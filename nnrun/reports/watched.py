@@ -380,7 +380,7 @@ def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
         Series.thinned(title, watched.iterations, values.tolist(), 0, _MOST_POINTS)
         for values in drawn
     ]
-    x, columns = thinned[0].x, [series_of.y for series_of in thinned]
+    x, columns = thinned[0].x, [s.y for s in thinned]
     least, low, middle, high, most = columns
     series = [
         Series("median and 90%", x, middle, low, high),

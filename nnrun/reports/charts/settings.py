@@ -117,10 +117,10 @@ def by_setting(
     `most` runs and values are drawn, evenly spread; each mean is over all runs of its value.
     """
     groups: dict[float, list[float]] = {}
-    for value, result in zip(x, y, strict=True):
-        groups.setdefault(value, []).append(result)
+    for value, results in zip(x, y, strict=True):
+        groups.setdefault(value, []).append(results)
     shown = {value: groups[value] for value in thinned(sorted(groups), most)}
-    means = {value: sum(result) / len(result) for value, result in shown.items()}
+    means = {value: sum(results) / len(results) for value, results in shown.items()}
     drawn = thinned(y, most)
     scale = Linear.over([*drawn, *means.values()])
     ticks = [*means] if len(means) <= _MOST_TICKS else None

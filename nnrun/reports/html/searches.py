@@ -64,11 +64,11 @@ class Parameter:
         """Without the block of the config, which repeats."""
         return self.name.removeprefix("training.").removeprefix("network.")
 
-    def value(self, content: Any) -> float | str:
+    def value(self, raw: Any) -> float | str:
         """A number, or the text of an option; raises ValueError or TypeError for other values."""
         if not self.options:
-            return float(content)
-        return self.options[self.options.index(text_of(content))]
+            return float(raw)
+        return self.options[self.options.index(text_of(raw))]
 
     def said(self, value: float | str) -> float | str:
         """A number as it is, or the name of an option."""
