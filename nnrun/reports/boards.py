@@ -113,9 +113,9 @@ def group_blocks(
         all_rows: the end of a sentence, what shows the others.
         more: shows the columns that do not fit a terminal.
     """
-    first, *others = [
-        split for split in splits(group) if any(row.summary(split) for row in rows)
-    ] or [group.ordered_by]
+    parts = dict.fromkeys((group.ordered_by, "test", "train"))  # what decides the order is first
+    there = [split for split in parts if any(row.summary(split) for row in rows)]
+    first, *others = there or [group.ordered_by]
     names, times = names_of(group), [row.seconds for row in rows]
     sds = [None if (summary := row.summary(first)) is None else summary.sd for row in rows]
     strips = None if scores is None else _strips(group, rows, scores)
@@ -186,10 +186,15 @@ def _mean(summary: Summary | None) -> Cell:
 
 
 def _runs(row: Row) -> Cell:
-    """`17 of 20, 3 diverged`; in narrow tables without how they ended."""
-    text, kind = runs(row), "warned" if row.warned else ""
-    whole = ", ".join([text, *incomplete(row), *warned(row)])
-    return Cell(whole, row.completed, kind=kind, short=text)
+    """`17 of 20, 3 diverged`; in narrow tables without how they ended.
+
+    They are marked where some were trained by other arithmetic than most.
+    """
+    done = "" if row.completed == row.runs else f"{count(row.completed)} of "
+    text = f"{done}{count(row.runs)}{f' {ELSEWHERE}' * bool(row.elsewhere)}"
+    warned = [f"{count(row.warned)} with warnings"] if row.warned else []
+    whole = ", ".join([text, *incomplete(row), *warned])
+    return Cell(whole, row.completed, kind="warned" * bool(warned), short=text)
 
 
 def _sources(row: Row) -> Cell:
@@ -292,11 +297,6 @@ def ordered_by(split: str, folds: int | None, split_by: str) -> str:
     return f"{by}, split by {split_by}" if split_by else by
 
 
-def splits(group: Group) -> list[str]:
-    """The split that decides the order, then the others that there may be."""
-    return [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
-
-
 def place(group: Group, row: Row) -> str:
     """`1 *` if it may be the best, `2` if it can be dropped, `3 ?` if it was not compared.
 
@@ -309,19 +309,6 @@ def place(group: Group, row: Row) -> str:
     if row.comparison == NOT_COMPARED:
         return f"{row.rank} ?"
     return f"{row.rank} {MAYBE}" if row.tied else str(row.rank)
-
-
-def runs(row: Row) -> str:
-    """`20`, or `17 of 20`; marked where some were trained by other arithmetic than most."""
-    mark = f" {ELSEWHERE}" if row.elsewhere else ""
-    if row.completed == row.runs:
-        return f"{count(row.runs)}{mark}"
-    return f"{count(row.completed)} of {count(row.runs)}{mark}"
-
-
-def warned(row: Row) -> list[str]:
-    """`2 with warnings`, or nothing."""
-    return [f"{count(row.warned)} with warnings"] if row.warned else []
 
 
 def incomplete(runs: Row | SweepProgress) -> list[str]:

@@ -133,21 +133,17 @@ def find_runs(words: tuple[str, ...], results: Path, order_by: str | None = None
     Raises:
         UsageError: there is none, or none has the metric.
     """
-    runs = _found(words, results, order_by)
-    ordered_by((run.entry for run in runs if run.entry), order_by)
-    return runs
-
-
-def _found(words: tuple[str, ...], results: Path, order_by: str | None) -> list[Found]:
-    if not words:
-        if not results.is_dir():
-            raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
+    if words:
+        by_key = {run.key: run for word in words for run in _meant(word, results, order_by)}
+        runs = _by_name_and_seed(by_key.values())
+    elif not results.is_dir():
+        raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
+    else:
         runs = _inside(results, (), order_by)
         if not runs:
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
-        return runs
-    by_key = {run.key: run for word in words for run in _meant(word, results, order_by)}
-    return _by_name_and_seed(by_key.values())
+    ordered_by((run.entry for run in runs if run.entry), order_by)
+    return runs
 
 
 def _by_name_and_seed(runs: Iterable[Found]) -> list[Found]:

@@ -347,16 +347,14 @@ def table_of(grid: Grid) -> RenderableType:
     if grid.needs:
         columns = [
             Column(
-                title,
-                [row[place] for row in rows],
-                need,
-                left=place < grid.texts,
-                wraps=0 < place < grid.texts,
+                title, [row[place] for row in rows], need,
+                left=place < grid.texts, wraps=0 < place < grid.texts,
             )
             for place, (title, need) in enumerate(zip(grid.header, grid.needs, strict=True))
-        ]
+        ]  # fmt: skip
         styles = ["red" if row[grid.heads].kind == "bad" else "" for row in grid.rows]
         return FittedTable(columns, styles, grid.more)
+    # Of these, headings wrap before cells.
     table = plain_table(*grid.header, texts=grid.texts)
     for row in rows:
         table.add_row(*row)
