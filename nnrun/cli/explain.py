@@ -56,8 +56,7 @@ def command(
     names, overrides = split_arguments(arguments)
     if len(names) != 1:
         raise click.UsageError("give one config or one run")
-    if html is not None:
-        check_target(html, option="--html")
+    check_target(html, option="--html")
     update = _explanation(str(names[0]), overrides, rows, by, results, output)
     output.data(as_data(update))
     if html is None:

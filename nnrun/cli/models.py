@@ -57,8 +57,7 @@ def load_selected(
             f"this run was {record.status}: its weights are those of iteration {iterations}"
         )
     if rows is not None and rows.is_file():
-        for note in _own_data(run, results, record, rows):
-            output.note(note)
+        output.notes(_own_data(run, results, record, rows))
     return Selected(model, record)
 
 

@@ -218,12 +218,11 @@ def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
         raise UsageError(
             f"'{run}' is a file; the run comes first, as in nnrun predict RUN {shlex.quote(run)}"
         )
-    if request.file is not None:
-        check_target(request.file, rows)
-    if request.skip_bad is not None:
-        check_target(request.skip_bad, rows, "--skip-bad")
-        if request.file is not None and request.skip_bad.resolve() == request.file.resolve():
-            raise UsageError(f"--skip-bad {request.skip_bad}: predictions go there; name another")
+    file, aside = request.file, request.skip_bad
+    check_target(file, rows)
+    check_target(aside, rows, "--skip-bad")
+    if file is not None and aside is not None and aside.resolve() == file.resolve():
+        raise UsageError(f"--skip-bad {aside}: predictions go there; name another")
 
 
 def _opened(
@@ -270,8 +269,7 @@ def _check_aside(file: Path, rows: Rows) -> None:
 def _note_skipped(output: Output, bad: BadRows, predicted: int, request: Request) -> None:
     if request.skip_bad is None:
         return
-    for line in bad.lines():
-        output.note(line)
+    output.notes(bad.lines())
     total = plural(bad.total + predicted, "row")
     output.note(f"put aside {counted(bad.total)} of {total}, in {request.skip_bad}")
 
@@ -285,8 +283,7 @@ def predict_out_of_fold(output: Output, run: str, request: Request) -> None:
     from nnrun.sweeps.out_of_fold import OUT_OF_FOLD_WRITERS, out_of_fold  # noqa: PLC0415
 
     file, score = request.file, request.score
-    if file is not None:
-        check_target(file)
+    check_target(file)
     word, all_seeds = setting_word(run, request.results)
     folder = picked(word, request.results, output, request.by, in_folds=True)
     with Interruption(before="the predictions were complete"):

@@ -109,12 +109,14 @@ def _is_override(argument: str) -> bool:
     return "=" in argument and not (argument.endswith(SUFFIXES) and Path(argument).is_file())
 
 
-def check_target(file: Path, source: Path | None = None, option: str = "-o") -> None:
-    """Check before all work that a file can be written, and is not its own source.
+def check_target(file: Path | None, source: Path | None = None, option: str = "-o") -> None:
+    """Check before all work that a file, if one is named, can be written, and is not its source.
 
     Raises:
         UsageError: it is a folder, in none, a FIFO, or the source itself.
     """
+    if file is None:
+        return
     if file.is_dir():
         raise UsageError(f"{option} {file}: is a folder; name a file in it")
     check_parent(file, option)

@@ -81,8 +81,7 @@ def command(
             f"-o {file}: a report is HTML, in a file whose name ends in .html or .htm; "
             "--figures DIR with --format pdf, png or svg writes its charts as such files"
         )
-    if file is not None:
-        check_target(file)
+    check_target(file)
     selected = find_runs(runs, results, order_by)
     sweeps = () if runs else sweeps_in(results)
     report = Report(

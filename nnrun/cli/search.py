@@ -224,10 +224,9 @@ def command(
     settings = {"trials": trials, "time": time, "sampler": sampler, "seeds": seeds}
     settings |= {"pruning": pruning, "random": None if random is None else str(random).lower()}
     keys = [f"search.{key}={value}" for key, value in settings.items() if value is not None]
-    if asked.export is not None:
-        check_target(asked.export, option="--export")
-        if asked.export.exists():
-            raise UsageError(f"--export {asked.export}: this file exists; name another one")
+    check_target(asked.export, option="--export")
+    if asked.export is not None and asked.export.exists():
+        raise UsageError(f"--export {asked.export}: this file exists; name another one")
     paths, words = split_arguments(arguments)
     if len(paths) != 1:
         raise UsageError("a search is of one config, or one data file")
