@@ -160,10 +160,10 @@ def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
 
 
 def _sources(group: Group, of: str) -> Iterator[str]:
-    known = [row.shares for row in group.rows if row.shares is not None]
-    if not known:
+    of_rows = [row.shares for row in group.rows if row.shares is not None]
+    if not of_rows:
         return
-    split, weights = (fmean(shares[key] for shares in known) for key in ("split", "weights"))
+    split, weights = (fmean(shares[key] for shares in of_rows) for key in ("split", "weights"))
     text = shares_text({"split": split, "weights": weights})
     yield (
         f"{of}Of the variance over runs, roughly {text[0]} comes from the split, {text[1]} from "

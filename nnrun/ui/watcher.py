@@ -348,8 +348,8 @@ def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid
     return Grid(title, _HEADER, rows, texts=6, heads=1, hidden=True)
 
 
-def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
-    run, key = found.overview, found.overview.label
+def _row(listed: Found, choice: Mapping[str, Any]) -> list[Cell]:
+    run, key = listed.overview, listed.overview.label
     words = choice_words(choice)
     mark = StatusMark.of(run.status, run.warnings)
     result, began = run.result, run.status != QUEUED

@@ -138,8 +138,8 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
     losses = _loss_words([standing.variant for standing, _ in drawn])
     names = names_of(board.group).each([standing.row for standing, _ in drawn])
     return [
-        _Config(name, runs, index, loss, _is_lost(one.variant))
-        for index, (name, (one, runs), loss) in enumerate(zip(names, drawn, losses, strict=True))
+        _Config(name, runs, index, loss, _is_lost(s.variant))
+        for index, (name, (s, runs), loss) in enumerate(zip(names, drawn, losses, strict=True))
     ]
 
 

@@ -305,7 +305,7 @@ def _trial(content: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> _
 
 def _finalists(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """Where each setting of the board comes from, its values, mean ± 95% and number of runs."""
-    by_run = {run: one for one in content.get("finalists", ()) for run in one["run_ids"]}
+    by_run = {run: each for each in content.get("finalists", ()) for run in each["run_ids"]}
     for row in (content.get("board") or {}).get("rows", ())[:_MOST_FINALISTS]:
         finalist = by_run.get(text_of(row["best_run"]).partition("/")[2])
         if finalist is not None:

@@ -138,22 +138,22 @@ def run_page(request: Request) -> Response:
     """The run as it is now; the page of one in progress is continued by events."""
     key = run_key(request)
     snapshot = fresh(request)
-    found = snapshot.find(key)
-    if found is None:
+    listed = snapshot.find(key)
+    if listed is None:
         raise HTTPException(404, f"There is no run {key} in this results folder.")
-    run = found.overview
+    run = listed.overview
     continued = run.status in IN_PROGRESS
-    record = None if continued else found.record()
+    record = None if continued else listed.record()
     return page(
         request,
         "one_run.html",
         verdict=summary_verdict(run) if record is None else run_verdict(record),
         title=key,
         key=key,
-        status=found.mark,
+        status=listed.mark,
         playable=record is not None and _is_playable(record),
-        parts=run_parts(found) if continued else [],
-        sections=[] if continued else _sections(request, found, record, snapshot),
+        parts=run_parts(listed) if continued else [],
+        sections=[] if continued else _sections(request, listed, record, snapshot),
         events=f"{root_of(request)}/runs/{key}/events" if continued else "",
     )
 

@@ -293,7 +293,8 @@ def _put_layers(network: Plain, widths: object) -> None:
 
 # A network that learns on with other settings: what the old one has learned goes into the new.
 
-Role = tuple[str, ...]
+Arrays = dict[str, tuple[str, Array]]
+"""By their names within a layer, with their whole names."""
 
 
 def carry(old: Trainer, new: Trainer) -> list[str]:
@@ -307,13 +308,15 @@ def carry(old: Trainer, new: Trainer) -> list[str]:
     """
     before, after = _layers(old.network), _layers(new.network)
     fresh: list[str] = []
-    for role, names in after.items():
-        source = before.get(role, {})
-        if _shapes(new.network, names) != _shapes(old.network, source):
-            fresh.append(role[0])
+    for role, arrays in after.items():
+        sources = before.get(role, {})
+        if _shapes(arrays) != _shapes(sources):
+            fresh.append(role)
             continue
-        for name, own in names.items():
-            _copy(old, new, source[name], own)
+        for short, (name, array) in arrays.items():
+            source, values = sources[short]
+            array[...] = values
+            _copy_memory(old, new, source, name)
     new.iteration = old.iteration
     new.optimizer.steps = old.optimizer.steps
     new.dropout.bit_generator.state = old.dropout.bit_generator.state
@@ -322,30 +325,24 @@ def carry(old: Trainer, new: Trainer) -> list[str]:
     return fresh
 
 
-def _layers(network: Network) -> dict[Role, dict[str, str]]:
-    """Names of the parameters of each layer by its role, and by their names within it."""
+def _layers(network: Network) -> dict[str, Arrays]:
+    """The parameters and buffers of each layer by its role."""
     last = str(len(network.blocks) - 1)
-    layers: dict[Role, dict[str, str]] = {}
-    for name in [*network.parameters, *network.buffers]:
+    layers: dict[str, Arrays] = {}
+    parameters = {name: parameter.value for name, parameter in network.parameters.items()}
+    for name, array in (parameters | dict(network.buffers)).items():
         place, _, short = name.rpartition(".")
-        role = ("the output layer",) if place == last else (f"layer {place}",)
-        layers.setdefault(role, {})[short] = name
+        role = "the output layer" if place == last else f"layer {place}"
+        layers.setdefault(role, {})[short] = name, array
     return layers
 
 
-def _arrays(network: Network) -> dict[str, Array]:
-    return {name: parameter.value for name, parameter in network.parameters.items()} | dict(
-        network.buffers
-    )
+def _shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
+    return {short: array.shape for short, (_, array) in arrays.items()}
 
 
-def _shapes(network: Network, names: dict[str, str]) -> dict[str, tuple[int, ...]]:
-    arrays = _arrays(network)
-    return {short: arrays[name].shape for short, name in names.items()}
-
-
-def _copy(old: Trainer, new: Trainer, source: str, name: str) -> None:
-    _arrays(new.network)[name][...] = _arrays(old.network)[source]
+def _copy_memory(old: Trainer, new: Trainer, source: str, name: str) -> None:
+    """Continue with what the optimizer knows of a parameter, if it is the same optimizer."""
     if old.optimizer.type != new.optimizer.type or name not in new.network.parameters:
         return
     there, here = _slice(old.network, source), _slice(new.network, name)
