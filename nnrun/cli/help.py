@@ -14,8 +14,7 @@ from nnrun.cli.options import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.reference.site import lessons, overview, pages, site, topic_pages
-from nnrun.reports.reference.topics import PAGE_KINDS as PAGES
-from nnrun.reports.reference.topics import Topic, found, topics
+from nnrun.reports.reference.topics import PAGE_KINDS, Topic, found, topics
 from nnrun.runs.storage.durable import new_folder, write_together
 from nnrun.suggestions import PLUGINS, suggestion
 
@@ -58,7 +57,7 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
     # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
-    if any(topic.kind in PAGES for topic in exact):
+    if any(topic.kind in PAGE_KINDS for topic in exact):
         mentioned = []  # pages are long enough
     if not exact and not mentioned:
         names = [topic.name for topic in every]

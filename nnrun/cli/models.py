@@ -10,7 +10,7 @@ from nnrun.characters import clean
 from nnrun.cli.named_run import picked
 from nnrun.cli.output import Output
 from nnrun.data.readers.opening import file_sha256
-from nnrun.models.load import load_model as load
+from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count
@@ -48,7 +48,7 @@ def load_selected(
     record = None if stored is None else stored.record
     if record is not None:
         refuse_unusable_model(folder, record)
-    model = load(folder)
+    model = load_model(folder)
     if record is None:
         return Selected(model, None)
     if record.status in ("interrupted", "stopped"):

@@ -23,9 +23,16 @@ from nnrun.reports.board_verdict import board_verdict
 from nnrun.reports.charts.axes import Linear, Scale
 from nnrun.reports.charts.scatter import MOST_DOTS, strip, strip_scale
 from nnrun.reports.document import WHOLE, Block, Cell, Code, Document, Grid, Note, Section
-from nnrun.reports.numbers import MISSING, count, durations, first_of, measured, number
-from nnrun.reports.numbers import difference as difference_text
-from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.numbers import (
+    MISSING,
+    count,
+    difference,
+    durations,
+    first_of,
+    measured,
+    number,
+    spread,
+)  # fmt: skip
 from nnrun.reports.row_names import names_of, told_by
 from nnrun.reports.summary import metric_label, split_title
 from nnrun.runs.catalog.summary import RunSummary
@@ -124,7 +131,7 @@ def group_blocks(
         ("config", 0, [Cell(names.whole(r), kind="bad" * (r.rank is None)) for r in rows]),
         (f"{first} ± 95%", 0, [_mean(row.summary(first)) for row in rows]),
         *([("each run", 9, strips[1])] if strips else []),
-        ("sd", 4, [Cell(sd_text(sd), sd) for sd in sds]),
+        ("sd", 4, [Cell(spread(sd), sd) for sd in sds]),
         ("runs", 2, [_runs(row) for row in rows]),
         *_if(any(row.shares for row in rows), SOURCES, 7, [_sources(row) for row in rows]),
         *_if(total > 1, TO_THE_BEST, 3, [Cell(to_the_best(r), r.difference) for r in rows]),
@@ -326,4 +333,4 @@ def to_the_best(row: Row) -> str:
     """The difference to the best of the others with its interval, or what there is of it."""
     if row.difference is None:
         return row.comparison if row.rank is not None else MISSING
-    return difference_text(row.difference, row.difference_low, row.difference_high)
+    return difference(row.difference, row.difference_low, row.difference_high)

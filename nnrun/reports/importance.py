@@ -16,7 +16,7 @@ from nnrun.characters import shortened
 from nnrun.data.split_rows import SplitData
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import LOSS, larger_is_better
-from nnrun.models.load import load_model as load
+from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.models.scores import measured
 from nnrun.models.task import Classification
@@ -358,7 +358,7 @@ def importance_of(
         NnrunError: its data are missing or have changed, or its predictions are not finite.
     """
     refuse_unusable_model(folder, record)
-    model = load(folder)
+    model = load_model(folder)
     split, part = last_split(prepared_again(record, load_data).split)
     columns: list[ColumnImportance] = []
     records = [record]
@@ -401,7 +401,7 @@ def _metric_of(record: RunRecord, model: Model) -> str:
 
 def _measured_table(folder: Path, record: RunRecord, load_data: LoadData, repeats: int) -> Array:
     refuse_unusable_model(folder, record)
-    model: Model = load(folder)
+    model: Model = load_model(folder)
     split, part = last_split(prepared_again(record, load_data).split)
     metric = _metric_of(record, model)
     table = permutation_importance(model, part, metric, repeats, record.seed)

@@ -343,7 +343,7 @@ def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
             if column is not None
         ]
         domain = () if log else (0.0, 1.0)
-        return lines(title, series, x_label="iteration", y_label=label, log=log, domain=domain)
+        return lines(title, series, y_label=label, log=log, domain=domain)
 
     places = layer_places(watched)
     every, main = [*range(len(places))], [main_parameter(watched, place) for place in places]
@@ -387,7 +387,7 @@ def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
         Series("all", x, [None] * len(x), least, most),
     ]
     label = name.removesuffix("s")
-    chart = lines(title, series, x_label="iteration", y_label=label, size=_SIZE)
+    chart = lines(title, series, y_label=label, size=_SIZE)
     rows = [[count(int(k)), *map(number, line)] for k, *line in zip(x, *columns, strict=True)]
     header = ["iteration", "least", "5%", "median", "95%", "most"]
     return replace(chart, table=replace(chart.table, header=header, rows=rows))

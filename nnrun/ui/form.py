@@ -16,7 +16,7 @@ from nnrun.data.columns.kinds import Lag
 from nnrun.data.inference.table_rows import table_rows
 from nnrun.data.rows import RawRows
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.models.load import load_model as load
+from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.models.writing import cells, spelled
 from nnrun.nn.signature import Array
@@ -279,7 +279,7 @@ class Answers:
         key = f"{folder} {record.weights_sha256}"
         if key not in self._models:
             refuse_unusable_model(folder, record)
-        return self._models.get(key) or self._models.keep(key, load(folder))
+        return self._models.get(key) or self._models.keep(key, load_model(folder))
 
     def _data(self, record: RunRecord) -> _Rows:
         key = f"{record.name}/{record.run_id} {record.dataset['sha256']}"

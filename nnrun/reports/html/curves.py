@@ -199,10 +199,10 @@ def _chart(
     """A chart, and beside it one with a log scale; `shared` are all lines on the same scale."""
 
     def drawn(title: str, log: bool) -> Chart:
+        domain = shared_scale(shared, log)
         return lines(
-            title, series, x_label="iteration", y_label=metric_label(what), log=log,
-            domain=shared_scale(shared, log), moment=moment,
-        )  # fmt: skip
+            title, series, y_label=metric_label(what), log=log, domain=domain, moment=moment
+        )
 
     chart = drawn(title, log=False)
     values = [v for s in series for v in s.y if v is not None]

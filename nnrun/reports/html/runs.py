@@ -15,7 +15,7 @@ from nnrun.config.settings import choice_of, choice_words, flatten
 from nnrun.config.yaml_scalars import flow
 from nnrun.errors import NnrunError
 from nnrun.models import MODEL
-from nnrun.models.load import load_model as load
+from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.lines import lines
@@ -230,7 +230,7 @@ def _predictions(
         return None, None, ""
     try:
         refuse_changed(folder, record, MODEL)
-        model = load(folder)
+        model = load_model(folder)
     except (NnrunError, OSError) as error:
         return None, None, f"Its network cannot be shown: {shortened(str(error))}."
     try:
@@ -329,4 +329,4 @@ def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart
     name = f"{choice} seed={run.seed}" if choice and run.seed is not None else run.label
     reach = (0.0, float(progress.iterations))
     title = f"loss of {shortened(name)}"
-    return lines(title, series, x_label="iteration", y_label="loss", reach=reach)
+    return lines(title, series, y_label="loss", reach=reach)

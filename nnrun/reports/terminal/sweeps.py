@@ -9,9 +9,7 @@ from operator import eq
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult, group
-from rich.console import Group as RichGroup
-from rich.console import group as grouped
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult, group
 from rich.text import Text
 
 from nnrun.characters import clean
@@ -199,7 +197,7 @@ def plan_table(outlook: Outlook) -> RenderableType:
     text = f"{part}{count(len(outlook.plan))} {runs}{complete_words}{left if outlook.left else ''}"
     below = len(outlook.runs) - len(rows)
     cut = [Text(f"and {plural(below, 'row')} below; --json has all")] if below else []
-    return RichGroup(table, *cut, Text(), Text(f"{text}. Nothing was written."))
+    return Group(table, *cut, Text(), Text(f"{text}. Nothing was written."))
 
 
 def _of(runs: int, planned: int) -> str:
@@ -231,7 +229,7 @@ _MOST_PARAMETERS = 5
 _WORDS = {"pruned": "ended early", "stopped": "out of time", "running": "in progress"}
 
 
-@grouped()
+@group()
 def search_tables(
     content: Mapping[str, Any], state: SearchState, root: Path
 ) -> Iterator[RenderableType]:

@@ -154,16 +154,11 @@ def state_of(request: Request) -> State:
 
 _PACKAGE = "nnrun.ui"
 # Those of the report are the same as in its file.
-_FILES: dict[str, Callable[[], str]] = {
-    "page.css": page_style,
-    "page.js": page_script,
-    "ui.css": partial(resource, _PACKAGE, "ui.css"),
-    "ui.js": partial(resource, _PACKAGE, "ui.js"),
-    "try.js": partial(resource, _PACKAGE, "try.js"),
-    "play.css": partial(resource, _PACKAGE, "playground/play.css"),
-    "play.js": partial(resource, _PACKAGE, "playground/play.js"),
-    "network.js": partial(resource, _PACKAGE, "playground/network.js"),
-    "pictures.js": partial(resource, _PACKAGE, "playground/pictures.js"),
+_FILES: dict[str, Callable[[], str]] = {"page.css": page_style, "page.js": page_script}
+_FILES |= {name: partial(resource, _PACKAGE, name) for name in ("ui.css", "ui.js", "try.js")}
+_FILES |= {
+    name: partial(resource, _PACKAGE, f"playground/{name}")
+    for name in ("play.css", "play.js", "network.js", "pictures.js")
 }
 _TYPES = {"css": "text/css", "js": "text/javascript"}
 

@@ -112,9 +112,7 @@ def _curves(runs: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Sec
         return
     names = curve_names(records[0].main_metric, histories)
     charts = [
-        lines(
-            f"{split} {metric_label(what)}", series, x_label="iteration", y_label=metric_label(what)
-        )
+        lines(f"{split} {metric_label(what)}", series, y_label=metric_label(what))
         for what in names
         for split in SPLITS
         if (
