@@ -32,7 +32,7 @@ from nnrun.reports.numbers import (
     measured,
     number,
     spread,
-)  # fmt: skip
+)
 from nnrun.reports.row_names import names_of, told_by
 from nnrun.reports.summary import metric_label, split_title
 from nnrun.runs.catalog.summary import RunSummary
