@@ -26,8 +26,7 @@ from nnrun.api.run import (
 )
 from nnrun.config.names import SPLITS
 from nnrun.data.splits import load_dataset, loader_of
-from nnrun.reports.live.work import OneRun
-from nnrun.reports.notebook_session import session
+from nnrun.reports.live.work import OneRun, session
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
 from nnrun.runs.catalog.select import lies_in, name_in

@@ -45,12 +45,10 @@ def command(
     nnrun best digits_cnn --by test
     nnrun best digits_cnn --order-by log_loss
     """
-    if file is not None:
-        check_target(file)
+    check_target(file)
     name = named(name, results).rstrip("/").removesuffix(f"/{BEST}")
     choice = best(results, name, by, order_by=order_by)
-    for line in chosen_words(choice, results, {"--by": by, "--order-by": order_by}):
-        output.note(line)
+    output.notes(chosen_words(choice, results, {"--by": by, "--order-by": order_by}))
     config = config_yaml(choice, None if file is None else file.parent)
     output.data(choice.to_dict())
     if file is not None:

@@ -1,4 +1,4 @@
-"""`nnrun check`: everything about configs that shows without training them."""
+"""`nnrun check`: everything about configs that shows without training them; plugins, lessons."""
 
 from __future__ import annotations
 
@@ -6,60 +6,56 @@ import shlex
 from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import RenderableType
 
 from nnrun.api.checks import describe
 from nnrun.cli import options
-from nnrun.cli import options as completion
-from nnrun.cli.check_parts import are_parts, check_lesson, check_parts
 from nnrun.cli.group import problems_data
 from nnrun.cli.options import split_arguments
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
 from nnrun.config.load import Experiment, load_config
-from nnrun.course.files import NUMBERS
+from nnrun.course.files import NUMBERS, OWN_LAYER
 from nnrun.engines.selection import EngineError, source_code
-from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
+from nnrun.errors import (
+    ConfigError,
+    DisagreementError,
+    ExerciseError,
+    NnrunError,
+    Problem,
+    UsageError,
+)
 from nnrun.reports.checks import CheckedRun, gradient_failures
 from nnrun.reports.numbers import plural
-from nnrun.reports.terminal.checking import check_details, check_overview
+from nnrun.reports.terminal.checking import check_details, check_overview, checked_parts, graded
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.sealed import strict_json
 
 
 @click.command("check")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    shell_complete=completion.files,
-    metavar="PATH... [KEY=VALUE]...",
-)
-@click.option(
+@options.paths_argument("PATH... [KEY=VALUE]...")
+@options.flag(
     "--gradients",
-    is_flag=True,
-    help="Compare every parameter's gradient with a numerical one; exit with 3 if any is wrong.",
+    "Compare every parameter's gradient with a numerical one; exit with 3 if any is wrong.",
 )
-@click.option(
-    "--learning-rate",
-    is_flag=True,
-    help="Train for about an epoch while the learning rate rises, and suggest a rate.",
+@options.flag(
+    "--learning-rate", "Train for about an epoch while the learning rate rises, and suggest a rate."
 )
-@click.option(
-    "--emit",
-    is_flag=True,
-    help="Print the source that the compiled engine makes for the network of one config.",
+@options.flag(
+    "--emit", "Print the source that the compiled engine makes for the network of one config."
 )
-@click.option(
+@options.flag(
     "--points",
-    is_flag=True,
-    help="Of a Python file or a lesson: print JSON with a point for each check, for a grader.",
+    "Of a Python file or a lesson: print JSON with a point for each check, for a grader.",
 )
-@click.option(
+@options.number(
     "--lesson",
-    type=click.IntRange(min(NUMBERS), max(NUMBERS)),
-    metavar="N",
-    help="Grade the exercise of a lesson of the course; exit with 1 while something is missing.",
+    "Grade the exercise of a lesson of the course; exit with 1 while something is missing.",
+    min(NUMBERS),
+    max(NUMBERS),
 )
 @options.iterations_option
 @options.plugin_option
@@ -125,10 +121,10 @@ def command(
         except NnrunError as error:
             codes.add(error.exit_code)
             problems += _problems(error, file, problems)
-    found = ConfigError(problems)
-    _present(output, runs, found, alone=len(files) == 1)
+    wrong_configs = ConfigError(problems)
+    _present(output, runs, wrong_configs, alone=len(files) == 1)
     if problems:
-        output.error(str(found))
+        output.error(str(wrong_configs))
         # The exit code of a wrong config takes precedence over that of data that cannot be fetched.
         raise click.exceptions.Exit(max(codes))
     wrong = [run for run in runs if not run.gradients_agree]
@@ -168,20 +164,95 @@ def _emit(output: Output, files: list[Path], overrides: list[str], iterations: i
         click.echo(source)
 
 
-def _problems(error: NnrunError, file: Path, known: list[Problem]) -> Iterator[Problem]:
+def _problems(error: NnrunError, file: Path, before: list[Problem]) -> Iterator[Problem]:
     """The problems of one file; an argument that is wrong for every file is reported once."""
     if not isinstance(error, ConfigError):
         yield Problem(str(error), path=str(file))
         return
-    arguments = {str(problem) for problem in known if problem.argument is not None}
+    arguments = {str(problem) for problem in before if problem.argument is not None}
     for problem in error.problems:
         if str(problem) not in arguments:
             yield problem
 
 
-def _present(output: Output, runs: list[CheckedRun], found: ConfigError, alone: bool) -> None:
-    output.data({"configs": [run.to_dict() for run in runs], **problems_data(found)})
+def _present(output: Output, runs: list[CheckedRun], error: ConfigError, alone: bool) -> None:
+    output.data({"configs": [run.to_dict() for run in runs], **problems_data(error)})
     if alone:
         output.show(*(check_details(run) for run in runs))
     elif runs:
         output.show(check_overview(runs))
+
+
+# `nnrun check FILE.py` and `--lesson N`: plugin files, and exercises of the course.
+
+_SUFFIX = ".py"
+
+
+def are_parts(paths: list[Path]) -> bool:
+    """Whether these are Python files.
+
+    Raises:
+        click.UsageError: some are Python files and others configs.
+    """
+    python = [path for path in paths if path.suffix == _SUFFIX]
+    if python and len(python) < len(paths):
+        message = f"{python[0]} is a plugin file and {paths[-1]} a config; check them apart"
+        raise click.UsageError(message)
+    return bool(python)
+
+
+def check_parts(output: Output, files: list[Path], *, points: bool) -> None:
+    """Check the parts of files, and print what is right and what is wrong.
+
+    Raises:
+        PluginError: a file cannot be loaded.
+        DisagreementError: a part is wrong.
+    """
+    from nnrun.plugins.checker.check import check_file  # noqa: PLC0415  # for such files only
+
+    reports = [report for file in files for report in check_file(file)]
+    parts = [report.to_dict() for report in reports]
+    data = {
+        "points": sum(part["points"] for part in parts),
+        "of": sum(part["of"] for part in parts),
+        "parts": parts,
+    }
+    _show_points(output, data, checked_parts(reports), points)
+    wrong = [report for report in reports if report.wrong]
+    if wrong:
+        first = wrong[0].wrong[0]
+        says = f"{wrong[0].part.place}: {wrong[0].part.name}: {first.check}: {first.says}"
+        more = sum(len(report.wrong) for report in wrong) - 1
+        raise DisagreementError(says + (f" (and {more} more)" if more else ""))
+
+
+def check_lesson(
+    output: Output, lesson: int, paths: list[Path], overrides: Sequence[str], *, points: bool
+) -> None:
+    """Grade the one config of an exercise, and print what is met and what is not.
+
+    Raises:
+        ConfigError: the config is invalid.
+        ExerciseError: something is not met yet.
+    """
+    if lesson == OWN_LAYER and all(path.suffix == _SUFFIX for path in paths):
+        check_parts(output, paths, points=points)
+        return
+    wanted = f"mylayer{_SUFFIX}" if lesson == OWN_LAYER else f"exercise-{lesson}.yaml"
+    if len(paths) != 1 or lesson == OWN_LAYER or paths[0].suffix == _SUFFIX:
+        raise UsageError(f"--lesson {lesson} grades one file, such as {wanted}")
+    from nnrun.course.exercises import grade_file  # noqa: PLC0415  # training is slow to import
+
+    grade = grade_file(lesson, paths[0], overrides)
+    _show_points(output, grade.to_dict(), graded(grade), points)
+    if grade.wrong:
+        missing = ", ".join(finding.check for finding in grade.wrong)
+        raise ExerciseError(f"{grade.file}: not met yet: {missing}")
+
+
+def _show_points(output: Output, data: dict[str, Any], shown: RenderableType, points: bool) -> None:
+    output.data(data)
+    if points and not output.json:
+        click.echo(strict_json(data), nl=False)
+    elif not points:
+        output.show(shown)

@@ -28,8 +28,8 @@ def command(output: Output, name: str | None) -> None:
     {target: price}}`.
     """
     if name is None:
-        entries = {known: entry.counted() for known, entry in DATASETS.items()}
-        output.data([_data(known, entry) for known, entry in entries.items()])
+        entries = {key: entry.counted() for key, entry in DATASETS.items()}
+        output.data([_data(key, entry) for key, entry in entries.items()])
         output.show(datasets_overview(entries))
     elif name in DATASETS:
         content = _data(name, entry := DATASETS[name].counted())

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.named_run import picked, report_of
 from nnrun.cli.options import check_target, split_arguments
 from nnrun.cli.output import Output
@@ -20,28 +19,17 @@ from nnrun.runs.storage.durable import write_atomically
 
 
 @click.command("explain")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    shell_complete=completion.files_and_runs,
-    metavar="CONFIG|RUN [KEY=VALUE]...",
-)
-@click.option(
-    "--row",
-    "rows",
-    type=click.IntRange(min=1),
+@options.paths_argument("CONFIG|RUN [KEY=VALUE]...", or_runs=True)
+@options.number(
+    "--row rows",
+    "A training row by its number in the data, from 1; repeat it for a batch of several.",
     multiple=True,
-    metavar="N",
-    help="A training row by its number in the data, from 1; repeat it for a batch of several.",
 )
-@click.option(
-    "--html",
+@options.path(
+    "--html", "Write a page in which each number shows the numbers that it came from.",
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write a page in which each number shows the numbers that it came from.",
-)
-@click.option("--full", is_flag=True, help="Show all numbers of large arrays.")
+)  # fmt: skip
+@options.flag("--full", "Show all numbers of large arrays.")
 @options.data_option
 @options.by_option
 @options.results_options
@@ -68,16 +56,15 @@ def command(
     names, overrides = split_arguments(arguments)
     if len(names) != 1:
         raise click.UsageError("give one config or one run")
-    if html is not None:
-        check_target(html, option="--html")
-    found = _explanation(str(names[0]), overrides, rows, by, results, output)
-    output.data(as_data(found))
+    check_target(html, option="--html")
+    update = _explanation(str(names[0]), overrides, rows, by, results, output)
+    output.data(as_data(update))
     if html is None:
-        output.show(explanation(found, full=full))
+        output.show(explanation(update, full=full))
         return
     from nnrun.reports.explain.page import render  # noqa: PLC0415  # slow to import
 
-    write_atomically(html, render(found).encode())
+    write_atomically(html, render(update).encode())
     output.note(f"wrote {html}")
 
 

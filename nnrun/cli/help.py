@@ -10,26 +10,21 @@ import click
 
 from nnrun import __version__
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.options import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.reference.site import lessons, overview, pages, site, topic_pages
-from nnrun.reports.reference.topics import PAGE_KINDS as PAGES
-from nnrun.reports.reference.topics import Topic, found, topics
+from nnrun.reports.reference.topics import PAGE_KINDS, Topic, found, topics
 from nnrun.runs.storage.durable import new_folder, write_together
 from nnrun.suggestions import PLUGINS, suggestion
 
 
 @click.command("help")
-@click.argument("words", nargs=-1, metavar="[TOPIC]", shell_complete=completion.topics)
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    type=click.Path(path_type=Path),
+@click.argument("words", nargs=-1, metavar="[TOPIC]", shell_complete=options.topics)
+@options.path(
+    "-o --output folder",
+    "Write all pages and the reference there, as a small site: open DIR/index.html.",
     metavar="DIR",
-    help="Write all pages and the reference there, as a small site: open DIR/index.html.",
 )
 @options.plugin_option
 @options.json_option
@@ -46,26 +41,26 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
     nnrun help exit-codes
     nnrun help momentum
     """
-    known = (*topics(), *_commands(), *(page.topic for page in (*pages(), *lessons())))
+    every = (*topics(), *_commands(), *(page.topic for page in (*pages(), *lessons())))
     if folder is not None and words:
         raise UsageError(f"-o writes all there is; leave '{' '.join(words)}' out")
     if folder is not None:
-        _write_site(folder, site(known, __version__))
+        _write_site(folder, site(every, __version__))
         output.note(f"wrote {folder / 'index.html'} and what it leads to")
         return
     if not words:
-        output.data([asdict(topic) for topic in known])
-        output.show(overview(known))
+        output.data([asdict(topic) for topic in every])
+        output.show(overview(every))
         return
     word = " ".join(words)
-    exact, mentioned = found(word, known)
+    exact, mentioned = found(word, every)
     # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
-    if any(topic.kind in PAGES for topic in exact):
+    if any(topic.kind in PAGE_KINDS for topic in exact):
         mentioned = []  # pages are long enough
     if not exact and not mentioned:
-        names = [topic.name for topic in known]
+        names = [topic.name for topic in every]
         absent = f", and no page has it; `nnrun help` lists all topics{PLUGINS}"
         hint = suggestion(word, names) or absent
         raise UsageError(f"there is no topic '{word}'{hint}")
@@ -97,9 +92,9 @@ def _commands() -> tuple[Topic, ...]:
 
 
 def _command(name: str, module: str) -> Topic:
-    known: click.Command = import_module(module).command
+    called: click.Command = import_module(module).command
     context = click.Context(
-        known, info_name=f"nnrun {name}", max_content_width=79, help_option_names=["-h", "--help"]
+        called, info_name=f"nnrun {name}", max_content_width=79, help_option_names=["-h", "--help"]
     )
-    text = known.get_help(context)
+    text = called.get_help(context)
     return Topic("command", name, text.replace("Usage: ", "", 1))

@@ -74,24 +74,21 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
 
 @click.command("init")
 @click.argument("name", required=False)
-@click.option(
+@options.path(
     "--data",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write a config for this table (CSV, Parquet, Excel, …), npz file or folder of images.",
+    "Write a config for this table (CSV, Parquet, Excel, …), npz file or folder of images.",
 )
 @click.option("--target", metavar="COLUMN", help="The column of the table to predict.")
-@click.option(
+@options.path(
     "--layer",
-    type=click.Path(path_type=Path),
+    "Write a commented layer of your own instead, with its gradient left out.",
     metavar="FILE.py",
-    help="Write a commented layer of your own instead, with its gradient left out.",
 )
-@click.option(
+@options.number(
     "--lesson",
-    type=click.IntRange(min(NUMBERS), max(NUMBERS)),
-    metavar="N",
-    help="Write the configs of a lesson of the course instead: `nnrun help course`.",
+    "Write the configs of a lesson of the course instead: `nnrun help course`.",
+    min(NUMBERS),
+    max(NUMBERS),
 )
 @options.quiet_option
 @options.debug_option

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.output import Output
 from nnrun.config.names import NAME_RULE
 from nnrun.errors import UsageError
@@ -39,15 +38,9 @@ _SEARCH = "search.json"
 
 
 @click.command("ls")
-@click.argument("names", nargs=-1, shell_complete=completion.names, metavar="[NAME]...")
-@click.option(
-    "-n",
-    "--last",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help=f"Only the N that began last; by default the table shows {_MOST}.",
-)
-@click.option("--all", "everything", is_flag=True, help="Show all, not only the last 100.")
+@click.argument("names", nargs=-1, shell_complete=options.names, metavar="[NAME]...")
+@options.number("-n --last", f"Only the N that began last; by default the table shows {_MOST}.")
+@options.flag("--all everything", "Show all, not only the last 100.")
 @click.option(
     "--sort",
     metavar="KEY",
@@ -55,11 +48,8 @@ _SEARCH = "search.json"
     "validation, where there is none by test, as a leaderboard), or by `started`, `seconds`, "
     "`seed`, `name`, `status`, or a setting such as learning_rate.",
 )
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Only the first N, of each data set where results are sorted by; by `result` at first.",
+@options.number(
+    "--top", "Only the first N, of each data set where results are sorted by; by `result` at first."
 )
 @click.option(
     "--where",
@@ -70,10 +60,9 @@ _SEARCH = "search.json"
 )
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, with all columns.")
 @click.option("--md", "form", flag_value="md", help="Print a table in Markdown.")
-@click.option(
+@options.flag(
     "--leaderboard",
-    is_flag=True,
-    help="Show the leaderboard of the last sweep; with NAME, of the last sweep with that "
+    "Show the leaderboard of the last sweep; with NAME, of the last sweep with that "
     "experiment; with KEY, leaderboard-KEY.json. It takes --top, --all (by default, it shows "
     f"{_MOST} rows of each data set), --csv and --md.",
 )
@@ -166,18 +155,18 @@ def _searched(
         return NOT_SEARCHED
     from nnrun.sweeps.board.best import searches_of  # noqa: PLC0415  # slow to import
 
-    found = searches_of((results / name for name in names), runs)
-    output.notes(found.problems.values())
-    return found.choices, found.early
+    searches = searches_of((results / name for name in names), runs)
+    output.notes(searches.problems.values())
+    return searches.choices, searches.early
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:
-    found = {run.name for run in runs}
+    there = {run.name for run in runs}
     for name in names:
-        if name not in found:
+        if name not in there:
             refuse_packed(name)
-            known = names_in(results)
-            raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, known)}")
+            stored = names_in(results)
+            raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, stored)}")
 
 
 def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:

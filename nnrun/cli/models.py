@@ -10,7 +10,7 @@ from nnrun.characters import clean
 from nnrun.cli.named_run import picked
 from nnrun.cli.output import Output
 from nnrun.data.readers.opening import file_sha256
-from nnrun.models.load import load_model as load
+from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count
@@ -43,12 +43,12 @@ def load_selected(
         NnrunError: the model's file is damaged.
     """
     folder = picked(run, results, output, by, passed_over=WITHOUT_MODEL)
-    found = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
-    refuse_damaged(found, folder)
-    record = None if found is None else found.record
+    stored = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
+    refuse_damaged(stored, folder)
+    record = None if stored is None else stored.record
     if record is not None:
         refuse_unusable_model(folder, record)
-    model = load(folder)
+    model = load_model(folder)
     if record is None:
         return Selected(model, None)
     if record.status in ("interrupted", "stopped"):
@@ -57,8 +57,7 @@ def load_selected(
             f"this run was {record.status}: its weights are those of iteration {iterations}"
         )
     if rows is not None and rows.is_file():
-        for note in _own_data(run, results, record, rows):
-            output.note(note)
+        output.notes(_own_data(run, results, record, rows))
     return Selected(model, record)
 
 

@@ -47,8 +47,7 @@ def picked(
     if choice is not None:
         from nnrun.reports.best import chosen_words  # noqa: PLC0415  # slow to import
 
-        for line in chosen_words(choice, results, {"--by": by}):
-            output.note(line)
+        output.notes(chosen_words(choice, results, {"--by": by}))
         return results / choice.record.name / choice.record.run_id
     folder = pick_run(run, results, by, passed_over=passed_over)
     if not lies_in(folder, results) or Path(run).name == folder.name:
@@ -81,8 +80,7 @@ def _note_better(folder: Path, results: Path, output: Output) -> None:
     word = f"{name}/{BEST}"
     # What commands call their runs; of `explain` the argument can also be a config.
     command = command_again(run=word, runs=[word], arguments=[word])
-    for line in better_words(choice, folder.name, command):
-        output.note(line)
+    output.notes(better_words(choice, folder.name, command))
 
 
 def report_of(folder: Path, results: Path, what: str) -> RunRecord:
@@ -91,9 +89,9 @@ def report_of(folder: Path, results: Path, what: str) -> RunRecord:
     Raises:
         UsageError: it is damaged, or there is none, so that the run cannot be `what`.
     """
-    found = read_run(folder, placed=lies_in(folder, results))
-    refuse_damaged(found, folder)
-    if found is None or found.record is None:
-        why = "no run is there any more" if found is None else found.problem
+    stored = read_run(folder, placed=lies_in(folder, results))
+    refuse_damaged(stored, folder)
+    if stored is None or stored.record is None:
+        why = "no run is there any more" if stored is None else stored.problem
         raise UsageError(f"{folder} cannot be {what}: {why}")
-    return found.record
+    return stored.record

@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from nnrun.characters import clean, escaped
 from nnrun.cli.group import Interruption
 from nnrun.cli.models import Selected, decided, load_selected
+from nnrun.cli.named_run import picked
 from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.data.columns.kinds import Written
@@ -33,7 +35,7 @@ from nnrun.errors import UsageError
 from nnrun.models import scores as measured
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
-from nnrun.models.writing import WRITERS, check_carried, output_names
+from nnrun.models.writing import WRITERS, check_carried, output_names, spelled
 from nnrun.reports.numbers import count as counted
 from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.run import scores_table
@@ -41,6 +43,7 @@ from nnrun.reports.summary import metric_label, second_class_note
 from nnrun.reports.terminal.fitting import table_of
 from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.durable import kept_back, written_whole
+from nnrun.sweeps.named_runs import setting_word
 
 # Where predictions go: a file or stdout, once all are made.
 
@@ -74,8 +77,8 @@ def opened_sink(file: Path | None, kind: str) -> Iterator[BinaryIO]:
 @contextmanager
 def held_sink() -> Iterator[BinaryIO]:
     """A temporary file, in memory while it is small."""
-    with tempfile.SpooledTemporaryFile(max_size=2**24) as held:
-        yield cast(BinaryIO, held)
+    with tempfile.SpooledTemporaryFile(max_size=2**24) as file:
+        yield cast(BinaryIO, file)
 
 
 class _Terminal:
@@ -180,7 +183,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             "run_id": model.run_id,
             "rows": count,
             "skipped": source.bad.total,
-            "unseen": {name: found.to_dict() for name, found in source.unseen.items()},
+            "unseen": {name: category.to_dict() for name, category in source.unseen.items()},
             "unpredicted": source.unpredicted,
             "not_finite": writer.not_finite,
             "output": None if request.file is None else str(request.file),
@@ -215,12 +218,11 @@ def _check_files(run: str, inputs: Sequence[Path], request: Request) -> None:
         raise UsageError(
             f"'{run}' is a file; the run comes first, as in nnrun predict RUN {shlex.quote(run)}"
         )
-    if request.file is not None:
-        check_target(request.file, rows)
-    if request.skip_bad is not None:
-        check_target(request.skip_bad, rows, "--skip-bad")
-        if request.file is not None and request.skip_bad.resolve() == request.file.resolve():
-            raise UsageError(f"--skip-bad {request.skip_bad}: predictions go there; name another")
+    file, aside = request.file, request.skip_bad
+    check_target(file, rows)
+    check_target(aside, rows, "--skip-bad")
+    if file is not None and aside is not None and aside.resolve() == file.resolve():
+        raise UsageError(f"--skip-bad {aside}: predictions go there; name another")
 
 
 def _opened(
@@ -231,8 +233,8 @@ def _opened(
     stack: ExitStack,
 ) -> Rows:
     if are_images(inputs):
-        for option, given in (("--id", request.ids), ("--skip-bad", request.skip_bad)):
-            if given:
+        for option, value in (("--id", request.ids), ("--skip-bad", request.skip_bad)):
+            if value:
                 raise UsageError(f"{option} is for the rows of a table; images have their files")
         return ImageRows(inputs, model.layout, with_target=request.score)
     (rows,), aside = inputs, None
@@ -246,10 +248,10 @@ def _opened(
         weight=weight,
         aside=aside,
     )
-    found = stack.enter_context(opened)
+    source = stack.enter_context(opened)
     if request.skip_bad is not None:
-        _check_aside(request.skip_bad, found)
-    return found
+        _check_aside(request.skip_bad, source)
+    return source
 
 
 def _check_aside(file: Path, rows: Rows) -> None:
@@ -267,7 +269,57 @@ def _check_aside(file: Path, rows: Rows) -> None:
 def _note_skipped(output: Output, bad: BadRows, predicted: int, request: Request) -> None:
     if request.skip_bad is None:
         return
-    for line in bad.lines():
-        output.note(line)
+    output.notes(bad.lines())
     total = plural(bad.total + predicted, "row")
     output.note(f"put aside {counted(bad.total)} of {total}, in {request.skip_bad}")
+
+
+# `nnrun predict NAME --out-of-fold`: predictions for the data that the runs were made on.
+
+
+def predict_out_of_fold(output: Output, run: str, request: Request) -> None:
+    """Write the predictions, and say what they are made of."""
+    # It imports engines.
+    from nnrun.sweeps.out_of_fold import OUT_OF_FOLD_WRITERS, out_of_fold  # noqa: PLC0415
+
+    file, score = request.file, request.score
+    check_target(file)
+    word, all_seeds = setting_word(run, request.results)
+    folder = picked(word, request.results, output, request.by, in_folds=True)
+    with Interruption(before="the predictions were complete"):
+        tested = out_of_fold(
+            folder, all_seeds=all_seeds, threshold=request.threshold, carried=request.ids
+        )
+        if file is not None or not output.json:
+            kind = format_of(file, "csv")
+            with opened_sink(file, kind) as sink:
+                OUT_OF_FOLD_WRITERS[kind](tested, sink)
+    several = f", each the mean of {len(tested.drawn)} runs" if len(tested.drawn) > 1 else ""
+    output.note(f"out of fold: {plural(len(tested.rows), 'row')} in {tested.folds} folds{several}")
+    if score and several:
+        output.note("the score is of these means: as a rule better than that of a single run")
+    for words in tested.incomplete:
+        output.note(f"left out: {words}")
+    if tested.untested:
+        output.note(f"no fold tests {plural(tested.untested, 'row')}, the first by time")
+    if file is not None:
+        output.note(f"wrote {plural(len(tested.rows), 'prediction')} to {file}")
+    data = {
+        "name": tested.name,
+        "folds": tested.folds,
+        "seeds": tested.seeds,
+        "split_seeds": [split for split, _ in tested.drawn],
+        "rows": len(tested.rows),
+        "untested": tested.untested,
+        "incomplete": list(tested.incomplete),
+        "output": None if file is None else str(file),
+        "score": tested.score if score else None,
+    }
+    predictions = BytesIO()
+    if output.json and file is None:
+        OUT_OF_FOLD_WRITERS["json"](tested, predictions)
+        predictions.seek(0)
+        output.data(data, ("predictions", predictions))
+    output.data(data)
+    if score:
+        show_score(output, tested.score, [*spelled(tested.classes)], to_stderr=file is None)

@@ -89,9 +89,9 @@ def _refuse_expanded(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if item := _ITEM.fullmatch(argument):
             items.setdefault(item[1], []).append(f"{item[2]}: {item[3]}")
-    for key, found in items.items():
-        if len(found) > 1:
-            whole = shlex.quote(f"{key}={{{', '.join(found)}}}")
+    for key, values in items.items():
+        if len(values) > 1:
+            whole = shlex.quote(f"{key}={{{', '.join(values)}}}")
             raise click.UsageError(
                 f"argument '{clipped(key)}': the shell took its braces apart; "
                 f"put it in quotes: {whole}"
@@ -109,12 +109,14 @@ def _is_override(argument: str) -> bool:
     return "=" in argument and not (argument.endswith(SUFFIXES) and Path(argument).is_file())
 
 
-def check_target(file: Path, source: Path | None = None, option: str = "-o") -> None:
-    """Check before all work that a file can be written, and is not its own source.
+def check_target(file: Path | None, source: Path | None = None, option: str = "-o") -> None:
+    """Check before all work that a file, if one is named, can be written, and is not its source.
 
     Raises:
         UsageError: it is a folder, in none, a FIFO, or the source itself.
     """
+    if file is None:
+        return
     if file.is_dir():
         raise UsageError(f"{option} {file}: is a folder; name a file in it")
     check_parent(file, option)
@@ -204,10 +206,10 @@ def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Comple
     name, slash, _rest = incomplete.partition("/")
     if slash:
         ids = ids_in(_results(ctx), name)
-        found = [f"{name}/{part}" for part in (["best", *ids] if ids else [])]
+        words = [f"{name}/{part}" for part in (["best", *ids] if ids else [])]
     else:
-        found = ["latest", *names_in(_results(ctx))]
-    items = [CompletionItem(word) for word in found if word.startswith(incomplete)]
+        words = ["latest", *names_in(_results(ctx))]
+    items = [CompletionItem(word) for word in words if word.startswith(incomplete)]
     # A folder may be anywhere; the shell knows better where.
     return items or [CompletionItem(incomplete, type="dir")]
 
@@ -238,6 +240,33 @@ def _results(ctx: click.Context) -> Path:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def flag(names: str, text: str, **more: Any) -> Callable[[F], F]:
+    """An option without a value, with these names: `-q --quiet`."""
+    return click.option(*names.split(), is_flag=True, help=text, **more)
+
+
+def number(
+    names: str, text: str, least: int = 1, most: int | None = None, **more: Any
+) -> Callable[[F], F]:
+    """An option with a whole number."""
+    kind = click.IntRange(least, most)
+    return click.option(*names.split(), type=kind, metavar="N", help=text, **more)
+
+
+def path(names: str, text: str, metavar: str = "FILE", **more: Any) -> Callable[[F], F]:
+    """An option with the path of a file, unless its type is another one."""
+    kind = more.pop("type", click.Path(path_type=Path))
+    return click.option(*names.split(), type=kind, metavar=metavar, help=text, **more)
+
+
+def paths_argument(metavar: str, *, or_runs: bool = False) -> Callable[[F], F]:
+    """Configs and overrides, as the argument `arguments`; or the name of a run."""
+    complete = files_and_runs if or_runs else files
+    return click.argument(
+        "arguments", nargs=-1, required=True, shell_complete=complete, metavar=metavar
+    )
+
+
 def _finite(_ctx: click.Context, _param: click.Parameter, margin: float | None) -> float | None:
     if margin is not None and not isfinite(margin):
         raise UsageError(f"--margin {margin:g}: it must be a finite number")
@@ -252,22 +281,15 @@ def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], No
     return callback
 
 
-def _flag(*names: str, attribute: str, text: str) -> Callable[[F], F]:
+def _of_output(names: str, text: str, attribute: str) -> Callable[[F], F]:
     """A flag of the output; eager, so that errors in other options are printed accordingly."""
-    return click.option(
-        *names,
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_sets(attribute),
-        help=text,
-    )
+    return flag(names, text, is_eager=True, expose_value=False, callback=_sets(attribute))
 
 
-json_option = _flag("--json", attribute="json", text="Print data as JSON.")
-wide_option = _flag("--wide", attribute="wide", text="Show all columns, however wide.")
-quiet_option = _flag("-q", "--quiet", attribute="quiet", text="Print errors only.")
-debug_option = _flag("--debug", attribute="debug", text="Show the traceback of errors.")
+json_option = _of_output("--json", "Print data as JSON.", "json")
+wide_option = _of_output("--wide", "Show all columns, however wide.", "wide")
+quiet_option = _of_output("-q --quiet", "Print errors only.", "quiet")
+debug_option = _of_output("--debug", "Show the traceback of errors.", "debug")
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -277,13 +299,7 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def file_option(text: str, *, required: bool = False) -> Callable[[F], F]:
     """`-o FILE`, as the argument `file`."""
-    return click.option(
-        *("-o", "--output", "file"),
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        required=required,
-        help=text,
-    )
+    return path("-o --output file", text, required=required)
 
 
 class Folder(click.Path):
@@ -303,32 +319,19 @@ class Folder(click.Path):
         return folder
 
 
-results_option = click.option(
-    "--results",
-    envvar="NNRUN_RESULTS",
-    default="results",
-    show_default=True,
-    show_envvar=True,
-    metavar="DIR",
-    type=Folder(),
-    help="Where runs are kept.",
+results_option = path(
+    "--results", "Where runs are kept.", "DIR", type=Folder(), envvar="NNRUN_RESULTS",
+    default="results", show_default=True, show_envvar=True,
+)  # fmt: skip
+iterations_option = number(
+    "--iterations", "Train for N iterations instead of what the config says: a smoke run."
 )
-iterations_option = click.option(
-    "--iterations",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Train for N iterations instead of what the config says: a smoke run.",
-)
-threads_option = click.option(
+threads_option = number(
     "--threads",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Let each run use N threads, where that helps; by default its share of the cores. No bit "
+    "Let each run use N threads, where that helps; by default its share of the cores. No bit "
     "depends on it.",
 )
-force_option = click.option(
-    "--force", is_flag=True, help="Train again what has been trained already."
-)
+force_option = flag("--force", "Train again what has been trained already.")
 by_option = click.option(
     "--by",
     type=click.Choice(CHOOSING[:2]),
@@ -339,7 +342,7 @@ by_option = click.option(
 
 def jobs_option(text: str) -> Callable[[F], F]:
     """`-j N`, as the argument `jobs`."""
-    return click.option(*("-j", "--jobs"), type=click.IntRange(min=1), metavar="N", help=text)
+    return number("-j --jobs", text)
 
 
 train_jobs_option = jobs_option(
@@ -409,13 +412,12 @@ def training_options(command: F) -> F:
             metavar="URI",
             help="Send runs to the MLflow server at this address, such as http://127.0.0.1:5000.",
         ),
-        click.option(
+        path(
             "--tensorboard",
-            type=Folder(),
-            metavar="DIR",
-            help="Write runs for TensorBoard into this folder: `tensorboard --logdir DIR`.",
+            "Write runs for TensorBoard into this folder: `tensorboard --logdir DIR`.",
+            "DIR", type=Folder(),
         ),
-    )
+    )  # fmt: skip
     for option in reversed(options):
         call = option(call)
     return cast(F, plugin_option(gradient_check_option(call)))
@@ -428,16 +430,11 @@ def _give(_ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...])
         give(files)
 
 
-data_option = click.option(
-    "--data",
-    "files",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    multiple=True,
-    expose_value=False,
-    callback=_give,
-    help="Where the data of stored runs are now; files are known by their SHA-256.",
-)
+data_option = path(
+    "--data files",
+    "Where the data of stored runs are now; files are known by their SHA-256.",
+    multiple=True, expose_value=False, callback=_give,
+)  # fmt: skip
 
 
 def _activate(ctx: click.Context, _param: click.Parameter, files: tuple[Path, ...]) -> None:
@@ -451,19 +448,13 @@ def _activate(ctx: click.Context, _param: click.Parameter, files: tuple[Path, ..
         activate(files)
 
 
-plugin_option = click.option(
-    "--plugin",
-    "plugins",
-    envvar="NNRUN_PLUGINS",
-    type=click.Path(path_type=Path),
-    metavar="FILE.py",
-    multiple=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_activate,
-    help="Run a Python file that registers layers, losses or other parts, so that configs can name "
+plugin_option = path(
+    "--plugin plugins",
+    "Run a Python file that registers layers, losses or other parts, so that configs can name "
     "them; also NNRUN_PLUGINS. `nnrun help plugins` shows how.",
-)
+    metavar="FILE.py", envvar="NNRUN_PLUGINS",
+    multiple=True, is_eager=True, expose_value=False, callback=_activate,
+)  # fmt: skip
 
 
 def results_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -484,13 +475,11 @@ def _unchecked(_ctx: click.Context, _param: click.Parameter, value: bool) -> Non
         leave_unchecked()
 
 
-gradient_check_option = click.option(
+gradient_check_option = flag(
     "--no-gradient-check",
-    is_flag=True,
-    expose_value=False,
-    callback=_unchecked,
-    help="Train with a plugin's parts without comparing their gradients with numerical ones first.",
-)
+    "Train with a plugin's parts without comparing their gradients with numerical ones first.",
+    expose_value=False, callback=_unchecked,
+)  # fmt: skip
 
 
 def run_argument(*, many: bool = False) -> Callable[[F], F]:

@@ -20,7 +20,7 @@ from nnrun.runs.storage.data_place import path_of
 @click.command("pack")
 @options.run_argument()
 @options.file_option("The file to write, a .zip.", required=True)
-@click.option("--with-data", is_flag=True, help="Put the data file into it, too.")
+@options.flag("--with-data", "Put the data file into it, too.")
 @options.data_option
 @options.by_option
 @options.results_option

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nnrun.cli import options
-from nnrun.cli.new_rows import Request, predict_new_rows
+from nnrun.cli.new_rows import Request, predict_new_rows, predict_out_of_fold
 from nnrun.cli.output import Output
 
 _STDOUT = "-"
@@ -26,18 +27,14 @@ _STDOUT = "-"
     metavar="COLUMN",
     help="Put this column of the input in front of the predictions, unchanged; repeatable.",
 )
-@click.option(
+@options.path(
     "--skip-bad",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write rows that cannot be predicted into FILE, with line and reason; predict the others.",
+    "Write rows that cannot be predicted into FILE, with line and reason; predict the others.",
 )
 @options.data_option
 @options.by_option
-@click.option(
-    "--score",
-    is_flag=True,
-    help="Show the metrics of the run's report for INPUT, which has to have the target.",
+@options.flag(
+    "--score", "Show the metrics of the run's report for INPUT, which has to have the target."
 )
 @click.option(
     "--threshold",
@@ -45,10 +42,9 @@ _STDOUT = "-"
     metavar="T",
     help="Of two classes, predict the positive one where its probability is at least T.",
 )
-@click.option(
+@options.flag(
     "--out-of-fold",
-    is_flag=True,
-    help="Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
+    "Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
 )
 @options.results_options
 def command(
@@ -57,13 +53,8 @@ def command(
     run: str,
     inputs: tuple[Path, ...],
     file: Path | None,
-    ids: tuple[str, ...],
-    skip_bad: Path | None,
-    by: str | None,
-    score: bool,
-    threshold: float | None,
     out_of_fold: bool,
-    results: Path,
+    **asked: Any,
 ) -> None:
     """Predict classes, or values in the target's own units, for new rows.
 
@@ -98,7 +89,8 @@ def command(
     """
     if file is not None and str(file) == _STDOUT:
         file = None
-    request = Request(file, (*dict.fromkeys(ids),), skip_bad, by, score, threshold, results)
+    asked["ids"] = (*dict.fromkeys(asked["ids"]),)
+    request = Request(file, **asked)
     if inputs and not out_of_fold:
         predict_new_rows(output, run, inputs, request)
         return
@@ -106,8 +98,6 @@ def command(
         raise click.UsageError("Missing argument 'INPUT': the rows to predict, or --out-of-fold.")
     if inputs:
         raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
-    if skip_bad is not None:
+    if request.skip_bad is not None:
         raise click.UsageError("--skip-bad is for new rows; those of a run's data were all read")
-    from nnrun.cli.out_of_fold import predict_out_of_fold  # noqa: PLC0415  # imports engines
-
     predict_out_of_fold(output, run, request)

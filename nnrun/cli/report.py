@@ -28,12 +28,10 @@ _SUFFIXES = (".html", ".htm")
 @click.command("report")
 @options.run_argument(many=True)
 @options.file_option("Where to write the report.  [default: report.html]")
-@click.option(
-    "--figures",
-    type=options.Folder(),
-    metavar="DIR",
-    help="Write every chart into this folder, as a file of its own; a report only with -o.",
-)
+@options.path(
+    "--figures", "Write every chart into this folder, as a file of its own; a report only with -o.",
+    "DIR", type=options.Folder(),
+)  # fmt: skip
 @click.option(
     "--format",
     "form",
@@ -44,15 +42,10 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.order_by_option
 @options.margin_option
-@click.option(
-    "--importance",
-    is_flag=True,
-    help="Compute which columns or pixels count, for one run of each setting.",
-)
-@click.option(
+@options.flag("--importance", "Compute which columns or pixels count, for one run of each setting.")
+@options.flag(
     "--brief",
-    is_flag=True,
-    help="For print: of several runs without their details, of one without what is seldom read.",
+    "For print: of several runs without their details, of one without what is seldom read.",
 )
 @options.data_option
 @options.results_options
@@ -88,15 +81,14 @@ def command(
             f"-o {file}: a report is HTML, in a file whose name ends in .html or .htm; "
             "--figures DIR with --format pdf, png or svg writes its charts as such files"
         )
-    if file is not None:
-        check_target(file)
-    found = find_runs(runs, results, order_by)
+    check_target(file)
+    selected = find_runs(runs, results, order_by)
     sweeps = () if runs else sweeps_in(results)
     report = Report(
-        found, Datasets().load, margin=margin, importance=importance, brief=brief, sweeps=sweeps
+        selected, Datasets().load, margin=margin, importance=importance, brief=brief, sweeps=sweeps
     )
     output.notes(report.problems)
-    data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
+    data: dict[str, Any] = {"runs": len(selected), "in_full": report.in_full}
     data["verdict"] = report.verdict.to_dict()
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
@@ -110,8 +102,8 @@ def command(
         with _write_errors(file):
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
-        output.note(f"wrote {file}: {plural(len(found), 'run')}, {human_bytes(len(text))}")
-        if 0 < len(report.in_full) < len(found) and not brief:
+        output.note(f"wrote {file}: {plural(len(selected), 'run')}, {human_bytes(len(text))}")
+        if 0 < len(report.in_full) < len(selected) and not brief:
             output.note(f"details of {count(len(report.in_full))} of them; the file says which")
     output.data(data)
 

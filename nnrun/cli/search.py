@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.group import Interruption
 from nnrun.cli.options import check_target, command_again, split_arguments
 from nnrun.cli.output import Output
@@ -163,13 +162,7 @@ class Request(TrainingRequest):
 
 
 @click.command("search")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    shell_complete=completion.files,
-    metavar="CONFIG|DATA [KEY=VALUE]...",
-)
+@options.paths_argument("CONFIG|DATA [KEY=VALUE]...")
 @click.option("--trials", metavar="N", help="How many settings to try; by default 50.")
 @click.option("--time", metavar="T", help="How long it may take in all: 90s, 10m, 2h.")
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="How settings are proposed.")
@@ -181,19 +174,16 @@ class Request(TrainingRequest):
     help="Make a random search of the same budget too, to see what the sampler gains; by default "
     "unless --time is given, which it halves.",
 )
-@click.option(
+@options.flag(
     "--asynchronous",
-    is_flag=True,
-    help="Propose by the trials that have ended: no worker waits, but their speed decides.",
+    "Propose by the trials that have ended: no worker waits, but their speed decides.",
 )
 @click.option("--target", metavar="COLUMN", help="Of a data file: the column to predict.")
 @options.train_jobs_option
 @options.dask_option
-@click.option(
+@options.path(
     "--export",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the trials as a database of Optuna, for optuna-dashboard. With the NAME of an "
+    "Write the trials as a database of Optuna, for optuna-dashboard. With the NAME of an "
     "experiment in place of a config, nothing is trained.",
 )
 @options.results_option
@@ -231,13 +221,12 @@ def command(
     started = monotonic()
     asked = Request(**request)  # type: ignore[arg-type]
     asked.check()
-    given = {"trials": trials, "time": time, "sampler": sampler, "seeds": seeds}
-    given |= {"pruning": pruning, "random": None if random is None else str(random).lower()}
-    own = [f"search.{key}={value}" for key, value in given.items() if value is not None]
-    if asked.export is not None:
-        check_target(asked.export, option="--export")
-        if asked.export.exists():
-            raise UsageError(f"--export {asked.export}: this file exists; name another one")
+    settings = {"trials": trials, "time": time, "sampler": sampler, "seeds": seeds}
+    settings |= {"pruning": pruning, "random": None if random is None else str(random).lower()}
+    keys = [f"search.{key}={value}" for key, value in settings.items() if value is not None]
+    check_target(asked.export, option="--export")
+    if asked.export is not None and asked.export.exists():
+        raise UsageError(f"--export {asked.export}: this file exists; name another one")
     paths, words = split_arguments(arguments)
     if len(paths) != 1:
         raise UsageError("a search is of one config, or one data file")
@@ -256,7 +245,7 @@ def command(
         origin, assumed = _origin_of(paths[0], asked.target)
         output.notes(assumed)
         plan = plan_search(
-            origin, [*words, *own], datasets, asked.iterations, asynchronous=asked.asynchronous
+            origin, [*words, *keys], datasets, asked.iterations, asynchronous=asked.asynchronous
         )
         output.notes(plan.notes)
         if plan.settings.judging.note:
@@ -281,30 +270,30 @@ def command(
 def _before(plan: SearchPlan, results: Path, output: Output) -> Mapping[str, Any] | None:
     """What an earlier call of a search has written, if that can be used."""
     try:
-        found = read_search(results, plan.name)
+        content = read_search(results, plan.name)
     except DamageError as error:
         output.note(f"{error.what}; it is written anew from the runs that are stored")
         if plan.block.time is not None:
             output.note("the time that earlier calls have used is not known, and begins anew")
         return None
-    if found is not None and found.get("identity") != plan.identity:
+    if content is not None and content.get("identity") != plan.identity:
         output.note(f"{FILE} of {plan.name} is of another search, which this one replaces")
-    return found
+    return content
 
 
 def _need_search(name: str, results: Path) -> None:
     """Raise a UsageError unless an experiment of this name was searched."""
     if not is_searched(results, name):
-        known = [other for other in names_in(results) if (results / other / FILE).exists()]
+        searched = [other for other in names_in(results) if (results / other / FILE).exists()]
         message = f"there is no file {name}, and no search in {results} is called so"
-        raise UsageError(f"{message}{suggestion(name, known)}")
+        raise UsageError(f"{message}{suggestion(name, searched)}")
 
 
 def _export(name: str, results: Path, file: Path, output: Output) -> None:
-    found = read_search(results, name)
-    assert found is not None, "it was searched"
+    content = read_search(results, name)
+    assert content is not None, "it was searched"
     try:
-        export_study(found, results / name, file)
+        export_study(content, results / name, file)
     except DAMAGE:
         raise misformed(results / name / FILE) from None
     output.note(f"wrote {file}")

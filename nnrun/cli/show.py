@@ -23,10 +23,8 @@ from nnrun.runs.storage.reading import HISTORY, changed_file, read_history, read
 
 @click.command("show")
 @options.run_argument()
-@click.option(
-    "--importance",
-    is_flag=True,
-    help="Show which columns its predictions depend on, or for images which pixels.",
+@options.flag(
+    "--importance", "Show which columns its predictions depend on, or for images which pixels."
 )
 @options.data_option
 @options.by_option
@@ -46,20 +44,20 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     """
     folder = picked(run, results, output, by)
     stored = read_run(folder, placed=lies_in(folder, results))
-    found = summarize(stored, folder)
-    if found is None:
+    summary = summarize(stored, folder)
+    if summary is None:
         raise NnrunError(f"there is no run in {folder} any more")
-    if stored is None or stored.record is None or found.seed is None:
+    if stored is None or stored.record is None or summary.seed is None:
         from nnrun.reports.terminal.runs import listed_data  # noqa: PLC0415  # slow to import
 
         output.data(
             {
-                **listed_data(found),
+                **listed_data(summary),
                 "folder": str(folder),
-                "verdict": summary_verdict(found).to_dict(),
+                "verdict": summary_verdict(summary).to_dict(),
             }
         )
-        output.show(run_at_a_glance(found, folder))
+        output.show(run_at_a_glance(summary, folder))
         return
     if importance:
         refuse_damaged(stored, folder)
@@ -68,12 +66,12 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     _note_search(output, folder, stored.record, results)
     history = read_history(folder)
     changed = changed_file(folder, stored.record, (HISTORY,))
-    if changed is not None and found.status not in IN_PROGRESS:
-        found, history = found._replace(status=DAMAGED, error=changed), {}
+    if changed is not None and summary.status not in IN_PROGRESS:
+        summary, history = summary._replace(status=DAMAGED, error=changed), {}
     output.data(
         {
             **stored.record.to_dict(),
-            "status": found.status,
+            "status": summary.status,
             "folder": run if is_packed(run) else str(folder),
             "verdict": run_verdict(stored.record).to_dict(),
             "history": {
@@ -83,7 +81,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
         }
     )
     packed = run if is_packed(run) else None
-    output.show(run_in_full(found, stored.record, history, folder, packed))
+    output.show(run_in_full(summary, stored.record, history, folder, packed))
 
 
 def _note_search(output: Output, folder: Path, record: RunRecord, results: Path) -> None:
@@ -100,9 +98,9 @@ def _note_search(output: Output, folder: Path, record: RunRecord, results: Path)
 
 def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
     from nnrun.reports.importance import importance_of  # noqa: PLC0415  # slow to import
-    from nnrun.reports.terminal.importance import importance_table  # noqa: PLC0415  # likewise
+    from nnrun.reports.terminal.show import importance_table  # noqa: PLC0415  # likewise
     from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
-    found = importance_of(folder, record, Datasets().load)
-    output.data(found.to_dict())
-    output.show(importance_table(found))
+    importance = importance_of(folder, record, Datasets().load)
+    output.data(importance.to_dict())
+    output.show(importance_table(importance))

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from nnrun.cli import options
-from nnrun.cli import options as completion
 from nnrun.cli.group import Interruption
 from nnrun.cli.options import command_again, split_arguments
 from nnrun.cli.output import Output
@@ -67,11 +66,11 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
             name, runs = variant.name, [run.run_id for run in planned]
             there = [run_id for run_id in runs if run_id in begun.get(name, ())]
             read = (store.run(name, run_id).read() for run_id in there)
-            found = [run for run in read if run is not None]
-            wrong = [run for run in found if run.is_damaged]
-            complete = sum(run.complete for run in found)
+            stored = [run for run in read if run is not None]
+            wrong = [run for run in stored if run.is_damaged]
+            complete = sum(run.complete for run in stored)
             rows.append((variant.number, len(runs), complete, wrong))
-            left = len(runs) - sum(run.complete or run.is_damaged for run in found)
+            left = len(runs) - sum(run.complete or run.is_damaged for run in stored)
             if variant.refused:
                 refused[variant.number] = f"  {variant.label}: {variant.refused}"
             seconds += variant.estimate.seconds * left
@@ -99,8 +98,8 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
 def _code(variant: Variant) -> str:
     """The same for variants of a config that share compiled code."""
     choice = variant.choice.items()
-    own = [(k, v) for k, v in choice if k not in _NOT_IN_CODE or isinstance(v, dict)]
-    return repr((variant.file, own))
+    settings = [(k, v) for k, v in choice if k not in _NOT_IN_CODE or isinstance(v, dict)]
+    return repr((variant.file, settings))
 
 
 # `nnrun sweep`: configs × grid × seeds, in parallel, to one leaderboard.
@@ -245,31 +244,16 @@ MOST_RUNS = 100_000
 
 
 @click.command("sweep")
-@click.argument(
-    "arguments",
-    nargs=-1,
-    required=True,
-    shell_complete=completion.files,
-    metavar="PATH... [KEY=VALUE]...",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1, max=MAX_RANGE),
-    metavar="N",
-    help="N seeds for each config, counted from its seed on.",
-)
-@click.option(
-    "--max-runs",
-    type=click.IntRange(min=1),
-    default=MOST_RUNS,
-    metavar="N",
-    help=f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.",
+@options.paths_argument("PATH... [KEY=VALUE]...")
+@options.number("--seeds", "N seeds for each config, counted from its seed on.", 1, MAX_RANGE)
+@options.number(
+    "--max-runs", f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.", default=MOST_RUNS
 )
 @options.train_jobs_option
 @options.dask_option
 @options.shard_option
-@click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
-@click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
+@options.flag("--recursive", "Take the configs of subfolders as well.")
+@options.flag("--dry-run", "Show the plan, and train nothing.")
 @options.order_by_option
 @options.margin_option
 @click.option(
@@ -278,18 +262,14 @@ MOST_RUNS = 100_000
     help=f"Train models of scikit-learn on the same splits and seeds: {', '.join(BESIDE)}, or some "
     "of them, separated by commas.",
 )
-@click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
-@click.option(
-    "--replication",
-    is_flag=True,
-    help=f"Write {REPLICATION} in the results folder: published numbers beside ours.",
+@options.flag("--fail-fast", "Stop at the first run that fails.")
+@options.flag(
+    "--replication", f"Write {REPLICATION} in the results folder: published numbers beside ours."
 )
-@click.option(
-    "--reference",
+@options.path(
+    "--reference", "With --replication: a CSV of means of repeated runs to hold ours against.",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="With --replication: a CSV of means of repeated runs to hold ours against.",
-)
+)  # fmt: skip
 @options.results_option
 @options.iterations_option
 @options.threads_option
@@ -347,5 +327,5 @@ def command(
             with saying_how_to_go_on(again, interruption):
                 progress = training.run(plan, work, force=asked.force, fail_fast=asked.fail_fast)
             output.note(summary(progress, monotonic() - start))
-            found = replications(progress, references) if asked.replication else []
-            conclude(progress, store, output, interruption, asked, again, found, tracking)
+            replicated = replications(progress, references) if asked.replication else []
+            conclude(progress, store, output, interruption, asked, again, replicated, tracking)

@@ -47,18 +47,12 @@ DEFAULT_TOLERANCE = 0.05
 @options.iterations_option
 @options.threads_option
 @options.force_option
-@click.option(
+@options.number(
     "--extend",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="CONFIG is a completed run: its folder, name, name/best, name/ID-PREFIX or latest. Train "
+    "CONFIG is a completed run: its folder, name, name/best, name/ID-PREFIX or latest. Train "
     "it for N iterations more, as a new run.",
 )
-@click.option(
-    "--require-published",
-    is_flag=True,
-    help="Exit with 3 unless the config's published numbers are met.",
-)
+@options.flag("--require-published", "Exit with 3 unless the config's published numbers are met.")
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),

@@ -21,13 +21,13 @@ _LOOPBACK = "127.0.0.1"
 
 
 @click.command("ui")
-@click.option(
+@options.number(
     "--port",
-    type=click.IntRange(0, 65535),
-    metavar="N",
-    help="The port of the page; 0 takes any that is free.  [default: 8620, or any that is free]",
+    "The port of the page; 0 takes any that is free.  [default: 8620, or any that is free]",
+    0,
+    65535,
 )
-@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@options.flag("--open opens", "Open the page in the browser.")
 @click.option(
     "--host",
     default=_LOOPBACK,

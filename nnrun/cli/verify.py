@@ -63,8 +63,8 @@ def command(
         Interruption(before="all runs were verified"),
         shown(Steps(len(folders)), output) as report,
     ):
-        for found in verify_all(folders, jobs or cores(), report_markdown):
-            verdict = replace(found, name=name_in(Path(found.folder), results) or found.name)
+        for checked in verify_all(folders, jobs or cores(), report_markdown):
+            verdict = replace(checked, name=name_in(Path(checked.folder), results) or checked.name)
             verdicts.append(verdict)
             report(f"{verdict.name}/{verdict.run_id}: {verdict.finding.replace('_', ' ')}")
     output.data(
@@ -96,11 +96,11 @@ def _message(wrong: Sequence[Verification], results: Path) -> str:
 def _all(results: Path) -> list[Path]:
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
-    found = [
+    folders = [
         results / run.name / run.run_id
         for run in list_runs(results)
         if run.complete or run.is_damaged
     ]
-    if not found:
+    if not folders:
         raise UsageError(f"there is no complete run in {results}")
-    return found
+    return folders

@@ -52,8 +52,8 @@ def _beside(choice: Choice) -> Iterator[str]:
     The board compares each with the best network on the runs that both have, which may be another.
     """
     label = network_label(choice.row)
-    own = [found for found in choice.group.beside if found.network == label]
-    told = {found.model: beside_words(found) for found in own}
+    comparisons = [beside for beside in choice.group.beside if beside.network == label]
+    words = {beside.model: beside_words(beside) for beside in comparisons}
     ahead = "is ahead, and not compared with this setting"
     for row in choice.group.rows:
         if row is choice.row:
@@ -61,7 +61,7 @@ def _beside(choice: Choice) -> Iterator[str]:
         if not row.is_network and row.rank is not None:
             model = str(row.choice[BESIDE])
             value = mean(row.summary(choice.group.ordered_by))
-            yield f"  scikit-learn's {model} has {value}: it {told.get(model, ahead)}"
+            yield f"  scikit-learn's {model} has {value}: it {words.get(model, ahead)}"
 
 
 def _of_boards(choice: Choice, root: Path) -> Iterator[str]:
@@ -101,10 +101,10 @@ def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
     row = choice.row_of(run_id)
     if row is choice.row:
         return
-    own = _place(choice, row) if row else "not among those that can be compared"
+    place = _place(choice, row) if row else "not among those that can be compared"
     value = mean(choice.row.summary(choice.group.ordered_by))
     best = " with ".join(filter(None, [_setting(choice.row, choice.group), value]))
-    yield clean(f"  its setting is {own}; number 1 is {best}:")
+    yield clean(f"  its setting is {place}; number 1 is {best}:")
     yield clean(f"    {command}")
 
 

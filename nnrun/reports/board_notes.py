@@ -134,8 +134,8 @@ def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
             "? marks rows that were not compared, so that they cannot be dropped; more seeds "
             "change that."
         )
-    for reason, found in reasons.items():
-        yield f"{reason}: {first_of(found, named=named_in(groups))}"
+    for reason, of_reason in reasons.items():
+        yield f"{reason}: {first_of(of_reason, named=named_in(groups))}"
     for what in ("diverged", "stopped"):
         if any(getattr(row, what) and row.completed for row in rows):
             yield (
@@ -160,10 +160,10 @@ def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
 
 
 def _sources(group: Group, of: str) -> Iterator[str]:
-    known = [row.shares for row in group.rows if row.shares is not None]
-    if not known:
+    of_rows = [row.shares for row in group.rows if row.shares is not None]
+    if not of_rows:
         return
-    split, weights = (fmean(shares[key] for shares in known) for key in ("split", "weights"))
+    split, weights = (fmean(shares[key] for shares in of_rows) for key in ("split", "weights"))
     text = shares_text({"split": split, "weights": weights})
     yield (
         f"{of}Of the variance over runs, roughly {text[0]} comes from the split, {text[1]} from "
@@ -208,18 +208,18 @@ def _beside(group: Group, of: str) -> Iterator[str]:
         if not r.is_network
     }
     first = network_label(group.first_network)
-    found = []
-    for one in group.beside:
-        other = "" if one.network == first else names.get(one.network, clean(one.network))
-        model = clean(models.get(one.model, one.model))
-        found.append(f"{model} {beside_words(one, group.margin, other)}")
-    parts = [f"{'; '.join(found)} (95% for all of them at once)"] if found else []
+    sentences = []
+    for pair in group.beside:
+        other = "" if pair.network == first else names.get(pair.network, clean(pair.network))
+        model = clean(models.get(pair.model, pair.model))
+        sentences.append(f"{model} {beside_words(pair, group.margin, other)}")
+    parts = [f"{'; '.join(sentences)} (95% for all of them at once)"] if sentences else []
     parts += [f"{clean(model_words(row.choice))} has no completed run" for row in missing]
     yield f"{of}Beside the best network, {names[first]}: {'; '.join(parts)}."
-    told = {model_words(row.choice): row for row in group.rows if not row.is_network}
-    untold = [one.model for one in group.beside if one.low <= 0 <= one.high]
-    dropped = [model for model in untold if not told[model].tied]
-    if found and not group.first_network.tied and all(one.low <= 0 for one in group.beside):
+    rows_of = {model_words(row.choice): row for row in group.rows if not row.is_network}
+    unclear = [pair.model for pair in group.beside if pair.low <= 0 <= pair.high]
+    dropped = [model for model in unclear if not rows_of[model].tied]
+    if sentences and not group.first_network.tied and all(pair.low <= 0 for pair in group.beside):
         lost = "Its row is"
     elif dropped:
         rows = "row of" if len(dropped) == 1 else "rows of"
@@ -238,18 +238,18 @@ def network_label(row: Row) -> str:
     return " ".join([row.name, *choice_words(row.choice)])
 
 
-def beside_words(found: Beside, margin: float | None = None, network: str = "") -> str:
+def beside_words(beside: Beside, margin: float | None = None, network: str = "") -> str:
     """`is better by 0.03 [0.01, 0.05]`: than the network before, or than one that is named here."""
-    size = abs(found.difference)
+    size = abs(beside.difference)
     than, it = (f" than {network}", network) if network else ("", "it")
-    if found.low > 0:
-        return f"is better{than} by {difference(size, found.low, found.high, plus=False)}"
-    if found.high < 0:
-        return f"is worse{than} by {difference(size, -found.high, -found.low, plus=False)}"
-    low, high = (-found.high, -found.low) if found.difference < 0 else (found.low, found.high)
-    word = "worse" if found.difference < 0 else "better"
+    if beside.low > 0:
+        return f"is better{than} by {difference(size, beside.low, beside.high, plus=False)}"
+    if beside.high < 0:
+        return f"is worse{than} by {difference(size, -beside.high, -beside.low, plus=False)}"
+    low, high = (-beside.high, -beside.low) if beside.difference < 0 else (beside.low, beside.high)
+    word = "worse" if beside.difference < 0 else "better"
     figures = f"{word} by {difference(size, low, high, plus=False)}"
-    if margin is not None and found.low >= -margin:
+    if margin is not None and beside.low >= -margin:
         return f"is not worse{than} by more than {margin:g}: {figures}"
     return f"cannot be told from {it}: {figures}"
 
@@ -262,23 +262,23 @@ def _cost(row: Row) -> str:
 
 
 def _shown(group: Group, of: str) -> Iterator[str]:
-    found = group.shown
-    if found is None:
+    power = group.shown
+    if power is None:
         return
-    design, gap = min(found.larger.items(), key=lambda item: item[1])
+    design, gap = min(power.larger.items(), key=lambda item: item[1])
     span = span_of(group.metric)
-    if found.difference < span:
-        text = f"a row that is worse by {spread(found.difference)} is dropped in 4 of 5 sweeps."
+    if power.difference < span:
+        text = f"a row that is worse by {spread(power.difference)} is dropped in 4 of 5 sweeps."
     else:
         text = (
             f"even a row that is worse by {spread(span)}, the most there can be, is dropped in "
             "fewer than 4 of 5 sweeps."
         )
-    text = f"{of}With {found.design}, {text}"
+    text = f"{of}With {power.design}, {text}"
     if gap < span:
         text += f" With {design}, {spread(gap)} is enough."
-    if 0 < found.limit < span:
-        text += f" No number of seeds gets below {spread(found.limit)}."
+    if 0 < power.limit < span:
+        text += f" No number of seeds gets below {spread(power.limit)}."
     yield text
 
 
@@ -286,8 +286,8 @@ def taken_words(group: Group, root: Path) -> Iterator[str]:
     """How commands take the first network; NAME/best goes by the metric of the stored reports."""
     row = group.first_network
     assert row is not None, "one has completed"
-    found = read_run(root / str(row.best_run), placed=True)
-    record = None if found is None else found.record
+    stored = read_run(root / str(row.best_run), placed=True)
+    record = None if stored is None else stored.record
     other = record is not None and record.main_metric != group.metric
     options = {"--order-by": group.metric if other else None}
     yield f"best stored setting: {command_line('best', [row.name], root, options)}"

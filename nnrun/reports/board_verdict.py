@@ -34,13 +34,13 @@ def problems(
     """
     rows = [row for group in groups for row in group.rows]
     total = sum(row.runs for row in rows)
-    found = [*_ended(rows, total), *_not_better(groups, best)]
-    found += _warned(rows, 1 if found else _MOST_KINDS)
-    found += [
+    sentences = [*_ended(rows, total), *_not_better(groups, best)]
+    sentences += _warned(rows, 1 if sentences else _MOST_KINDS)
+    sentences += [
         f"{plural(number, 'run')} {'is' if number == 1 else 'are'} {status}"
         for status, number in also.items()
     ]
-    return Line("Problems", "; ".join(found)) if found else None
+    return Line("Problems", "; ".join(sentences)) if sentences else None
 
 
 def _ended(rows: Sequence[Row], total: int) -> Iterator[str]:
@@ -139,9 +139,9 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
     if not ranked:
         text = f"no run has {lack}" if lack else NO_RUN
         return GroupVerdict(NOTHING, text, short=text)
-    kept = [row for row in ranked if row.tied] or ranked[:1]
-    first, names, every = kept[0], names_of(group), count(len(group.rows))
-    found = f"{names.of(first, _LONGEST)}, {figures(group, first)}"
+    tied = [row for row in ranked if row.tied] or ranked[:1]
+    first, names, every = tied[0], names_of(group), count(len(group.rows))
+    result = f"{names.of(first, _LONGEST)}, {figures(group, first)}"
     short = f"{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
         text = f"no other setting has {lack or 'a completed run'}"
@@ -149,18 +149,18 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
             text = ""
             if first.completed == 1 and not unfinished:
                 text = f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
-        return GroupVerdict(RESULT, found, text, first, short.removeprefix(f"{group.dataset}, "))
-    if len(kept) == 1:
-        text = _dropped(ranked, kept)
-        return GroupVerdict(BEST, found, text, first, f"best of {every} is {short}")
+        return GroupVerdict(RESULT, result, text, first, short.removeprefix(f"{group.dataset}, "))
+    if len(tied) == 1:
+        text = _dropped(ranked, tied)
+        return GroupVerdict(BEST, result, text, first, f"best of {every} is {short}")
     if all(row.comparison == NOT_COMPARED for row in ranked):
         what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
         text = f"{_equal(ranked, first)}{what} shows no certain difference"
         text += "" if unfinished else f"; {_MORE_SEEDS} may"
     else:
-        text = _others(group, names, ranked, kept, unfinished)
-    short = f"{count(len(kept))} of {every} may be the best, first is {short}"
-    return GroupVerdict(UNDECIDED, f"first is {found}", text, first, short)
+        text = _others(group, names, ranked, tied, unfinished)
+    short = f"{count(len(tied))} of {every} may be the best, first is {short}"
+    return GroupVerdict(UNDECIDED, f"first is {result}", text, first, short)
 
 
 def figures(group: Group, row: Row, brief: bool = False) -> str:
@@ -199,8 +199,8 @@ def _equal(ranked: list[Row], first: Row) -> str:
     return f"{count(equal)} {'has' if equal == 1 else 'have'} the same number; "
 
 
-def _dropped(ranked: list[Row], kept: list[Row]) -> str:
-    dropped = len(ranked) - len(kept)
+def _dropped(ranked: list[Row], tied: list[Row]) -> str:
+    dropped = len(ranked) - len(tied)
     if not dropped:
         return "none can be dropped"
     others = "the other" if dropped == 1 else f"the other {count(dropped)}"
@@ -208,29 +208,29 @@ def _dropped(ranked: list[Row], kept: list[Row]) -> str:
 
 
 def _others(
-    group: Group, names: Names, ranked: list[Row], kept: list[Row], unfinished: bool
+    group: Group, names: Names, ranked: list[Row], tied: list[Row], unfinished: bool
 ) -> str:
     good = [row for row in ranked if row.as_good]
-    text = f"{names.listed(kept[1:])} may be as good; {_dropped(ranked, kept)}"
+    text = f"{names.listed(tied[1:])} may be as good; {_dropped(ranked, tied)}"
     if group.margin is not None and good:
         cheapest = next((row for row in good if row.rank == group.cheapest), None)
         within = f"as good as the best to within {group.margin:g}: {names.listed(good)}"
         return f"{text}; {within}" + (f", the cheapest {names.of(cheapest)}" if cheapest else "")
-    decided = "" if unfinished else _what_decides(group, kept)
+    decided = "" if unfinished else _what_decides(group, tied)
     return f"{text}; {decided}" if decided else text
 
 
-def _what_decides(group: Group, kept: list[Row]) -> str:
+def _what_decides(group: Group, tied: list[Row]) -> str:
     """The runs that would show the difference of the first rows, by the board's own table.
 
     Where none would, those that would show how much worse others are.
     """
-    first, shown = kept[0], group.shown
+    first, shown = tied[0], group.shown
     if first.difference is None:
         return f"a single run of the first shows no certain difference; {_MORE_SEEDS} may"
     if shown is None:
         return ""
-    gap, pair = abs(first.difference), _pair(*kept[:2])
+    gap, pair = abs(first.difference), _pair(*tied[:2])
     ordered = sorted(shown.larger.items(), key=lambda item: -item[1])
     enough = next((design for design, least in ordered if least <= gap), None)
     if enough is not None:
@@ -242,7 +242,7 @@ def _what_decides(group: Group, kept: list[Row]) -> str:
         text = f"even many seeds show no less than {spread(shown.limit)}"
         text += f", and {pair} differ by {spread(gap)}: more data would decide"
         sign = -1 if group.larger_is_better else 1
-        worse = sum(sign * (row.difference or 0.0) >= least for row in kept)
+        worse = sum(sign * (row.difference or 0.0) >= least for row in tied)
         drops = f"; if others are as much worse as here, {design} would likely drop {count(worse)}"
         return text + drops * bool(worse)
     return f"even {design} may not tell {pair} apart"
@@ -274,19 +274,19 @@ def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = Non
     """
     unlisted = Counter({status: number for status, number in (also or {}).items() if number})
     waits = {status: unlisted.pop(status) for status in _TO_COME if status in unlisted}
-    found = [group_verdict(group, unfinished=bool(waits)) for group in groups]
-    wrong = problems(groups, [one.row for one in found], unlisted)
+    verdicts = [group_verdict(group, unfinished=bool(waits)) for group in groups]
+    wrong = problems(groups, [verdict.row for verdict in verdicts], unlisted)
     to_come = " and ".join(f"{count(number)} {status}" for status, number in waits.items())
     others = [f"still to come: {to_come}"] if waits else []
-    if all(one.lead == NOTHING for one in found):
-        text = "; ".join(dict.fromkeys(one.best for one in found)) or NO_RUN
+    if all(verdict.lead == NOTHING for verdict in verdicts):
+        text = "; ".join(dict.fromkeys(verdict.best for verdict in verdicts)) or NO_RUN
         lines = [Line(NOTHING, text + " yet" * bool(waits))]
-    elif len(found) == 1:
-        lines = [Line(found[0].lead + " so far" * bool(waits), found[0].best)]
-        others = [*filter(None, [found[0].others]), *others]
+    elif len(verdicts) == 1:
+        lines = [Line(verdicts[0].lead + " so far" * bool(waits), verdicts[0].best)]
+        others = [*filter(None, [verdicts[0].others]), *others]
     else:
-        pairs = zip(_leads(groups), found, strict=True)
-        lines = [Line(lead, one.short) for lead, one in islice(pairs, _MOST_GROUPS)]
+        pairs = zip(_leads(groups), verdicts, strict=True)
+        lines = [Line(lead, verdict.short) for lead, verdict in islice(pairs, _MOST_GROUPS)]
         if (left := len(groups) - _MOST_GROUPS) > 0:
             others = [plural(left, "more board"), *others]
     said = Line("Others", "; ".join(others)) if others else None

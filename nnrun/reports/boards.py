@@ -23,9 +23,16 @@ from nnrun.reports.board_verdict import board_verdict
 from nnrun.reports.charts.axes import Linear, Scale
 from nnrun.reports.charts.scatter import MOST_DOTS, strip, strip_scale
 from nnrun.reports.document import WHOLE, Block, Cell, Code, Document, Grid, Note, Section
-from nnrun.reports.numbers import MISSING, count, durations, first_of, measured, number
-from nnrun.reports.numbers import difference as difference_text
-from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.numbers import (
+    MISSING,
+    count,
+    difference,
+    durations,
+    first_of,
+    measured,
+    number,
+    spread,
+)
 from nnrun.reports.row_names import names_of, told_by
 from nnrun.reports.summary import metric_label, split_title
 from nnrun.runs.catalog.summary import RunSummary
@@ -72,8 +79,8 @@ def board_document(
     sections = []
     for group in board.groups:
         rows = group.rows[:most]
-        found = None if scores is None else [scores(group, row) for row in rows]
-        blocks = [*group_blocks(group, rows, len(group.rows), found, all_rows=all_rows, more=more)]
+        dots = None if scores is None else [scores(group, row) for row in rows]
+        blocks = [*group_blocks(group, rows, len(group.rows), dots, all_rows=all_rows, more=more)]
         first = _first_completed(group)
         if root is not None and first and last[first] is group:
             blocks.append(Code("\n".join(taken_words(group, root))))
@@ -113,9 +120,9 @@ def group_blocks(
         all_rows: the end of a sentence, what shows the others.
         more: shows the columns that do not fit a terminal.
     """
-    first, *others = [
-        split for split in splits(group) if any(row.summary(split) for row in rows)
-    ] or [group.ordered_by]
+    parts = dict.fromkeys((group.ordered_by, "test", "train"))  # what decides the order is first
+    there = [split for split in parts if any(row.summary(split) for row in rows)]
+    first, *others = there or [group.ordered_by]
     names, times = names_of(group), [row.seconds for row in rows]
     sds = [None if (summary := row.summary(first)) is None else summary.sd for row in rows]
     strips = None if scores is None else _strips(group, rows, scores)
@@ -124,7 +131,7 @@ def group_blocks(
         ("config", 0, [Cell(names.whole(r), kind="bad" * (r.rank is None)) for r in rows]),
         (f"{first} ± 95%", 0, [_mean(row.summary(first)) for row in rows]),
         *([("each run", 9, strips[1])] if strips else []),
-        ("sd", 4, [Cell(sd_text(sd), sd) for sd in sds]),
+        ("sd", 4, [Cell(spread(sd), sd) for sd in sds]),
         ("runs", 2, [_runs(row) for row in rows]),
         *_if(any(row.shares for row in rows), SOURCES, 7, [_sources(row) for row in rows]),
         *_if(total > 1, TO_THE_BEST, 3, [Cell(to_the_best(r), r.difference) for r in rows]),
@@ -153,7 +160,7 @@ def group_blocks(
     same += [names.shared] * bool(names.shared)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
-    if scores is not None and any(len(found) > MOST_DOTS for found in scores):
+    if scores is not None and any(len(runs_of) > MOST_DOTS for runs_of in scores):
         words = f"Dots are of the first {MOST_DOTS} runs of each config, numbers of all."
         yield Note(words, "small")
     if left := total - len(rows):
@@ -186,10 +193,15 @@ def _mean(summary: Summary | None) -> Cell:
 
 
 def _runs(row: Row) -> Cell:
-    """`17 of 20, 3 diverged`; in narrow tables without how they ended."""
-    text, kind = runs(row), "warned" if row.warned else ""
-    whole = ", ".join([text, *incomplete(row), *warned(row)])
-    return Cell(whole, row.completed, kind=kind, short=text)
+    """`17 of 20, 3 diverged`; in narrow tables without how they ended.
+
+    They are marked where some were trained by other arithmetic than most.
+    """
+    done = "" if row.completed == row.runs else f"{count(row.completed)} of "
+    text = f"{done}{count(row.runs)}{f' {ELSEWHERE}' * bool(row.elsewhere)}"
+    warned = [f"{count(row.warned)} with warnings"] if row.warned else []
+    whole = ", ".join([text, *incomplete(row), *warned])
+    return Cell(whole, row.completed, kind="warned" * bool(warned), short=text)
 
 
 def _sources(row: Row) -> Cell:
@@ -215,15 +227,15 @@ def _strips(
     group: Group, rows: Sequence[Row], scores: Sequence[Sequence[RunSummary]]
 ) -> tuple[Markup, list[Cell]]:
     """The scale of all, and for each row a drawing with a dot for each run."""
-    values = [values_of(group, found) for found in scores]
-    scale = scale_of([value for found in values for value in found])
+    values = [values_of(group, of_row) for of_row in scores]
+    scale = scale_of([value for of_row in values for value in of_row])
     cells = []
-    for row, found in zip(rows, values, strict=True):
+    for row, of_row in zip(rows, values, strict=True):
         summary = row.summary(group.ordered_by)
-        if summary is None or not found:
+        if summary is None or not of_row:
             cells.append(Cell(MISSING))
             continue
-        drawing = strip(found, scale, summary.ci_low, summary.ci_high, summary.mean)
+        drawing = strip(of_row, scale, summary.ci_low, summary.ci_high, summary.mean)
         text = f"{number(summary.minimum)} – {number(summary.maximum)}"
         cells.append(Cell(text, summary.maximum - summary.minimum, drawing))
     return strip_scale(scale), cells
@@ -292,11 +304,6 @@ def ordered_by(split: str, folds: int | None, split_by: str) -> str:
     return f"{by}, split by {split_by}" if split_by else by
 
 
-def splits(group: Group) -> list[str]:
-    """The split that decides the order, then the others that there may be."""
-    return [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
-
-
 def place(group: Group, row: Row) -> str:
     """`1 *` if it may be the best, `2` if it can be dropped, `3 ?` if it was not compared.
 
@@ -309,19 +316,6 @@ def place(group: Group, row: Row) -> str:
     if row.comparison == NOT_COMPARED:
         return f"{row.rank} ?"
     return f"{row.rank} {MAYBE}" if row.tied else str(row.rank)
-
-
-def runs(row: Row) -> str:
-    """`20`, or `17 of 20`; marked where some were trained by other arithmetic than most."""
-    mark = f" {ELSEWHERE}" if row.elsewhere else ""
-    if row.completed == row.runs:
-        return f"{count(row.runs)}{mark}"
-    return f"{count(row.completed)} of {count(row.runs)}{mark}"
-
-
-def warned(row: Row) -> list[str]:
-    """`2 with warnings`, or nothing."""
-    return [f"{count(row.warned)} with warnings"] if row.warned else []
 
 
 def incomplete(runs: Row | SweepProgress) -> list[str]:
@@ -339,4 +333,4 @@ def to_the_best(row: Row) -> str:
     """The difference to the best of the others with its interval, or what there is of it."""
     if row.difference is None:
         return row.comparison if row.rank is not None else MISSING
-    return difference_text(row.difference, row.difference_low, row.difference_high)
+    return difference(row.difference, row.difference_low, row.difference_high)

@@ -59,8 +59,8 @@ class CheckedRun:
         if self.gradients is not None:
             gradients = [{**asdict(check), "passed": check.passed} for check in self.gradients]
         rate = self.learning_rate and asdict(self.learning_rate)
-        own = asdict(replace(self, learning_rate=None))
-        return {**own, "memory": memory, "gradients": gradients, "learning_rate": rate}
+        fields = asdict(replace(self, learning_rate=None))
+        return {**fields, "memory": memory, "gradients": gradients, "learning_rate": rate}
 
 
 def check_document(run: CheckedRun) -> Document:

@@ -16,7 +16,7 @@ from nnrun.characters import shortened
 from nnrun.data.split_rows import SplitData
 from nnrun.errors import NnrunError
 from nnrun.metrics.table import LOSS, larger_is_better
-from nnrun.models.load import load_model as load
+from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.models.scores import measured
 from nnrun.models.task import Classification
@@ -85,7 +85,7 @@ def permutation_importance(
     places = [*places_of(model).values()]
     # Each column has the number of the row that its value comes from.
     origin = np.repeat(np.arange(len(part))[:, None], len(places), axis=1)
-    found = inspection.permutation_importance(
+    result = inspection.permutation_importance(
         _Shuffled(model, part, places),
         origin,
         part.y,
@@ -93,7 +93,7 @@ def permutation_importance(
         n_repeats=repeats,
         random_state=seed % _MOST_SEEDS,
     )
-    importances: Array = found.importances
+    importances: Array = result.importances
     return importances
 
 
@@ -110,9 +110,9 @@ class _Shuffled:
 
     def outputs(self, origin: npt.NDArray[np.intp]) -> Array:
         """The network's outputs for rows that are put together so."""
-        rows, own = self.x.copy(), np.arange(len(self.part))
+        rows, places = self.x.copy(), np.arange(len(self.part))
         for place, rows_of in zip(self.places, origin.T, strict=True):
-            if (rows_of != own).any():
+            if (rows_of != places).any():
                 rows[:, place.start : place.stop] = self.x[rows_of, place.start : place.stop]
         return self.model.evaluate(rows)
 
@@ -148,13 +148,13 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
     kinds = {kind.name: kind for kind in model.layout.columns}
     choices = kinds[column].choices() if kinds else None
     if choices is None:
-        known = rows[:, place.start].astype(np.float64)
-        numbers = _grid(known[np.isfinite(known)])
+        column_values = rows[:, place.start].astype(np.float64)
+        numbers = _grid(column_values[np.isfinite(column_values)])
         settings = [np.array([value]) for value in numbers]
         values: Any = numbers
     else:
         choices = _most_frequent(choices, rows[:, place.start : place.stop])
-        settings, values = [one for _, one in choices], [label for label, _ in choices]
+        settings, values = [features for _, features in choices], [label for label, _ in choices]
     means = []
     for setting in settings:
         changed = rows.astype(np.float64)
@@ -166,8 +166,8 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
 def _most_frequent(choices: list[tuple[str, Array]], x: Array) -> list[tuple[str, Array]]:
     """Choices that most rows have, if there are many; in their own order."""
     counts = np.array([(x == features).all(axis=1).sum() for _, features in choices])
-    kept = np.argsort(-counts, kind="stable")[:_MOST_CHOICES]
-    return [choices[index] for index in sorted(kept)]
+    first = np.argsort(-counts, kind="stable")[:_MOST_CHOICES]
+    return [choices[index] for index in sorted(first)]
 
 
 def _grid(values: Array) -> list[float]:
@@ -184,8 +184,8 @@ def _predicted(model: Model, rows: Array) -> Array:
     outputs = model.evaluate(rows)
     if not isinstance(model.task, Classification):
         return model.task.decode(outputs)
-    found = model.task.probabilities(outputs)
-    return np.eye(model.task.classes)[model.task.decode(outputs)] if found is None else found
+    chances = model.task.probabilities(outputs)
+    return np.eye(model.task.classes)[model.task.decode(outputs)] if chances is None else chances
 
 
 def _names(model: Model, outputs: int) -> list[str]:
@@ -226,9 +226,9 @@ def pixel_maps(model: Model, part: SplitData) -> list[PixelMap]:
         groups = [("value", 0, np.ones(len(y), np.bool_))]
     lost = _occluded(model, x, y)
     return [
-        PixelMap(name, int(own.sum()), _gradient(model, x[own], output), lost[own].mean(axis=0))
-        for name, output, own in groups
-        if own.any()
+        PixelMap(name, int(rows.sum()), _gradient(model, x[rows], output), lost[rows].mean(axis=0))
+        for name, output, rows in groups
+        if rows.any()
     ]
 
 
@@ -254,14 +254,14 @@ def _occluded(model: Model, x: Array, y: Array) -> Array:
     height, width = x.shape[2:]
     side = max(1, min(height, width) // 4)
     step = max(1, side // 2)
-    mean, own = x.mean(axis=0, dtype=np.float64), _of_target(model, x, y)
+    mean, before = x.mean(axis=0, dtype=np.float64), _of_target(model, x, y)
     lost, covered = np.zeros((len(x), height, width)), np.zeros((height, width))
     for top in range(0, height - side + 1, step):
         for left in range(0, width - side + 1, step):
             place = (slice(top, top + side), slice(left, left + side))
             changed = x.astype(np.float64)
             changed[:, :, *place] = mean[:, *place]
-            lost[:, *place] += (own - _of_target(model, changed, y))[:, None, None]
+            lost[:, *place] += (before - _of_target(model, changed, y))[:, None, None]
             covered[place] += 1
     return np.asarray(lost / np.maximum(covered, 1))
 
@@ -271,11 +271,11 @@ def _of_target(model: Model, x: Array, y: Array) -> Array:
     outputs, task = model.evaluate(x), model.task
     if not isinstance(task, Classification):
         return task.decode(outputs)[:, 0]
-    found = task.probabilities(outputs)
-    found = outputs if found is None else found
-    if found.shape[1] == 1:
-        return np.where(y == 1, found[:, 0], -found[:, 0])
-    return np.asarray(found[np.arange(len(y)), y])
+    chances = task.probabilities(outputs)
+    chances = outputs if chances is None else chances
+    if chances.shape[1] == 1:
+        return np.where(y == 1, chances[:, 0], -chances[:, 0])
+    return np.asarray(chances[np.arange(len(y)), y])
 
 
 # The importance of columns or pixels for a stored run, and for its other seeds.
@@ -338,15 +338,15 @@ class Importance:
         columns = [{**asdict(column), "counts": column.counts} for column in self.columns]
         pixels = [
             {
-                "name": one.name,
-                "rows": one.rows,
-                "gradient": one.gradient.tolist(),
-                "occlusion": one.occlusion.tolist(),
+                "name": entry.name,
+                "rows": entry.rows,
+                "gradient": entry.gradient.tolist(),
+                "occlusion": entry.occlusion.tolist(),
             }
-            for one in self.pixels
+            for entry in self.pixels
         ]
-        found = {**vars(self), "columns": columns, "pixels": pixels}
-        return {**found, "dependence": [asdict(one) for one in self.dependence]}
+        data = {**vars(self), "columns": columns, "pixels": pixels}
+        return {**data, "dependence": [asdict(entry) for entry in self.dependence]}
 
 
 def importance_of(
@@ -359,9 +359,9 @@ def importance_of(
         NnrunError: its data are missing or have changed, or its predictions are not finite.
     """
     refuse_unusable_model(folder, record)
-    model = load(folder)
+    model = load_model(folder)
     split, part = last_split(prepared_again(record, load_data).split)
-    found: list[ColumnImportance] = []
+    columns: list[ColumnImportance] = []
     records = [record]
     dependence: list[Dependence] = []
     pixels: list[PixelMap] = []
@@ -370,28 +370,28 @@ def importance_of(
             pixels = pixel_maps(model, part)
         else:
             records = [record, *_siblings(folder, record)]
-            records.sort(key=lambda one: Replicate.of(one.config, one.seed).order)
+            records.sort(key=lambda each: Replicate.of(each.config, each.seed).order)
             tables = [
-                _measured_table(folder.parent / one.run_id, one, load_data, repeats)
-                for one in records
+                _measured_table(folder.parent / each.run_id, each, load_data, repeats)
+                for each in records
             ]
-            found = _summed(records, tables, [*places_of(model)], split)
-            varied = [one.column for one in found if can_be_set(model, one.column)]
+            columns = _summed(records, tables, [*places_of(model)], split)
+            varied = [each.column for each in columns if can_be_set(model, each.column)]
             first = varied[:_MOST_DEPENDENCES]
             dependence = [partial_dependence(model, part, column) for column in first]
     return Importance(
         record.name, record.run_id, split, len(part), _metric_of(record, model), repeats,
-        [one.seed for one in records], found, dependence, pixels,
+        [each.seed for each in records], columns, dependence, pixels,
     )  # fmt: skip
 
 
 def _siblings(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
     """The other completed runs of the same setting."""
-    own, parent = settings_of(record), folder.absolute().parent
+    settings, parent = settings_of(record), folder.absolute().parent
     for run_id in ids_in(parent.parent, parent.name) if record.status == "completed" else ():
         run = read_run(parent / run_id, placed=True) if run_id != folder.name else None
         other = None if run is None or run.problem else run.record
-        if other is not None and other.status == "completed" and settings_of(other) == own:
+        if other is not None and other.status == "completed" and settings_of(other) == settings:
             yield other
 
 
@@ -402,16 +402,16 @@ def _metric_of(record: RunRecord, model: Model) -> str:
 
 def _measured_table(folder: Path, record: RunRecord, load_data: LoadData, repeats: int) -> Array:
     refuse_unusable_model(folder, record)
-    model: Model = load(folder)
+    model: Model = load_model(folder)
     split, part = last_split(prepared_again(record, load_data).split)
     metric = _metric_of(record, model)
-    found = permutation_importance(model, part, metric, repeats, record.seed)
-    if not np.isfinite(found).all():
+    table = permutation_importance(model, part, metric, repeats, record.seed)
+    if not np.isfinite(table).all():
         reasons = (record.metrics[split] or {}).get("undefined", {})
         why = f": {reasons[metric]}" if metric in reasons else ""
         of = f"{record.name}/{record.run_id}: {metric} of its predictions"
         raise NnrunError(f"{of} is undefined{why}")
-    return found
+    return table
 
 
 def _summed(
@@ -419,12 +419,12 @@ def _summed(
 ) -> list[ColumnImportance]:
     (variant,) = stored_variants(map(summary_of, records))
     replicates = [
-        Replicate.of(one.config, one.seed).resolved(drawn=variant.drawn) for one in records
+        Replicate.of(record.config, record.seed).resolved(drawn=variant.drawn) for record in records
     ]
     several = len(records) > 1
     overlap = variant.overlap.get(split, 0.0) if several else 0.0
     design = design_of(replicates) if several else None
-    found = []
+    summed = []
     for index, column in enumerate(columns):
         values = (
             [float(table[index].mean()) for table in tables] if several else [*tables[0][index]]
@@ -432,8 +432,8 @@ def _summed(
         summary = summarize(values, overlap, design=design)
         assert summary is not None
         ends = summary.mean, summary.ci_low, summary.ci_high
-        found.append(ColumnImportance(column, *ends, [float(value) for value in values]))
-    return sorted(found, key=lambda one: -one.mean)
+        summed.append(ColumnImportance(column, *ends, [float(value) for value in values]))
+    return sorted(summed, key=lambda column: -column.mean)
 
 
 # Which columns or pixels count, as blocks: a table with its spread, dependence, pictures.
@@ -448,17 +448,17 @@ _OCCLUSION = (
 )
 
 
-def importance_blocks(found: Importance) -> Iterator[Block]:
+def importance_blocks(importance: Importance) -> Iterator[Block]:
     """The table of columns with the partial dependence on the first; or maps of pixels."""
-    yield Note(f"{_heading(found)}.")
-    if found.pixels:
-        gradients = [one.gradient for one in found.pixels]
-        yield _gallery(found, gradients, "Mean gradient of the input", _GRADIENT)
-        occlusions = [one.occlusion for one in found.pixels]
-        yield _gallery(found, occlusions, "Occlusion", _OCCLUSION)
+    yield Note(f"{_heading(importance)}.")
+    if importance.pixels:
+        gradients = [d.gradient for d in importance.pixels]
+        yield _gallery(importance, gradients, "Mean gradient of the input", _GRADIENT)
+        occlusions = [d.occlusion for d in importance.pixels]
+        yield _gallery(importance, occlusions, "Occlusion", _OCCLUSION)
         return
-    yield _table(found)
-    if not found.several:
+    yield _table(importance)
+    if not importance.several:
         yield Note(
             "The intervals are of this run's shuffles alone; runs with other seeds, as by nnrun "
             "sweep --seeds 10, show how far networks differ.",
@@ -469,76 +469,76 @@ def importance_blocks(found: Importance) -> Iterator[Block]:
         "0. Columns that say the same share what they lose, since shuffling one leaves the other.",
         "small",
     )
-    if found.dependence:
+    if importance.dependence:
         yield Note(
             "Partial dependence: the mean prediction for the same rows, where all of them have one "
             "value in this column.",
             level=WHOLE,
         )
-        names = found.dependence[0].outputs[:_MOST_LINES]
+        names = importance.dependence[0].outputs[:_MOST_LINES]
         legend = [(i, shortened(name, 40)) for i, name in enumerate(names)]
-        yield Figures([_chart(one) for one in found.dependence], legend if len(names) > 1 else ())
+        yield Figures([_chart(d) for d in importance.dependence], legend if len(names) > 1 else ())
 
 
-def _heading(found: Importance) -> str:
+def _heading(of: Importance) -> str:
     """What was measured, and on which rows."""
-    rows = plural(found.rows, f"{found.split} row")
-    if found.pixels:
-        some = "" if found.rows <= MOST_ROWS else f"the first {MOST_ROWS} of "
+    rows = plural(of.rows, f"{of.split} row")
+    if of.pixels:
+        some = "" if of.rows <= MOST_ROWS else f"the first {MOST_ROWS} of "
         return f"Which pixels count, on {some}{rows}"
-    over = f"{count(len(found.seeds))} seeds of its setting" if found.several else "its shuffles"
-    loses = "loses" if larger_is_better(found.metric) else "gains"
+    over = f"{count(len(of.seeds))} seeds of its setting" if of.several else "its shuffles"
+    loses = "loses" if larger_is_better(of.metric) else "gains"
     return (
-        f"What {found.split} {metric_label(found.metric)} {loses} when one column is "
-        f"shuffled, {found.repeats} times each, on {rows}; 95% intervals over {over}"
+        f"What {of.split} {metric_label(of.metric)} {loses} when one column is "
+        f"shuffled, {of.repeats} times each, on {rows}; 95% intervals over {over}"
     )
 
 
-def _table(found: Importance) -> Grid:
-    values = (value for one in found.columns for value in (*one.values, one.low, one.high))
-    scale, each = Linear.over([0.0, *values]), f"each {'seed' if found.several else 'shuffle'}"
-    lost = "lost" if larger_is_better(found.metric) else "gained"
+def _table(of: Importance) -> Grid:
+    values = (value for column in of.columns for value in (*column.values, column.low, column.high))
+    scale, each = Linear.over([0.0, *values]), f"each {'seed' if of.several else 'shuffle'}"
+    lost = "lost" if larger_is_better(of.metric) else "gained"
     rows = [
         [
-            Cell(shortened(one.column, 60)),
-            Cell(_value_text(one), one.mean),
+            Cell(shortened(column.column, 60)),
+            Cell(_value_text(column), column.mean),
             Cell(
-                f"{number(min(one.values))} – {number(max(one.values))}",
-                one.mean,
-                strip(one.values, scale, one.low, one.high, one.mean),
+                f"{number(min(column.values))} – {number(max(column.values))}",
+                column.mean,
+                strip(column.values, scale, column.low, column.high, column.mean),
             ),
-            Cell(_remark(one), kind="soft"),
+            Cell(_remark(column), kind="soft"),
         ]
-        for one in found.columns
+        for column in of.columns
     ]
     return Grid(
-        "Importance of the columns", ["column", f"{metric_label(found.metric)} {lost}", each, ""],
+        "Importance of the columns", ["column", f"{metric_label(of.metric)} {lost}", each, ""],
         rows, sortable=len(rows) > 3, marks={each: strip_scale(scale)}, needs=[0, 0, 2, 1],
         narrow=[0, 1, 3], level=AT_ONCE,
     )  # fmt: skip
 
 
-def _value_text(one: ColumnImportance) -> str:
+def _value_text(column: ColumnImportance) -> str:
     """The mean with its interval."""
-    if one.low is None or one.high is None:
-        return number(one.mean)
-    return difference(one.mean, one.low, one.high, plus=False)
+    if column.low is None or column.high is None:
+        return number(column.mean)
+    return difference(column.mean, column.low, column.high, plus=False)
 
 
-def _remark(one: ColumnImportance) -> str:
+def _remark(column: ColumnImportance) -> str:
     """What to know of a column that may not count, or that misleads the network."""
-    if not one.counts:
+    if not column.counts:
         return "cannot be told from 0"
-    return "" if one.mean > 0 else "better when shuffled"
+    return "" if column.mean > 0 else "better when shuffled"
 
 
-def _chart(one: Dependence) -> Chart:
-    name, outputs = shortened(one.column, 40), one.outputs[:_MOST_LINES]
-    what = "prediction" if len(one.outputs) == 1 else "probability"
+def _chart(dependence: Dependence) -> Chart:
+    name, outputs = shortened(dependence.column, 40), dependence.outputs[:_MOST_LINES]
+    what = "prediction" if len(dependence.outputs) == 1 else "probability"
     of = [shortened(output, 40) for output in outputs]
-    columns = [[means[index] for means in one.means] for index in range(len(outputs))]
-    numbers = [value for value in one.values if isinstance(value, float)]
-    if len(numbers) == len(one.values):
+    columns = [[means[index] for means in dependence.means] for index in range(len(outputs))]
+    numbers = [value for value in dependence.values if isinstance(value, float)]
+    if len(numbers) == len(dependence.values):
         series = [Series(of[i], numbers, line, index=i) for i, line in enumerate(columns)]
         return lines(f"Partial dependence on {name}", series, x_label=name, y_label=f"mean {what}")
     return heatmap(
@@ -546,20 +546,20 @@ def _chart(one: Dependence) -> Chart:
         f"The mean {what} for each category of {name}.",
         columns,
         of,
-        [shortened(str(value), 40) for value in one.values],
+        [shortened(str(value), 40) for value in dependence.values],
         row_label="",
         column_label=name,
         heat=Heat(BLUES, number),
     )
 
 
-def _gallery(found: Importance, images: Sequence[Array], name: str, note: str) -> Gallery:
+def _gallery(importance: Importance, images: Sequence[Array], name: str, note: str) -> Gallery:
     largest = max(float(np.abs(image).max()) for image in images)
     pictures = [
         (
-            signed_picture(image, f"{name}, {shortened(one.name, 40)}", largest),
-            f"{shortened(one.name, 40)}, {plural(one.rows, 'row')}",
+            signed_picture(image, f"{name}, {shortened(pixels.name, 40)}", largest),
+            f"{shortened(pixels.name, 40)}, {plural(pixels.rows, 'row')}",
         )
-        for one, image in zip(found.pixels, images, strict=True)
+        for pixels, image in zip(importance.pixels, images, strict=True)
     ]
     return Gallery(name, pictures, f"{note} The strongest colours are ±{number(largest)}.")

@@ -41,19 +41,16 @@ _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
     """All files of a sweep's leaderboard, by name."""
     content = sealed_json(board_data(board))
-    return _own_file(board, content) | {
+    return own_file(board, content) | {
         _CSV: leaderboard_csv(board).encode(),
         _MD: leaderboard_markdown(board).encode(),
         _JSON: content,
     }
 
 
-def own_file(board: Leaderboard) -> dict[str, bytes]:
+def own_file(board: Leaderboard, content: bytes | None = None) -> dict[str, bytes]:
     """The file of a sweep that no other sweep replaces."""
-    return _own_file(board, sealed_json(board_data(board)))
-
-
-def _own_file(board: Leaderboard, content: bytes) -> dict[str, bytes]:
+    content = content or sealed_json(board_data(board))
     return {f"{_START}{board.key}{_END}": content} if board.key else {}
 
 
@@ -87,13 +84,13 @@ def _key(root: Path, word: str) -> str:
     keys = keys_in(root)[::-1]
     if word in keys:
         return word
-    found = next((key for key in keys if _has(root, key, word)), None)
-    found = found or next((key for key in keys if key.startswith(word)), None)
-    if found is None:
+    match = next((key for key in keys if _has(root, key, word)), None)
+    match = match or next((key for key in keys if key.startswith(word)), None)
+    if match is None:
         message = f"no leaderboard in {root} has '{word}' on it or starts with it"
-        known = f"; there are {first_of(keys)}" if keys else _in_its_place(root)
-        raise UsageError(message + known)
-    return found
+        others = f"; there are {first_of(keys)}" if keys else _in_its_place(root)
+        raise UsageError(message + others)
+    return match
 
 
 def _in_its_place(root: Path) -> str:
@@ -212,18 +209,18 @@ def _cells(row: Replication, referred: bool) -> list[str]:
     ]
     if not referred:
         return cells
-    known = row.reference
-    reference = MISSING if known is None else f"{known.mean:g} ({known.sd:g}, {known.n})"
+    ref = row.reference
+    reference = MISSING if ref is None else f"{ref.mean:g} ({ref.sd:g}, {ref.n})"
     p = MISSING if row.p is None else f"{row.p:.2g}"
     return [*cells, reference, f"**{p}**" if row.differs else p]
 
 
 def _verdict(rows: Sequence[Replication]) -> str:
-    held = [row for row in rows if row.inside is not None]
-    if not held:
+    compared = [row for row in rows if row.inside is not None]
+    if not compared:
         return "None of these experiments has a published number."
-    inside = sum(bool(row.inside) for row in held)
-    return f"{inside} of {len(held)} published numbers lie inside."
+    inside = sum(bool(row.inside) for row in compared)
+    return f"{inside} of {len(compared)} published numbers lie inside."
 
 
 def _explanation(row: Replication) -> Iterator[str]:

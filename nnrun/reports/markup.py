@@ -99,24 +99,24 @@ def _note(note: Note) -> str:
     return f"**{note.label.capitalize()}:** {escape(text)}"
 
 
-def _curves(found: Curves) -> Iterator[str]:
+def _curves(block: Curves) -> Iterator[str]:
     """Small curves, then some of the evaluations, the first and the last among them."""
     columns = [
         (f"{split} {curve.title}", line)
-        for split in dict.fromkeys(split for curve in found.curves for split in curve.lines)
-        for curve in found.curves
+        for split in dict.fromkeys(split for curve in block.curves for split in curve.lines)
+        for curve in block.curves
         if (line := curve.lines.get(split))
     ]
-    if len(found.iterations) > 1:
+    if len(block.iterations) > 1:
         small = [[t, sparkline(y), number(y[0]), number(y[-1])] for t, y in columns]
         yield table(["", "curve", "first", "last"], small, texts=2)
     rows = [
         [
-            count(int(found.iterations[place])),
-            *([f"{found.epochs[place]:.1f}"] if found.epochs else []),
+            count(int(block.iterations[place])),
+            *([f"{block.epochs[place]:.1f}"] if block.epochs else []),
             *(number(line[place]) for _, line in columns),
         ]
-        for place in thinned(range(len(found.iterations)), _MOST_ROWS)
+        for place in thinned(range(len(block.iterations)), _MOST_ROWS)
     ]
-    header = ["iteration", *(["epoch"] if found.epochs else []), *(title for title, _ in columns)]
+    header = ["iteration", *(["epoch"] if block.epochs else []), *(title for title, _ in columns)]
     yield table(header, rows, texts=0)

@@ -33,8 +33,7 @@ from nnrun.reports.document import (
     up_to,
 )
 from nnrun.reports.html.curves import board_curves, figures_of
-from nnrun.reports.live.work import Display, Output, Picture, run_words
-from nnrun.reports.notebook_session import display
+from nnrun.reports.live.work import Display, Output, Picture, display, run_words
 from nnrun.reports.templates import statement
 from nnrun.runs.catalog.summarize import read_summary
 from nnrun.runs.catalog.summary import RunSummary
@@ -137,28 +136,28 @@ def blocks_html(blocks: Iterable[Block]) -> Iterator[Markup]:
             yield from (captioned(chart) for chart in block.charts)
 
 
-def grid(found: Grid) -> Markup:
+def grid(block: Grid) -> Markup:
     """A table; drawings of its cells and columns are pictures."""
 
-    def cell(one: Cell) -> str:
-        return one.text if one.drawing is None else strip_image(one.drawing)
+    def cell(content: Cell) -> str:
+        return content.text if content.drawing is None else strip_image(content.drawing)
 
     header = [
-        Markup("{}<br>{}").format(name, strip_image(found.marks[name]))
-        if name in found.marks
+        Markup("{}<br>{}").format(name, strip_image(block.marks[name]))
+        if name in block.marks
         else name
-        for name in found.header
+        for name in block.header
     ]
 
     def line(kind: str, cells: Iterable[str]) -> Markup:
         # Short cells stay on one line; names of columns need not.
-        shown = (one if isinstance(one, Markup) else clean(one) or "\u00a0" for one in cells)
+        shown = (text if isinstance(text, Markup) else clean(text) or "\u00a0" for text in cells)
         short = {"td": "white-space:nowrap"}.get(kind)
         return element(
             "tr", *(element(kind, t, style=short if len(t) <= _SHORT else None) for t in shown)
         )
 
-    body = element("tbody", *(line("td", map(cell, row)) for row in found.rows))
+    body = element("tbody", *(line("td", map(cell, row)) for row in block.rows))
     return element("table", element("thead", line("th", header)), body)
 
 
@@ -218,8 +217,8 @@ _GROUPS, _DRAWN, _RUNS, _CHARTS = 2, 4, 10, 2
 def board_html(board: Leaderboard, progress: SweepProgress, root: Path | None) -> str:
     """The leaderboard with its notes; the curves are of runs in the results folder `root`."""
     scores = {
-        (variant.dataset, variant.name, repr(variant.choice)): found
-        for variant, found in progress.by_variant()
+        (variant.dataset, variant.name, repr(variant.choice)): runs
+        for variant, runs in progress.by_variant()
     }
 
     def of(group: Group, row: Row) -> Sequence[RunSummary]:
@@ -235,8 +234,8 @@ def board_html(board: Leaderboard, progress: SweepProgress, root: Path | None) -
             yield from _curves(group, entries, root)
 
     rest = "board.to_frame() has all"
-    found = board_document(board, most=_MOST_ROWS, all_rows=rest, also=curves, scores=of)
-    return document_html(found, folds=False)
+    document = board_document(board, most=_MOST_ROWS, all_rows=rest, also=curves, scores=of)
+    return document_html(document, folds=False)
 
 
 def _curves(group: Group, runs: Sequence[tuple[str, str]], root: Path) -> Iterator[Block]:

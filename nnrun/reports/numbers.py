@@ -185,10 +185,10 @@ def durations(seconds: Sequence[float | None]) -> list[str]:
 
     Where all take a minute or longer, each is as short as alone.
     """
-    known = [value for value in seconds if value]
-    if not all(map(isfinite, known)) or min(known, default=0.0) >= _FULL:
+    positive = [value for value in seconds if value]
+    if not all(map(isfinite, positive)) or min(positive, default=0.0) >= _FULL:
         return [MISSING if value is None else duration(value) for value in seconds]
-    unit, factor = ("ms", 1000) if max(known, default=0.0) < 0.00995 else ("s", 1)
+    unit, factor = ("ms", 1000) if max(positive, default=0.0) < 0.00995 else ("s", 1)
     return [
         MISSING
         if value is None

@@ -38,14 +38,14 @@ class Histogram:
     @classmethod
     def of(cls, values: Array) -> Histogram:
         """The histogram of all finite values, in bins of equal width."""
-        known = values[np.isfinite(values)].astype(np.float64)
-        if not known.size:
+        finite = values[np.isfinite(values)].astype(np.float64)
+        if not finite.size:
             return cls([0.0, 1.0], [0])
-        low, high = float(known.min()), float(known.max())
+        low, high = float(finite.min()), float(finite.max())
         if low == high or not np.isfinite(high - low):
             room = abs(low) / 2 or 1.0
-            return cls([low - room, low + room], [int(known.size)])
-        counts, edges = np.histogram(known, bins=_BARS, range=(low, high))
+            return cls([low - room, low + room], [int(finite.size)])
+        counts, edges = np.histogram(finite, bins=_BARS, range=(low, high))
         return cls(edges.tolist(), counts.tolist())
 
 
@@ -56,9 +56,9 @@ def calibration_bins(
     bins = np.minimum((probability * _TENTHS).astype(np.int64), _TENTHS - 1)
     filled = [bins == b for b in range(_TENTHS) if (bins == b).any()]
     return (
-        [float(probability[own].mean(dtype=np.float64)) for own in filled],
-        [float(right[own].mean()) for own in filled],
-        [int(own.sum()) for own in filled],
+        [float(probability[inside].mean(dtype=np.float64)) for inside in filled],
+        [float(right[inside].mean()) for inside in filled],
+        [int(inside.sum()) for inside in filled],
     )
 
 
@@ -151,10 +151,10 @@ def layer_outputs(model: Model, x: Array) -> Iterator[Array]:
 
 
 def _activity(model: Model, x: Array) -> list[LayerActivity]:
-    found = []
+    layers = []
     for index, y in enumerate(islice(layer_outputs(model, x), 1, None)):
         # (rows, units, values of a unit)
         units = y.reshape(len(y), y.shape[1], -1) if y.ndim > 1 else y[:, None, None]
         same = (units.max(axis=(0, 2)) == units.min(axis=(0, 2))) & (len(y) > 1)
-        found.append(LayerActivity(index, Histogram.of(y), len(same), int(same.sum())))
-    return found
+        layers.append(LayerActivity(index, Histogram.of(y), len(same), int(same.sum())))
+    return layers

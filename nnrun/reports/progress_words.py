@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from nnrun.reports.document import status_words
-from nnrun.reports.numbers import count
+from nnrun.reports.numbers import count, remaining
 from nnrun.runs.catalog.summary import RUNNING, RunSummary
 from nnrun.runs.storage.progress import RunProgress
 
@@ -43,6 +43,12 @@ def share_words(progress: RunProgress | None) -> list[str]:
 def iteration_words(progress: RunProgress) -> str:
     """`iteration 1,200 of 5,000`."""
     return f"iteration {count(progress.iteration)} of {count(progress.iterations)}"
+
+
+def pace_words(rate: float | None, left: float | None) -> tuple[str, str]:
+    """`400/s` and `10 s left`; empty where they are not known."""
+    words = "" if rate is None else f"{count(round(rate))}/s"
+    return words, "" if left is None else f"{remaining(left)} left"
 
 
 def sweep_line(sweep: SweepCounts) -> str:

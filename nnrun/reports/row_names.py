@@ -26,16 +26,16 @@ class Names:
         self._rows = rows
         self._all = [_settings(row) for row in rows]
         self._own = dict(zip(map(id, rows), told_apart(self._all), strict=True))
-        self._keys = dict.fromkeys(key for own in self._own.values() for key in own)
+        self._keys = dict.fromkeys(key for settings in self._own.values() for key in settings)
 
     def whole(self, row: Row) -> str:
         """`first optimizer=adam(beta1=0.5)`: its experiment, and all settings that tell it apart.
 
         Without the experiment where all rows are of one.
         """
-        own = self._own[id(row)]
-        own = own if own and self.experiment else {_NAME: row.name} | own
-        return _words(own, self._keys)
+        settings = self._own[id(row)]
+        settings = settings if settings and self.experiment else {_NAME: row.name} | settings
+        return _words(settings, self._keys)
 
     def settings(self, row: Row) -> Settings:
         """Settings that tell the row from others."""
@@ -81,17 +81,17 @@ class Names:
     @cached_property
     def shared(self) -> str:
         """The settings that all rows have, where there are several."""
-        found = in_common(self._all) if len(self._rows) > 1 else {}
-        return _words({key: value for key, value in found.items() if key != _NAME})
+        shared = in_common(self._all) if len(self._rows) > 1 else {}
+        return _words({key: value for key, value in shared.items() if key != _NAME})
 
     def _words(
-        self, own: Settings, rows: Sequence[Row], longest: int = _LONGEST, in_parts: bool = False
+        self, choice: Settings, rows: Sequence[Row], longest: int = _LONGEST, in_parts: bool = False
     ) -> str:
         """Settings of these rows; of long ones, some parts that no other row has together.
 
         What is cut even so may be the name of several rows, and has the place of one.
         """
-        words = _words(own, self._keys)
+        words = _words(choice, self._keys)
         if in_parts or len(words) > _LONGEST:
             ids = {id(row) for row in rows}
             alike = in_common([self._parts[at] for at in ids])
@@ -107,8 +107,8 @@ class Names:
     @cached_property
     def _parts(self) -> dict[int, Settings]:
         """The parts of blocks that tell rows apart, by row."""
-        own = [self._own[id(row)] for row in self._rows]
-        return dict(zip(map(id, self._rows), parts_apart(own), strict=True))
+        settings = [self._own[id(row)] for row in self._rows]
+        return dict(zip(map(id, self._rows), parts_apart(settings), strict=True))
 
     @cached_property
     def _boards(self) -> int:
@@ -117,22 +117,22 @@ class Names:
 
 def names_of(group: Group) -> Names:
     """Names of a group's rows; each part of a report asks for them, and they are made once."""
-    found: Names | None = group.memo.get("names")
-    if found is None:
-        found = group.memo["names"] = Names(group.rows)
-    return found
+    names: Names | None = group.memo.get("names")
+    if names is None:
+        names = group.memo["names"] = Names(group.rows)
+    return names
 
 
 def told_by(titles: Sequence[str], *more: Sequence[str]) -> list[str]:
     """The titles, those that are the same with further words, as far as these tell them apart."""
-    found = [*titles]
+    apart = [*titles]
     for words in more:
-        several = Counter(title for title, _ in {*zip(found, words, strict=True)})
-        found = [
+        several = Counter(title for title, _ in {*zip(apart, words, strict=True)})
+        apart = [
             f"{title} ({word})" if several[title] > 1 else title
-            for title, word in zip(found, words, strict=True)
+            for title, word in zip(apart, words, strict=True)
         ]
-    return found
+    return apart
 
 
 def named_in(groups: Sequence[Group]) -> Callable[[Row], str]:
@@ -148,14 +148,14 @@ def _settings(row: Row) -> Settings:
 
 def _telling(settings: Settings, others: Iterable[Settings]) -> list[str]:
     """The first keys that tell these settings from each of the others, as far as any do."""
-    found: list[str] = []
+    keys: list[str] = []
     left = [*others]
     for key, value in settings.items():
         alike = [other for other in left if key in other and other[key] == value]
         if len(alike) < len(left):
-            found.append(key)
+            keys.append(key)
         left = alike
-    return found or [*settings]
+    return keys or [*settings]
 
 
 def _words(settings: Settings, keys: Collection[str] = ()) -> str:

@@ -156,9 +156,9 @@ def _result(record: RunRecord, place: Code | None) -> Iterator[Block]:
 
 def _curves(record: RunRecord, history: History) -> Iterator[Block]:
     names = curve_names(record.main_metric, [history], monitored(record))
-    found = curves_of(history, names, splits(record.dataset), kept_moment(record))
-    if found is not None:
-        yield found
+    curves = curves_of(history, names, splits(record.dataset), kept_moment(record))
+    if curves is not None:
+        yield curves
         yield Note("Every evaluation is in history.csv of the run's folder.", "small", level=WHOLE)
     sizes = {split: history.get(f"{split}_rows") for split in splits(record.dataset)}
     parts = [f"{count(int(rows[0]))} {split}" for split, rows in sizes.items() if rows]
@@ -203,16 +203,16 @@ def kept_moment(record: RunRecord) -> tuple[int, str] | None:
 
 def _inside(record: RunRecord, watched: Callable[[], Watched | None]) -> Iterator[Block]:
     try:
-        found = watched()
+        recorded = watched()
     except NnrunError as error:
         yield Note(f"What was recorded cannot be shown: {error}", "bad", level=ASKED)
         return
-    if found is None or not found.iterations:
+    if recorded is None or not recorded.iterations:
         return
     from nnrun.reports.watched import inside_table, looks_line  # noqa: PLC0415 - slow
 
-    yield inside_table(found, record)
-    looks = looks_line(found)
+    yield inside_table(recorded, record)
+    looks = looks_line(recorded)
     yield Note(f"{looks}.", short=f"{looks}; nnrun report has it as charts.", level=ASKED)
 
 
@@ -276,12 +276,12 @@ def metrics_table(record: RunRecord) -> Grid:
     parts = splits(record.dataset)
 
     def cells(numbers: dict[str, Any], key: str, kind: str) -> list[Cell]:
-        found = [numbers[part] or {} for part in parts]
+        by_split = [numbers[part] or {} for part in parts]
         return [
             Cell("undefined", kind="soft")
             if key in (split.get("undefined") or {})
             else Cell(metric_number(key, split.get(key)), split.get(key), kind=kind)
-            for split in found
+            for split in by_split
         ]
 
     rows = []

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TypeVar
 
-from nnrun.reports.live.work import Log, Output, Work
-from nnrun.reports.notebook_session import session
+from nnrun.reports.live.work import Log, Output, Work, session
 
 
 def draws(stream: IO[str]) -> bool:

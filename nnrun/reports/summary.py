@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import isclose
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
@@ -71,18 +70,18 @@ def weight_words(dataset: Mapping[str, Any]) -> Iterator[str]:
 
 def decision_line(record: RunRecord) -> str:
     """When the positive class is predicted, in a sentence; empty without `decide`."""
-    found = record.decision
-    if found is None:
+    fit = record.decision
+    if fit is None:
         return ""
     weighted = "; TP, FP, FN and TN count rows, the rest weights" * ("weights" in record.dataset)
-    if not found["fitted"]:
-        return f"{found['note']}{weighted}"
+    if not fit["fitted"]:
+        return f"{fit['note']}{weighted}"
     aim = {"cost": "the cost is smallest", "recall": "the recall is largest"}.get(
-        found["objective"], f"{_title(found['objective'])} is largest"
+        fit["objective"], f"{_title(fit['objective'])} is largest"
     )
-    bound = f" with a precision of at least {found['precision']:g}" if "precision" in found else ""
+    bound = f" with a precision of at least {fit['precision']:g}" if "precision" in fit else ""
     return (
-        f"'{found['positive']}' is predicted from a probability of {found['threshold']:.6g} on, "
+        f"'{fit['positive']}' is predicted from a probability of {fit['threshold']:.6g} on, "
         f"where {aim} on the validation split{bound}; learning curves are without this threshold"
         f"{weighted}"
     )
@@ -90,15 +89,15 @@ def decision_line(record: RunRecord) -> str:
 
 def decision_table(record: RunRecord) -> Grid | None:
     """Right and wrong predictions of held-out rows, with the threshold and without."""
-    found = record.decision
-    if found is None:
+    decision = record.decision
+    if decision is None:
         return None
-    objective = found["objective"]
+    objective = decision["objective"]
     measures = ["precision", "recall", *([] if objective == "recall" else [objective])]
     rows = []
-    for split, both in found["splits"].items():
-        thresholds = {"fitted": found["threshold"], "default": 0.5}
-        for key, threshold in [*thresholds.items()][: 1 + found["fitted"]]:
+    for split, both in decision["splits"].items():
+        thresholds = {"fitted": decision["threshold"], "default": 0.5}
+        for key, threshold in [*thresholds.items()][: 1 + decision["fitted"]]:
             kind = "" if key == "fitted" else "soft"
             values = [both[key][name] for name in measures]
             rows.append(
@@ -110,7 +109,7 @@ def decision_table(record: RunRecord) -> Grid | None:
                 ]
             )
     header = ["", "threshold", *map(str.upper, _COUNTED), *map(_title, measures)]
-    return Grid(f"Threshold for '{found['positive']}'", header, rows)
+    return Grid(f"Threshold for '{decision['positive']}'", header, rows)
 
 
 def _title(name: str) -> str:
@@ -129,20 +128,14 @@ _MOST_COLUMNS = 3
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
 
-@dataclass(frozen=True)
-class PublishedRow:
+class PublishedRow(NamedTuple):
     """A published number beside ours; `share` is the difference as a share of it."""
 
     label: str
     published: float
     ours: float | None
     difference: float | None
-
-    @property
-    def share(self) -> float | None:
-        if self.difference is None or self.published == 0:
-            return None
-        return self.difference / abs(self.published)
+    share: float | None
 
 
 def metric_label(key: str) -> str:
@@ -201,7 +194,7 @@ def metric_notes(record: RunRecord) -> Iterator[str]:
     """Notes that classes are unequal or weighted, and why metrics are undefined."""
     classes: list[str] = record.dataset["classes"] or []
     numbers = {split: record.metrics[split] or {} for split in splits(record.dataset)}
-    supports = [found["support"] for found in numbers.values() if found.get("support")]
+    supports = [of_split["support"] for of_split in numbers.values() if of_split.get("support")]
     counts = [sum(rows) for rows in zip(*supports, strict=False)]
     if len(counts) == len(classes) and are_unequal(counts):
         rarest = counts.index(min(counts))
@@ -253,10 +246,13 @@ def baseline_line(record: RunRecord) -> str:
 
 def published_rows(record: RunRecord) -> list[PublishedRow]:
     """Published numbers, in the order of the config."""
-    return [
-        PublishedRow(split_label(row["metric"]), row["published"], row["ours"], row["difference"])
-        for row in record.published
-    ]
+    rows = []
+    for row in record.published:
+        published, difference = row["published"], row["difference"]
+        share = None if difference is None or published == 0 else difference / abs(published)
+        label = split_label(row["metric"])
+        rows.append(PublishedRow(label, published, row["ours"], difference, share))
+    return rows
 
 
 def layers_by_name(network: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -295,9 +291,9 @@ def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         for table in network.get("embeddings", [])
     ]
     for name, layer in layers_by_name(network).items():
-        own = layer["parameters"] - sum(inner["parameters"] for inner in layer.get("layers", []))
+        size = layer["parameters"] - sum(inner["parameters"] for inner in layer.get("layers", []))
         kind = _INDENT * name.count(".") + layer_kind(layer)
-        rows.append((name, kind, shape(layer["output_shape"]), count(own) if own else ""))
+        rows.append((name, kind, shape(layer["output_shape"]), count(size) if size else ""))
     return rows
 
 
@@ -321,21 +317,21 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     if dropped := dataset.get("dropped", 0):
         lack = "lacks" if dropped == 1 else "lack"
         yield f"without {plural(dropped, 'row')} of the file that {lack} values"
-    if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
+    if set_aside := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         hidden = dataset.get("hidden", False)
         yield (
-            f"{plural(own, 'test row')} set aside"
+            f"{plural(set_aside, 'test row')} set aside"
             if hidden
-            else (f"without the set's own {plural(own, 'test row')}")
+            else (f"without the set's own {plural(set_aside, 'test row')}")
         )
     for split, copies in dataset.get("duplicates", {}).items():
         if copies:
             some = f"{count(copies)} of {plural(dataset[f'n_{split}'], f'{split} row')}"
             yield f"{some} {'are training rows' if copies > 1 else 'is a training row'} too"
     unseen = dataset.get("unseen", [])
-    for split in dict.fromkeys(found["split"] for found in unseen):
-        columns = [found for found in unseen if found["split"] == split]
-        named = [f"{found['column']} {count(found['rows'])}" for found in columns[:_MOST_COLUMNS]]
+    for split in dict.fromkeys(new["split"] for new in unseen):
+        columns = [new for new in unseen if new["split"] == split]
+        named = [f"{new['column']} {count(new['rows'])}" for new in columns[:_MOST_COLUMNS]]
         more = ["…"] if len(columns) > _MOST_COLUMNS else []
         which = ", ".join([*named, *more])
         yield f"{split} rows with a category that no training row has: {which}"

@@ -19,7 +19,7 @@ from nnrun.reports.markup import sentence
 @cache
 def environment(*packages: str) -> Environment:
     """The templates of packages, the first one's first; all text in them is escaped."""
-    found = Environment(
+    made = Environment(
         loader=ChoiceLoader([*map(PackageLoader, packages)]),
         autoescape=True,
         undefined=StrictUndefined,
@@ -27,14 +27,14 @@ def environment(*packages: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {
+    made.filters |= {
         "coordinate": coordinate,
         "series_class": series_class,
         "shortened": shortened,
         "statement": statement,
         "unbroken": unbroken,
     }
-    return found
+    return made
 
 
 def statement(note: Note) -> str:

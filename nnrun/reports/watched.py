@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import isfinite
+from pathlib import Path
 
 import numpy as np
 
 from nnrun.characters import shortened
-from nnrun.explain.surfaces import Film, LayerSurfaces, Surfaces
+from nnrun.errors import NnrunError
+from nnrun.explain.surfaces import Film, LayerSurfaces, Surfaces, film_of
+from nnrun.models.load import weights_shapes
+from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.axes import Linear
 from nnrun.reports.charts.chart import BLUES, CIVIDIS, RED_BLUE, SERIES, Chart, Ramp, Table, rgb
+from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.charts.surface import LARGE, SMALL, Dots, Strips, filmstrip
-from nnrun.reports.document import ASKED, Cell, Grid
+from nnrun.reports.document import ASKED, Block, Cell, Figures, Folded, Grid, Note
+from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, spread
+from nnrun.reports.predictions import Predictions
 from nnrun.reports.summary import layer_kind, layers_by_name
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.contents import frames, read_watched
 from nnrun.training.watched import Watched
 
 # The charts of a network's surfaces over training: its output, and each hidden layer.
@@ -51,10 +60,10 @@ def _output_chart(film: Film) -> Chart:
     """What is predicted: classes in tones by their probability, values on a scale."""
     if film.frames[-1][1].classes is not None and len(film.features) == 2:
         return _class_chart(film)
-    shown, names = [one.outputs for _, one in film.frames], film.outputs
+    shown, names = [s.outputs for _, s in film.frames], film.outputs
     probabilistic = film.frames[-1][1].probabilistic
     if probabilistic and len(names) == 2:
-        shown, names = [one[1:] for one in shown], names[1:]
+        shown, names = [s[1:] for s in shown], names[1:]
     scale = Linear(0, 1) if probabilistic else _scale_of([*shown, _targets(film)], signed=False)
     what = "p of " if probabilistic else ""
     return filmstrip(
@@ -62,7 +71,7 @@ def _output_chart(film: Film) -> Chart:
         f"{_over(film)}; from {number(scale.low)} to {number(scale.high)}.",
         Strips(
             _moments(film),
-            [(f"{what}{name}", [one[row] for one in shown]) for row, name in enumerate(names)],
+            [(f"{what}{name}", [s[row] for s in shown]) for row, name in enumerate(names)],
             CIVIDIS, scale, LARGE, axes=_axes(film, scale),
             dots=_curve_dots(film, scale),
         ),
@@ -71,7 +80,7 @@ def _output_chart(film: Film) -> Chart:
 
 
 def _class_chart(film: Film) -> Chart:
-    classes, frames = film.outputs, [one for _, one in film.frames]
+    classes, frames = film.outputs, [s for _, s in film.frames]
     tones = _COLOURS // len(classes) or 1
     x, y = _shares(film)
     dots = [
@@ -79,7 +88,7 @@ def _class_chart(film: Film) -> Chart:
         for label in range(min(len(classes), _COLOURS))
     ]
     legend = [(label, shortened(name, _LONGEST)) for label, name in enumerate(classes[:_COLOURS])]
-    area = [[float(np.mean(one.classes == k)) for k in range(len(classes))] for one in frames]
+    area = [[float(np.mean(s.classes == k)) for k in range(len(classes))] for s in frames]
     last = ", ".join(
         f"{shortened(name, _LONGEST)} in {100 * share:.0f}%"
         for name, share in zip(classes[:8], area[-1], strict=False)
@@ -94,7 +103,7 @@ def _class_chart(film: Film) -> Chart:
         "area. The stronger a colour, the more probable the class.",
         Strips(
             _moments(film),
-            [("class", [_toned(one, tones, len(classes)) for one in frames])],
+            [("class", [_toned(s, tones, len(classes)) for s in frames])],
             _palette(min(len(classes), _COLOURS), tones), None, LARGE,
             axes=_axes(film, None), dots=dots, legend=legend,
         ),
@@ -102,15 +111,15 @@ def _class_chart(film: Film) -> Chart:
     )  # fmt: skip
 
 
-def _toned(one: Surfaces, tones: int, classes: int) -> Array:
+def _toned(s: Surfaces, tones: int, classes: int) -> Array:
     """The place of each point's colour: that of its class, stronger with the probability."""
-    assert one.classes is not None
-    tone = np.full(one.classes.shape, tones - 1)
-    if one.probabilistic:
-        p = np.nan_to_num(np.take_along_axis(one.outputs, one.classes[None], axis=0)[0]).clip(0, 1)
+    assert s.classes is not None
+    tone = np.full(s.classes.shape, tones - 1)
+    if s.probabilistic:
+        p = np.nan_to_num(np.take_along_axis(s.outputs, s.classes[None], axis=0)[0]).clip(0, 1)
         certainty = (p * classes - 1) / (classes - 1)
         tone = np.clip((certainty * tones).astype(np.int64), 0, tones - 1)
-    places: Array = (one.classes % _COLOURS) * tones + tone
+    places: Array = (s.classes % _COLOURS) * tones + tone
     return places
 
 
@@ -125,7 +134,7 @@ def _palette(classes: int, tones: int) -> Ramp:
 
 
 def _layer_chart(film: Film, place: int, most: int) -> Chart:
-    layers: list[LayerSurfaces] = [one.layers[place] for _, one in film.frames]
+    layers: list[LayerSurfaces] = [s.layers[place] for _, s in film.frames]
     last, shown = layers[-1], [layer.units[:most] for layer in layers]
     scale = _scale_of(shown, signed=True)
     names = [str(unit) for unit in range(len(shown[-1]))]
@@ -135,7 +144,7 @@ def _layer_chart(film: Film, place: int, most: int) -> Chart:
         f"{number(scale.high)}.",
         Strips(
             _moments(film),
-            [(name, [one[unit] for one in shown]) for unit, name in enumerate(names)],
+            [(name, [s[unit] for s in shown]) for unit, name in enumerate(names)],
             RED_BLUE if scale.low < 0 else BLUES, scale, SMALL, row_label="unit",
         ),
         _ranges(film, "unit", names, shown),
@@ -144,9 +153,9 @@ def _layer_chart(film: Film, place: int, most: int) -> Chart:
 
 def _scale_of(arrays: Sequence[Array], *, signed: bool) -> Linear:
     """All finite values; `signed`: from 0, or with 0 in the middle if some are negative."""
-    known = [array[np.isfinite(array)] for array in arrays]
-    low = min((float(one.min()) for one in known if one.size), default=0.0)
-    high = max((float(one.max()) for one in known if one.size), default=1.0)
+    finite = [array[np.isfinite(array)] for array in arrays]
+    low = min((float(values.min()) for values in finite if values.size), default=0.0)
+    high = max((float(values.max()) for values in finite if values.size), default=1.0)
     if signed:
         largest = max(abs(low), abs(high)) or 1.0
         low, high = -largest if low < 0 else 0.0, largest
@@ -198,7 +207,7 @@ def _curve_dots(film: Film, scale: Linear) -> list[Dots]:
 
 
 def _ranges(film: Film, what: str, names: Sequence[str], shown: Sequence[Array]) -> Table:
-    rows = [[name, *(_range(one[row]) for one in shown)] for row, name in enumerate(names)]
+    rows = [[name, *(_range(values[row]) for values in shown)] for row, name in enumerate(names)]
     return Table([f"{what} \\ iteration", *_moments(film)], rows)
 
 
@@ -256,21 +265,179 @@ def layer_kind_of(record: RunRecord, place: str) -> str:
 
 def main_parameter(watched: Watched, place: str) -> int | None:
     """The number of a layer's largest parameter, such as its weights; None if it has none."""
-    own = [
+    sizes = [
         (parameter["size"], -number_)
         for number_, parameter in enumerate(watched.parameters)
         if parameter["name"].rpartition(".")[0] == place
     ]
-    return -max(own)[1] if own else None
+    return -max(sizes)[1] if sizes else None
 
 
 def _size(values: Array) -> Cell:
     """The median of the numbers that are known."""
-    known = values[np.isfinite(values)]
-    value = float(np.median(known)) if known.size else np.nan
+    finite = values[np.isfinite(values)]
+    value = float(np.median(finite)) if finite.size else np.nan
     return Cell(spread(value), value) if isfinite(value) else Cell(MISSING)
 
 
 def _share(value: float) -> Cell:
     shown = f"{100 * value:.0f}%" if isfinite(value) else MISSING
     return Cell(shown, value if isfinite(value) else None, kind="strong" if value >= 0.5 else "")
+
+
+# Both on a page: numbers of the layers as charts, and the surfaces.
+
+_MOST_POINTS = 30
+_COLOURED = 6
+_SIZE = (360.0, 200.0)  # of the charts of a layer, which are three in a row
+# Layers with charts of their numbers: the first and the last ones.
+_MOST_LAYERS = 6
+_SHARES = (0.05, 0.5, 0.95)
+_NOTE = (
+    "A gradient is that of the loss in a layer's outputs, its root mean square over rows and "
+    "units. An update is the one after each look: |update| / |weights|."
+)
+_UNITS = (
+    "A unit is dead if the slope of its activation is 0 for all rows, saturated if it is below 5% "
+    "of the largest for 95% of the rows or more."
+)
+
+
+def training_blocks(record: RunRecord, folder: Path) -> Iterator[Block]:
+    """Gradients, updates, units and distributions of a watched run; nothing for another one."""
+    try:
+        watched = read_watched(folder, record)
+    except NnrunError as error:
+        yield Note(f"What was recorded cannot be shown: {shortened(str(error))}.", "bad")
+        return
+    if watched is None or not watched.iterations:
+        return
+    yield Note(f"{looks_line(watched)}.")
+    yield replace(inside_table(watched, record), hidden=True)
+    yield Note(_NOTE, "small")
+    if watched.units:
+        yield Note(_UNITS, "small")
+    names = [_title(record, place) for place in layer_places(watched)]
+    legend = [*enumerate(names)]
+    yield Figures([*_overall(watched, names)], legend[:_COLOURED], others=legend[_COLOURED:])
+    charts = [*_distributions(watched, record)]
+    if charts:
+        text = "The line is the median; the bands hold 90% of the numbers, and all of them."
+        if len(names) > _MOST_LAYERS:
+            text += f" Of the layers, the first and the last {_MOST_LAYERS // 2} are shown."
+        yield Folded("Numbers in each layer", [Note(text), Figures(charts, columns=3)])
+
+
+def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
+    x = watched.iterations
+
+    def chart(
+        title: str, label: str, values: Array, columns: Sequence[int | None], *, log: bool = True
+    ) -> Chart:
+        series = [
+            replace(
+                Series.thinned(names[index], x, values[:, column].tolist(), index, _MOST_POINTS),
+                other=index >= _COLOURED,
+            )
+            for index, column in enumerate(columns)
+            if column is not None
+        ]
+        domain = () if log else (0.0, 1.0)
+        return lines(title, series, y_label=label, log=log, domain=domain)
+
+    places = layer_places(watched)
+    every, main = [*range(len(places))], [main_parameter(watched, place) for place in places]
+    yield chart("Gradients", "gradient", watched.size("output_gradients"), every)
+    yield chart("Updates", "update/weight", watched.ratios, main)
+    yield chart("Outputs", "output", watched.size("outputs"), every)
+    yield chart("Weights", "weight", watched.size("weights"), main)
+    units = {unit["layer"]: column for column, unit in enumerate(watched.units)}
+    columns = [units.get(place) for place in places]
+    for what in ("dead", "saturated"):
+        shares = watched.arrays[f"units.{what}"]
+        if (shares > 0).any():
+            yield chart(f"{what.capitalize()} units", "share of units", shares, columns, log=False)
+
+
+def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
+    """For each layer its weights, their gradients, and its outputs, from the histograms."""
+    places = layer_places(watched)
+    half = _MOST_LAYERS // 2
+    for place in places if len(places) <= _MOST_LAYERS else [*places[:half], *places[-half:]]:
+        main, title = main_parameter(watched, place), _title(record, place).capitalize()
+        if main is not None:
+            yield _fan(f"{title}: weights", watched, "weights", main)
+            yield _fan(f"{title}: gradients of weights", watched, "gradients", main)
+        yield _fan(f"{title}: outputs", watched, "outputs", places.index(place))
+
+
+def _fan(title: str, watched: Watched, name: str, column: int) -> Chart:
+    """The median, the middle 90% and the range over the iterations."""
+    counts = watched.arrays[f"{name}.histogram"][:, column].astype(np.float64)
+    ends = watched.arrays[f"{name}.range"][:, column]
+    drawn = (ends[:, 0], *_quantiles(counts, ends), ends[:, 1])
+    thinned = [
+        Series.thinned(title, watched.iterations, values.tolist(), 0, _MOST_POINTS)
+        for values in drawn
+    ]
+    x, columns = thinned[0].x, [s.y for s in thinned]
+    least, low, middle, high, most = columns
+    series = [
+        Series("median and 90%", x, middle, low, high),
+        Series("all", x, [None] * len(x), least, most),
+    ]
+    label = name.removesuffix("s")
+    chart = lines(title, series, y_label=label, size=_SIZE)
+    rows = [[count(int(k)), *map(number, line)] for k, *line in zip(x, *columns, strict=True)]
+    header = ["iteration", "least", "5%", "median", "95%", "most"]
+    return replace(chart, table=replace(chart.table, header=header, rows=rows))
+
+
+def _quantiles(counts: Array, ends: Array) -> list[Array]:
+    """Numbers below which these shares lie, as if each bin were evenly filled: (looks) each."""
+    quantiles = []
+    for share in _SHARES:
+        line = []
+        for bins, (low, high) in zip(counts, ends, strict=True):
+            total = bins.sum()
+            edges = np.linspace(0.0, 1.0, len(bins) + 1)
+            reached = np.concatenate([[0.0], np.cumsum(bins)]) / total if total else edges
+            place = float(np.interp(share, reached, edges))
+            line.append(low * (1 - place) + high * place if total else np.nan)
+        quantiles.append(np.array(line))
+    return quantiles
+
+
+def _title(record: RunRecord, place: str) -> str:
+    kind = layer_kind_of(record, place)
+    return f"layer {place} ({shortened(kind, 40)})" if kind else f"layer {place}"
+
+
+_MOST_UNITS = 16
+
+
+def film_blocks(
+    record: RunRecord, folder: Path, model: Model, predictions: Predictions
+) -> Iterator[Block]:
+    """The surfaces of a run that was trained with `training.watch`, if rows are one or two numbers.
+
+    Hidden units are closed until a reader opens them.
+    """
+    try:
+        stored = frames(folder, record)
+        wanted = weights_shapes(model.network)
+        if any({n: a.shape for n, a in weights.items()} != wanted for _, weights in stored):
+            raise NnrunError("the weights that were kept on the way are not those of its network")
+    except NnrunError as error:
+        yield Note(f"How it came about cannot be shown: {shortened(str(error))}.", "bad")
+        return
+    twin = Model(model.network.copy(), model.preprocessing, model.layout)
+    twin.task = model.task
+    film = film_of(twin, predictions.dataset, predictions.train, stored)
+    if film is None:
+        return
+    (output, *layers), notes = film_charts(film, _MOST_UNITS)
+    yield Figures([output], output.legend)
+    if layers:
+        left_out = [Note(sentence(note)) for note in notes]
+        yield Folded("Hidden units over training", [Figures(layers), *left_out])

@@ -147,7 +147,7 @@ class Access:
     def _has_session(self, request: Request) -> bool:
         cookie = request.cookies.get(self._cookie, "")
         if not self._session:
-            self._session = next((one for one in self._offers if _same(one, cookie)), "")
+            self._session = next((offer for offer in self._offers if _same(offer, cookie)), "")
         return self._session != "" and _same(cookie, self._session)
 
     def _opening(self, request: Request) -> Response | None:
@@ -210,12 +210,7 @@ def make_app(root: Path, secret: str, hosts: Sequence[str], port: int) -> Access
     watcher = Watcher(root, draw_now, drawn, listeners.publish)
     app = Starlette(
         routes=ROUTES,
-        exception_handlers={
-            HTTPException: _refused,
-            NnrunError: _failed,
-            OSError: _failed,
-            Exception: _broken,
-        },
+        exception_handlers=dict.fromkeys((HTTPException, NnrunError, OSError, Exception), _wrong),
         lifespan=_lifespan(watcher, listeners, sessions),
     )
     app.state.shared = State(watcher, listeners, Answers(datasets.load), datasets, sessions)
@@ -247,18 +242,12 @@ async def _drop_idle(sessions: Sessions) -> None:
         sessions.drop_idle()
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    code = error.status_code if isinstance(error, HTTPException) else 500
-    detail = error.detail if isinstance(error, HTTPException) else ""
-    return message(request, code, detail)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    return message(request, 500, str(error))
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    return message(request, 500, f"nnrun has a mistake here: {type(error).__name__}.")
+async def _wrong(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return message(request, error.status_code, error.detail)
+    is_known = isinstance(error, NnrunError | OSError)
+    text = str(error) if is_known else f"nnrun has a mistake here: {type(error).__name__}."
+    return message(request, 500, text)
 
 
 class _Refusing(BaseHandler):

@@ -16,7 +16,7 @@ from nnrun.data.columns.kinds import Lag
 from nnrun.data.inference.table_rows import table_rows
 from nnrun.data.rows import RawRows
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.models.load import load_model as load
+from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.models.writing import cells, spelled
 from nnrun.nn.signature import Array
@@ -101,9 +101,9 @@ def form_of(model: Model, first: Array | None, split: str = "", rows: int = 0) -
     numbers = None if first is None or not is_plain(model) else exact(first.reshape(-1))
     cells = []
     for place, name in enumerate(names):
-        known = [choice for choice in choices.get(name, ()) if choice][:_MOST_CHOICES]
-        value = numbers[place] if numbers is not None else (known or [""])[0]
-        cells.append(Cell(visible(name), visible(value), [*map(visible, known)]))
+        shown = [choice for choice in choices.get(name, ()) if choice][:_MOST_CHOICES]
+        value = numbers[place] if numbers is not None else (shown or [""])[0]
+        cells.append(Cell(visible(name), visible(value), [*map(visible, shown)]))
     return Form(None, cells, split, rows)
 
 
@@ -117,13 +117,13 @@ def exact(values: Array) -> list[str]:
     return [str(float(value)).removesuffix(".0") for value in values]
 
 
-def row_of(model: Model, given: object) -> tuple[Array, list[str]]:
+def row_of(model: Model, posted: object) -> tuple[Array, list[str]]:
     """One raw row (1, *shape) from what was drawn or typed in, and what there is to say about it.
 
     Raises: DataError if it is not what the network takes.
     """
     key = "pixels" if takes_images(model) else "cells"
-    values = given.get(key) if isinstance(given, dict) else None
+    values = posted.get(key) if isinstance(posted, dict) else None
     if not isinstance(values, list):
         raise DataError(f"there are no {key}")
     return (_drawn(model, values), []) if takes_images(model) else _typed(model, values)
@@ -145,23 +145,23 @@ def _typed(model: Model, values: Sequence[object]) -> tuple[Array, list[str]]:
     if not model.layout.columns.features:
         return model.rows([[_number(*cell) for cell in zip(names, cells, strict=True)]]), []
     try:
-        with warnings.catch_warnings(record=True) as found:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             row = table_rows(_Frame(names, _meant(model, names, cells)), model.layout)
             assert row is not None  # its columns have names
     except DataError as error:
         raise DataError(str(error).replace("row 0, ", "")) from None
     rows = model.rows(row.reshape(1, *model.layout.shape))
-    return rows, [str(warning.message) for warning in found]
+    return rows, [str(warning.message) for warning in caught]
 
 
 def _meant(model: Model, names: Sequence[str], cells: Sequence[str]) -> list[str]:
     """The cells as files have them, where a category was chosen by the text that shows it."""
     meant = []
     for name, cell in zip(names, (cell.strip() for cell in cells), strict=True):
-        known = model.layout.columns.categories.get(name, ())
-        shown = {visible(choice): choice for choice in known if choice}
-        meant.append(cell if cell in known else shown.get(cell, cell))
+        categories = model.layout.columns.categories.get(name, ())
+        shown = {visible(choice): choice for choice in categories if choice}
+        meant.append(cell if cell in categories else shown.get(cell, cell))
     return meant
 
 
@@ -253,20 +253,20 @@ class Answers:
             model, rows = self._model(folder, record), self._data(record)
             if not 0 <= index < len(rows.raw):
                 raise UsageError(f"the {rows.split} split has rows 0 to {len(rows.raw) - 1}")
-            found = np.asarray(rows.raw.between(index, index + 1)[0], np.float64).reshape(-1)
+            numbers = np.asarray(rows.raw.between(index, index + 1)[0], np.float64).reshape(-1)
             if takes_images(model):
-                found = ((found - rows.low) / (rows.high - rows.low)).clip(0, 1)
-            values: list[float] = found.tolist()
+                numbers = ((numbers - rows.low) / (rows.high - rows.low)).clip(0, 1)
+            values: list[float] = numbers.tolist()
             return values
 
-    def answer(self, folder: Path, record: RunRecord, given: object) -> Answer:
+    def answer(self, folder: Path, record: RunRecord, posted: object) -> Answer:
         """The prediction for `pixels`, shares of their scale, or for `cells`, texts.
 
         Raises: NnrunError if they are not what the network takes.
         """
         with self._lock:
             model = self._model(folder, record)
-            x, notes = row_of(model, given)
+            x, notes = row_of(model, posted)
             notes = [*map(visible, notes)]
             if takes_images(model):
                 rows = self._data(record)
@@ -279,7 +279,7 @@ class Answers:
         key = f"{folder} {record.weights_sha256}"
         if key not in self._models:
             refuse_unusable_model(folder, record)
-        return self._models.get(key) or self._models.keep(key, load(folder))
+        return self._models.get(key) or self._models.keep(key, load_model(folder))
 
     def _data(self, record: RunRecord) -> _Rows:
         key = f"{record.name}/{record.run_id} {record.dataset['sha256']}"
@@ -296,8 +296,8 @@ def _answer(model: Model, outputs: Array, layers: Sequence[Block], notes: Sequen
     if model.layout.classes:
         chances: list[tuple[str, float]] = []
         if model.probabilistic:
-            found = model.probabilities(outputs)[0].tolist()
-            chances = [*zip(map(visible, model.layout.classes), found, strict=True)]
+            probabilities = model.probabilities(outputs)[0].tolist()
+            chances = [*zip(map(visible, model.layout.classes), probabilities, strict=True)]
         label = visible(str(spelled(np.atleast_1d(predicted))[0]))
         return Answer("class", label, label, chances, layers, notes)
     values = np.atleast_1d(predicted)

@@ -65,9 +65,9 @@ class Part:
 
 def parts_from(sections: Iterable[Section]) -> Iterator[Part]:
     """The parts of a report that these sections make, as in its file."""
-    for name, found in parts_of(sections).items():
-        titled = len(found) > 1 or found[0].title != name
-        html = rendered("part.html", name=name, sections=found, titled=titled)
+    for name, sections_of in parts_of(sections).items():
+        titled = len(sections_of) > 1 or sections_of[0].title != name
+        html = rendered("part.html", name=name, sections=sections_of, titled=titled)
         yield Part.of(name.lower(), html.strip(), name)
 
 
@@ -80,8 +80,8 @@ def problem_part(why: str) -> Part:
 
 def rendered(template: str, /, **values: Any) -> str:
     """A template of the live page, which can use those of the report, with these values."""
-    found = environment(*_PACKAGES).get_template(template)
-    return found.render(
+    made = environment(*_PACKAGES).get_template(template)
+    return made.render(
         version=__version__, count=count, plural=plural, sweep_line=sweep_line, **values
     )
 
@@ -282,14 +282,14 @@ def overview_parts(snapshot: Snapshot) -> list[Part]:
     return [counts, *best, *progress, *(others if snapshot.drawn else [_WAIT]), runs]
 
 
-def run_parts(found: Found | None) -> list[Part]:
+def run_parts(run: Found | None) -> list[Part]:
     """The parts of the page of a run in progress; none once it has ended."""
-    if found is None or found.overview.status not in IN_PROGRESS:
+    if run is None or run.overview.status not in IN_PROGRESS:
         return []
-    if found.overview.status == QUEUED:
+    if run.overview.status == QUEUED:
         note = Note("It waits in a sweep whose workers are busy.")
         return [*parts_from([Section("In progress", [note], NOW)])]
-    return [*parts_from(in_progress([found.overview]))]
+    return [*parts_from(in_progress([run.overview]))]
 
 
 def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts], missing: str = "") -> list[Part]:
@@ -348,8 +348,8 @@ def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid
     return Grid(title, _HEADER, rows, texts=6, heads=1, hidden=True)
 
 
-def _row(found: Found, choice: Mapping[str, Any]) -> list[Cell]:
-    run, key = found.overview, found.overview.label
+def _row(listed: Found, choice: Mapping[str, Any]) -> list[Cell]:
+    run, key = listed.overview, listed.overview.label
     words = choice_words(choice)
     mark = StatusMark.of(run.status, run.warnings)
     result, began = run.result, run.status != QUEUED
@@ -424,10 +424,10 @@ class Listeners:
             sent: dict[str, str] = {}
             while not self._closed:
                 parts = view(watcher.snapshot)
-                found = {part.id: part.digest for part in parts}
-                if found != sent:
+                digests = {part.id: part.digest for part in parts}
+                if digests != sent:
                     yield _event(parts, sent)
-                    sent = found
+                    sent = digests
                 try:
                     await asyncio.wait_for(arrived.wait(), _SILENCE_SECONDS)
                 except TimeoutError:

@@ -15,8 +15,7 @@ from rich.console import Console
 
 from nnrun.cli.watch import Followed
 from nnrun.config.load import load_config
-from nnrun.reports.live.following import FollowedRuns
-from nnrun.reports.live.runs import FormingRows
+from nnrun.reports.live.runs import FollowedRuns, FormingRows
 from nnrun.reports.run import report_markdown
 from nnrun.reports.terminal.live import Screen
 from nnrun.runs.catalog.summary import RunSummary

@@ -23,8 +23,7 @@ from nnrun.nn.layers import (
     MatMul,
     MaxPool2d,
 )
-from nnrun.reports.explain.document import number_text
-from nnrun.reports.explain.origins import Origin, Source, origins
+from nnrun.reports.explain.document import Origin, Source, number_text, origins
 from nnrun.reports.explain.terminal import FilmLines, matrix_lines
 from nnrun.reports.numbers import number
 from nnrun.reports.watched import film_charts

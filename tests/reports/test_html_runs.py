@@ -13,17 +13,17 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from nnrun.explain.surfaces import extent_of, grid_rows
 from nnrun.models.load import load_model as load
+from nnrun.reports import watched
 from nnrun.reports.charts.lines import Series
 from nnrun.reports.charts.pictures import block_means
 from nnrun.reports.document import Figures, Folded, Gallery, Grid, charts_of
-from nnrun.reports.html import training
 from nnrun.reports.html.curves import shared_scale
 from nnrun.reports.html.layers import _panels, chosen_rows, layer_blocks
 from nnrun.reports.html.predictions import ClassCurves, agree, boundary_blocks, nearest_boundary
 from nnrun.reports.html.runs import drawn
-from nnrun.reports.html.training import film_blocks
 from nnrun.reports.predictions import layer_outputs, predictions_of
 from nnrun.reports.run import run_parts
+from nnrun.reports.watched import film_blocks
 from nnrun.runs.storage.contents import frames
 from nnrun.runs.storage.reading import WATCHED, read_run
 from nnrun.sweeps.planning.variants import Datasets
@@ -346,7 +346,7 @@ def test_a_changed_file_is_not_drawn(moons, tmp_path):
 def test_frames_of_another_network_are_not_drawn(moons, monkeypatch):
     """Nor are some of its weights alone."""
     monkeypatch.setattr(
-        training, "frames", lambda folder, record: [(0, {"0.weight": np.zeros((2, 6))})]
+        watched, "frames", lambda folder, record: [(0, {"0.weight": np.zeros((2, 6))})]
     )
     (note,) = blocks_of(moons)
     assert "the weights that were kept on the way are not those of its network" in note.text

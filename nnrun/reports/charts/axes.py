@@ -42,10 +42,10 @@ class Linear:
 
         The ends are multiples of the distance of `count` ticks; a constant is in the middle.
         """
-        known = _placeable(values)
-        if not known:
+        placeable = _placeable(values)
+        if not placeable:
             return cls(0.0, 1.0)
-        low, high = min(known), max(known)
+        low, high = min(placeable), max(placeable)
         if zero:
             low, high = min(low, 0.0), max(high, 0.0)
         if low == high:
@@ -60,9 +60,9 @@ class Linear:
     @classmethod
     def between(cls, values: Iterable[float | None]) -> Linear:
         """A domain from the smallest value to the largest; as `over` where these are equal."""
-        known = _placeable(values)
-        low, high = min(known, default=0.0), max(known, default=0.0)
-        return cls(low, high) if low < high else cls.over(known)
+        placeable = _placeable(values)
+        low, high = min(placeable, default=0.0), max(placeable, default=0.0)
+        return cls(low, high) if low < high else cls.over(placeable)
 
     def place(self, value: float | None) -> float | None:
         """The place of a value: 0 at the start of the domain, 1 at its end; None if it has none."""
@@ -129,8 +129,8 @@ Scale = Linear | Log
 
 def log_suits(values: Sequence[float | None]) -> bool:
     """Whether a logarithmic scale suits: all finite values are positive and span two decades."""
-    known = _placeable(values)
-    return bool(known) and min(known) > 0 and log10(max(known)) - log10(min(known)) >= 2
+    sizes = _placeable(values)
+    return bool(sizes) and min(sizes) > 0 and log10(max(sizes)) - log10(min(sizes)) >= 2
 
 
 def _placeable(values: Iterable[float | None]) -> list[float]:
@@ -337,8 +337,8 @@ def bars(frame: Frame, edges: Sequence[float], heights: Numbers, class_: str) ->
 def rule(frame: Frame, start: tuple[float, float], end: tuple[float, float]) -> Markup:
     """A straight dashed line between two points, as a reference."""
     spots = [(frame.across(x), frame.up(y)) for x, y in (start, end)]
-    known = [(x, y) for x, y in spots if x is not None and y is not None]
-    return element("path", d=_path(known), class_="guide") if len(known) == 2 else Markup("")
+    places = [(x, y) for x, y in spots if x is not None and y is not None]
+    return element("path", d=_path(places), class_="guide") if len(places) == 2 else Markup("")
 
 
 def _segments(frame: Frame, x: Numbers, y: Numbers) -> list[list[Spot]]:

@@ -27,8 +27,8 @@ def element(name: str, /, *children: str | Iterable[str], **attributes: Value) -
 
     Attributes that are None are left out. Children are escaped unless they are `Markup`.
     """
-    given = {key: value for key, value in attributes.items() if value is not None}
-    words = [f" {key.rstrip('_').replace('_', '-')}={_quoted(v)}" for key, v in given.items()]
+    present = {key: value for key, value in attributes.items() if value is not None}
+    words = [f" {key.rstrip('_').replace('_', '-')}={_quoted(v)}" for key, v in present.items()]
     parts = [part for c in children for part in ([c] if isinstance(c, str) else c)]
     inner = parts and Markup("").join(p if isinstance(p, Markup) else clean(p) for p in parts)
     start = f"<{name}{''.join(words)}"
@@ -113,9 +113,9 @@ def ink_on(colour: str) -> str:
     return "#000000" if contrast(colour, "#000000") > contrast(colour, "#ffffff") else "#ffffff"
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(colour: str, other: str) -> float:
     """The contrast ratio of two colours by WCAG 2.1, from 1 to 21."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    light, dark = sorted((_luminance(colour), _luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 

@@ -45,7 +45,7 @@ _LABEL = 16  # of a label beside the names of columns
 _GAP = 4.0  # between the names of neighbouring columns
 _TALLEST = 30.0
 _WIDE = 480.0  # of a map that fills a column of a page
-_SCALE, _BAR = 180.0, 9.0  # the size of a scale
+SCALE, BAR = 180.0, 9.0  # the size of a scale
 _STEEP = 0.87  # the sine of 60°, by which long names of columns are turned
 Place = tuple[int, int]
 
@@ -134,7 +134,7 @@ def heatmap(
     }
     parts += _cells(cells, kinds, texts, (rows, columns), heat.links)
     bottom = cells.top + cells.height * len(rows) + 8
-    wide = min(_SCALE, max(_SCALE / 2, cells.side * len(columns)))
+    wide = min(SCALE, max(SCALE / 2, cells.side * len(columns)))
     if heat.domain or any(value is not None for line in values for value in line):
         parts.append(colour_marks((cells.left, bottom), heat.colours, scale, heat.text, wide))
     right = cells.left + cells.side * len(columns)
@@ -230,26 +230,33 @@ def colour_marks(
     colours: Ramp,
     scale: Linear,
     text: Callable[[float], str],
-    wide: float = _SCALE,
+    wide: float = SCALE,
 ) -> Markup:
     """The colours from one end to the other, with the numbers at both ends and in the middle."""
     (left, top), step = place, wide / (STEPS + 1)
     steps = [
         element(
-            "rect", x=left + step * index, y=top, width=step + 0.3, height=_BAR,
+            "rect", x=left + step * index, y=top, width=step + 0.3, height=BAR,
             class_=amount_class(colours, index / STEPS),
         )
         for index in range(STEPS + 1)
     ]  # fmt: skip
-    edge = element("rect", x=left, y=top, width=wide, height=_BAR, class_="edge")
+    edge = element("rect", x=left, y=top, width=wide, height=BAR, class_="edge")
     # A group of its own, since the colour of a text follows that of the cell before it.
-    marks = element("g", steps, edge)
-    ends = ((0.0, "start"), (0.5, "mid"), (1.0, "end"))
+    return element("g", steps, edge) + scale_numbers(place, scale, text, wide)
+
+
+def scale_numbers(
+    place: tuple[float, float], scale: Linear, text: Callable[[float], str], wide: float = SCALE
+) -> Markup:
+    """The numbers below colours: at both ends, and in the middle where that is another one."""
+    (left, top), ends = place, ((0.0, "start"), (0.5, "mid"), (1.0, "end"))
     words = [text(scale.low * (1 - share) + scale.high * share) for share, _ in ends]
-    for (share, side), word in zip(ends, words, strict=True):
-        if side != "mid" or (len(set(words)) == 3 and wide == _SCALE):
-            marks += element("text", word, x=left + share * wide, y=top + _BAR + 12, class_=side)
-    return marks
+    return Markup("").join(
+        element("text", word, x=left + share * wide, y=top + BAR + 12, class_=side)
+        for (share, side), word in zip(ends, words, strict=True)
+        if side != "mid" or (len(set(words)) == 3 and wide == SCALE)
+    )
 
 
 def colour_scale(colours: Ramp, low: float, high: float, text: Callable[[float], str]) -> Markup:
@@ -289,8 +296,8 @@ class Series:
         cls, name: str, x: Sequence[float], y: Sequence[float], index: int, most: int = 60
     ) -> Series:
         """A line of at most this many points, with gaps where numbers are not finite."""
-        known = [value if isfinite(value) else None for value in thinned(y, most)]
-        return cls(name, thinned(x, most), known, index=index)
+        heights = [value if isfinite(value) else None for value in thinned(y, most)]
+        return cls(name, thinned(x, most), heights, index=index)
 
     @property
     def heights(self) -> list[float | None]:
@@ -303,8 +310,8 @@ def lines(
     title: str,
     series: Sequence[Series],
     *,
-    x_label: str,
     y_label: str,
+    x_label: str = "iteration",
     log: bool = False,
     domain: Sequence[float | None] = (),
     moment: tuple[float, str] | None = None,
@@ -318,8 +325,8 @@ def lines(
     upright line at a `moment`, which has a few words, such as where training stopped; the x scale
     holds the values of `reach`, too.
     """
-    values = domain or [v for one in series for v in one.heights]
-    x = Linear.between([*reach, *(x for one in series for x in one.x)])
+    values = domain or [v for s in series for v in s.heights]
+    x = Linear.between([*reach, *(x for s in series for x in s.x)])
     frame = Frame.around(x, Log.over(values) if log else Linear.over(values), size)
     words = _line_ends(series, values if log else (), y_label)
     after = _NOTHING
@@ -361,22 +368,22 @@ def _drawn(
     after: Markup = _NOTHING,
 ) -> Chart:
     # Of lines that cross, the first series in colour is in front.
-    in_front = sorted(series, key=lambda one: one.other)[::-1]
+    in_front = sorted(series, key=lambda s: s.other)[::-1]
     drawing = y_axis(frame, labels[1]) + x_axis(frame, labels[0], count=5) + before
-    drawing += clipped(frame, (_line(frame, one) for one in in_front)) + after
+    drawing += clipped(frame, (_line(frame, s) for s in in_front)) + after
     return Chart(
         title, alternative, drawing, *size, _table(frame, series, labels[0]),
-        legend=[(one.index, one.name) for one in series if not one.other],
-        grey=sum(one.other for one in series),
+        legend=[(s.index, s.name) for s in series if not s.other],
+        grey=sum(s.other for s in series),
     )  # fmt: skip
 
 
-def _line(frame: Frame, one: Series) -> Markup:
-    class_ = series_class(one.index)
-    band = area(frame, one.x, one.low, one.high, class_) if one.low else _NOTHING
-    drawn = line(frame, one.x, one.y, class_)
-    kind = f"series s{one.index}{' other' * one.other}"
-    return element("g", element("title", one.name), band, drawn, class_=kind)
+def _line(frame: Frame, series: Series) -> Markup:
+    class_ = series_class(series.index)
+    band = area(frame, series.x, series.low, series.high, class_) if series.low else _NOTHING
+    drawn = line(frame, series.x, series.y, class_)
+    kind = f"series s{series.index}{' other' * series.other}"
+    return element("g", element("title", series.name), band, drawn, class_=kind)
 
 
 def _upright(frame: Frame, moment: float, text: str) -> Markup:
@@ -395,9 +402,9 @@ def _upright(frame: Frame, moment: float, text: str) -> Markup:
 
 def _line_ends(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:
     ends = [
-        f"{one.name} goes from {number(known[0])} to {number(known[-1])}"
-        for one in series[:_MOST_NAMED]
-        if (known := [value for value in one.y if value is not None])
+        f"{s.name} goes from {number(heights[0])} to {number(heights[-1])}"
+        for s in series[:_MOST_NAMED]
+        if (heights := [value for value in s.y if value is not None])
     ]
     unseen = sum(value is not None and value <= 0 for value in on_log)
     gap = f" {unseen} values of zero or less have no place on a log scale." if unseen else ""
@@ -409,9 +416,9 @@ def _line_ends(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:
 def _middle(series: Sequence[Series], x_label: str, y_label: str) -> str:
     """The height of each line in the middle of its points."""
     heights = [
-        f"{one.name} {number(one.y[len(one.y) // 2])} at {number(one.x[len(one.x) // 2])}"
-        for one in series[:_MOST_NAMED]
-        if one.x
+        f"{s.name} {number(s.y[len(s.y) // 2])} at {number(s.x[len(s.x) // 2])}"
+        for s in series[:_MOST_NAMED]
+        if s.x
     ]
     return f"{y_label} against {x_label}: {'; '.join(heights)}{_more(series)}."
 
@@ -423,17 +430,17 @@ def _more(series: Sequence[Series]) -> str:
 
 def _table(frame: Frame, series: Sequence[Series], x_label: str) -> Table:
     """A row for each x, a column for each series; of a line with a band, in its digits."""
-    places = sorted({x for one in series for x in one.x})
-    heights = [_heights(one) for one in series]
-    rows = [[_x(x), *(known.get(x, MISSING) for known in heights)] for x in places]
+    places = sorted({x for s in series for x in s.x})
+    heights = [_heights(s) for s in series]
+    rows = [[_x(x), *(of_series.get(x, MISSING) for of_series in heights)] for x in places]
     spots = [frame.across(x) or 0.0 for x in places]
-    return Table([x_label, *(one.name for one in series)], rows, spots)
+    return Table([x_label, *(s.name for s in series)], rows, spots)
 
 
-def _heights(one: Series) -> dict[float, str]:
-    if not one.low:
-        return {x: number(y) for x, y in zip(one.x, one.y, strict=True)}
-    points = zip(one.x, one.y, one.low, one.high, strict=True)
+def _heights(series: Series) -> dict[float, str]:
+    if not series.low:
+        return {x: number(y) for x, y in zip(series.x, series.y, strict=True)}
+    points = zip(series.x, series.y, series.low, series.high, strict=True)
     return {
         x: to_error(y, None if low is None or high is None else (high - low) / 2)
         for x, y, low, high in points

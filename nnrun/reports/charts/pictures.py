@@ -72,8 +72,8 @@ def block_means(maps: npt.NDArray[np.generic], longest: int) -> tuple[Array, int
     block = -(-max(sides) // longest)
     height, width = (max(1, side // block) for side in sides)
     down, across = (min(block, side) for side in sides)
-    kept = values[..., : height * down, : width * across]
-    cells: Array = kept.reshape(*maps.shape[:-2], height, down, width, across).mean(axis=(-3, -1))
+    whole = values[..., : height * down, : width * across]
+    cells: Array = whole.reshape(*maps.shape[:-2], height, down, width, across).mean(axis=(-3, -1))
     return cells, block
 
 
@@ -100,24 +100,24 @@ def mosaic(
     across = ceil(sqrt(n))
     down = -(-n // across)
     whole = np.full((down * (height + 1) - 1, across * (width + 1) - 1), np.nan)
-    for index, one in enumerate(shares):
+    for index, picture in enumerate(shares):
         top, left = index // across * (height + 1), index % across * (width + 1)
-        whole[top : top + height, left : left + width] = one
+        whole[top : top + height, left : left + width] = picture
     return shaded_picture(whole, colours, label)
 
 
 def shaded_picture(shares: Array, colours: tuple[str, ...], label: str) -> Picture:
     """Shares from 0 to 1 (height, width) in the colours of a ramp; what is NaN is grey."""
     palette = [ramp(colours, i / (_SHADES - 1)) or colours[0] for i in range(_SHADES)]
-    known = np.isfinite(shares)
-    indices = np.rint(np.where(known, shares, 0.0).clip(0, 1) * (_SHADES - 1)).astype(np.int64)
-    picture = raster(np.where(known, indices, _SHADES), [*palette, _BLANK], label)
+    finite = np.isfinite(shares)
+    indices = np.rint(np.where(finite, shares, 0.0).clip(0, 1) * (_SHADES - 1)).astype(np.int64)
+    picture = raster(np.where(finite, indices, _SHADES), [*palette, _BLANK], label)
     return replace(picture, ramp=colours != GREYS)
 
 
 def _share(pixels: Array) -> Array:
-    known = pixels[np.isfinite(pixels)]
-    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    finite = pixels[np.isfinite(pixels)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     shares: Array = (pixels - low) / (high - low) if high > low else np.zeros_like(pixels)
     return shares
 

@@ -41,15 +41,14 @@ def predicted_and_true(
     frame = replace(frame, right=frame.left + side, top=frame.bottom - side)
     drawing = y_axis(frame, "predicted") + x_axis(frame, "true", ticks=scale.ticks(5))
     drawing += rule(frame, (scale.low, scale.low), (scale.high, scale.high))
-    drawing += rows_of_dots(frame, true, predicted, "k0")
     errors = [abs(a - b) for a, b in zip(true, predicted, strict=True)]
     farthest = number(max(errors, default=0.0))
     alternative = (
         f"{count(len(true))} rows, with a line where predicted and true are equal; the farthest "
         f"point is {farthest} from it."
     )
-    table = _table(rows, ("true", true), ("predicted", predicted))
-    return Chart(title, alternative, drawing, *_SQUARE, table)
+    drawing += rows_of_dots(frame, true, predicted, "k0")
+    return _of_rows(title, alternative, drawing, rows, true=true, predicted=predicted)
 
 
 def residuals(
@@ -68,8 +67,8 @@ def residuals(
         if residual
         else "There are no residuals."
     )
-    table = _table(rows, ("predicted", predicted), ("true − predicted", residual))
-    return Chart(title, alternative, drawing, *_SQUARE, table)
+    columns = {"predicted": predicted, "true − predicted": residual}
+    return _of_rows(title, alternative, drawing, rows, **columns)
 
 
 def rows_of_dots(frame: Frame, x: Sequence[float], y: Sequence[float], class_: str) -> Markup:
@@ -77,12 +76,13 @@ def rows_of_dots(frame: Frame, x: Sequence[float], y: Sequence[float], class_: s
     return element("g", dots(frame, x, y, class_, 3.0), class_="rows")
 
 
-def _table(rows: Sequence[int], *columns: tuple[str, Sequence[float]]) -> Table:
-    lines = zip(rows, *(values for _, values in columns), strict=True)
-    return Table(
-        ["row", *(name for name, _ in columns)],
-        [[str(row), *map(number, values)] for row, *values in lines],
-    )
+def _of_rows(
+    title: str, alternative: str, drawing: Markup, rows: Sequence[int], **columns: Sequence[float]
+) -> Chart:
+    """The chart, with a table of these columns."""
+    lines = zip(rows, *columns.values(), strict=True)
+    cells = [[str(row), *map(number, values)] for row, *values in lines]
+    return Chart(title, alternative, drawing, *_SQUARE, Table(["row", *columns], cells))
 
 
 def calibration(
@@ -151,14 +151,14 @@ def histogram(
 
 def _ticks(frame: Frame) -> list[float]:
     """Three ticks or more where there is room, since few round numbers lie within the edges."""
-    found = frame.x.ticks(4)
+    best = frame.x.ticks(4)
     for more in range(5, 9):
         ticks = frame.x.ticks(more)
         width = CHARACTER * (sum(map(len, tick_labels(ticks))) + len(ticks))
-        if len(found) >= _TICKS or width > frame.right - frame.left:
+        if len(best) >= _TICKS or width > frame.right - frame.left:
             break
-        found = ticks
-    return found
+        best = ticks
+    return best
 
 
 def _alternative(edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:

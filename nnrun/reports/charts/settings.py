@@ -66,11 +66,11 @@ def history(
         drawing += line(frame, *_steps(numbers, other), _OTHER)
     drawing += line(frame, *_steps(numbers, best), _BEST)
     columns = [values, best, *([other] if other else [])]
-    rows = [[str(n), *map(number, found)] for n, found in enumerate(zip_longest(*columns), start=1)]
+    rows = [[str(n), *map(number, y_of)] for n, y_of in enumerate(zip_longest(*columns), start=1)]
     header = ["trial", "value", f"best of {names[0]}", *([f"best of {names[1]}"] if other else [])]
     legend = list(enumerate(names if other else names[:1]))
-    words = ", ".join(f"{name} {number(found[-1])}" for name, found in
-                      zip(names, (best, other), strict=True) if found)  # fmt: skip
+    words = ", ".join(f"{name} {number(y_of[-1])}" for name, y_of in
+                      zip(names, (best, other), strict=True) if y_of)  # fmt: skip
     table = Table(header, rows, [frame.across(n) or 0.0 for n in numbers])
     return Chart(title, f"The best at the end: {words}.", drawing, *TALL, table, legend=legend)
 
@@ -96,15 +96,9 @@ def slice_chart(
     scale: Scale = Log(low, high) if log else Linear(low, high) if low < high else Linear.over(x)
     plane = _Plane.of(scale, Linear.over(y), (x_label, y_label), names, count=4)
     drawing = plane.axes + plane.dots(x, y) + plane.dots([x[best]], [y[best]], 6, "ring")
-    rows = sorted(zip(x, map(_value_of(names), x), map(number, y), strict=True))
-    table = Table(
-        [x_label, y_label],
-        [[text, value] for _, text, value in rows],
-        plane.places([place for place, _, _ in rows]),
-        down=plane.down,
-    )
+    trials = sorted(zip(x, map(_value_of(names), x), map(number, y), strict=True))
     alternative = f"The best, {number(y[best])}, is at {x_label} {_value_of(names)(x[best])}."
-    return Chart(title, alternative, drawing, TALL[0], plane.height, table)
+    return plane.chart(title, alternative, drawing, [x_label, y_label], trials)
 
 
 def by_setting(
@@ -123,10 +117,10 @@ def by_setting(
     `most` runs and values are drawn, evenly spread; each mean is over all runs of its value.
     """
     groups: dict[float, list[float]] = {}
-    for value, found in zip(x, y, strict=True):
-        groups.setdefault(value, []).append(found)
+    for value, results in zip(x, y, strict=True):
+        groups.setdefault(value, []).append(results)
     shown = {value: groups[value] for value in thinned(sorted(groups), most)}
-    means = {value: sum(found) / len(found) for value, found in shown.items()}
+    means = {value: sum(results) / len(results) for value, results in shown.items()}
     drawn = thinned(y, most)
     scale = Linear.over([*drawn, *means.values()])
     ticks = [*means] if len(means) <= _MOST_TICKS else None
@@ -139,15 +133,14 @@ def by_setting(
     text = _value_of(names)
     shown_means = {value: to_error(mean, _error(shown[value])) for value, mean in means.items()}
     rows = [
-        [text(v), count(len(found)), shown_means[v], number(min(found)), number(max(found))]
-        for v, found in shown.items()
+        (v, text(v), count(len(of)), shown_means[v], number(min(of)), number(max(of)))
+        for v, of in shown.items()
     ]
     alternative = "Means: " + ", ".join(f"{m} at {text(v)}" for v, m in shown_means.items()) + "."
     if len(shown) < len(groups):
         alternative += f" {count(len(shown))} of {count(len(groups))} values are listed."
     header = [x_label, "runs", f"mean {y_label}", "lowest", "highest"]
-    table = Table(header, rows, plane.places([*means]), down=plane.down)
-    return Chart(title, alternative, drawing, TALL[0], plane.height, table)
+    return plane.chart(title, alternative, drawing, header, rows)
 
 
 class _Plane(NamedTuple):
@@ -201,10 +194,19 @@ class _Plane(NamedTuple):
         spots = (y, x) if self.down else (x, y)
         return dots(self.frame, *spots, _BEST, radius, kind)
 
-    def places(self, values: Sequence[float]) -> list[float]:
-        """Where values of the setting are, in pixels."""
+    def chart(
+        self,
+        title: str,
+        alternative: str,
+        drawing: Markup,
+        header: Sequence[str],
+        rows: Sequence[tuple[float, *tuple[str, ...]]],
+    ) -> Chart:
+        """The chart with its table; each row begins with the value that it is of."""
         place = self.frame.up if self.down else self.frame.across
-        return [place(value) or 0.0 for value in values]
+        spots = [place(value) or 0.0 for value, *_ in rows]
+        table = Table(header, [cells for _, *cells in rows], spots, down=self.down)
+        return Chart(title, alternative, drawing, TALL[0], self.height, table)
 
 
 def _setting_scale(x: Sequence[float], names: Sequence[str]) -> Scale:
@@ -352,8 +354,8 @@ def _places(axis: Coordinate) -> tuple[list[float], list[tuple[float, str]]]:
         different = list(dict.fromkeys(numbers))
         ticks = different if len(different) <= 8 else [low, high]
         labels = tick_labels(ticks)
-        known = [(scale.place(tick) or 0.0, text) for tick, text in zip(ticks, labels, strict=True)]
-        return [scale.place(value) or 0.0 for value in numbers], known
+        marks = [(scale.place(tick) or 0.0, text) for tick, text in zip(ticks, labels, strict=True)]
+        return [scale.place(value) or 0.0 for value in numbers], marks
     texts = list(dict.fromkeys(map(str, axis.values)))
     place = {text: index / max(1, len(texts) - 1) for index, text in enumerate(texts)}
     shown = [(place[text], text) for text in texts[:12]]

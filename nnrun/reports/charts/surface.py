@@ -25,7 +25,7 @@ from nnrun.reports.charts.chart import (
     rgb,
     series_class,
 )
-from nnrun.reports.charts.lines import colour_marks
+from nnrun.reports.charts.lines import BAR, SCALE, colour_marks, scale_numbers
 from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
 from nnrun.reports.numbers import count, number
 
@@ -140,7 +140,6 @@ Array = npt.NDArray[np.float64]
 LARGE, SMALL = 112.0, 48.0
 """The sides of pictures: eight of them fill a page, or one of its two columns."""
 _LONGEST = 14  # of the name of a row
-_SCALE, _BAR = 180.0, 9.0  # the size of a scale of colours
 _NARROWEST = 200.0
 
 
@@ -264,16 +263,14 @@ def _image(
 def _colours(strips: Strips, scale: Linear, left: float, top: float) -> Iterator[Markup]:
     """The colours as a picture like the others, with the numbers at both ends and in the middle."""
     picture = shaded_picture(np.linspace(0, 1, 15)[np.newaxis], strips.colours, "")
-    yield _image(strips, picture, left, top, (_SCALE, _BAR))
-    yield element("path", d=_box(left, top, _SCALE, _BAR), class_="edge")
-    for share, side in ((0.0, "start"), (0.5, "mid"), (1.0, "end")):
-        word = number(scale.low * (1 - share) + scale.high * share)
-        yield element("text", word, x=left + share * _SCALE, y=top + _BAR + 12, class_=side)
+    yield _image(strips, picture, left, top, (SCALE, BAR))
+    yield element("path", d=_box(left, top, SCALE, BAR), class_="edge")
+    yield scale_numbers((left, top), scale, number)
 
 
 def _joined(strips: Strips, frames: Sequence[Array]) -> Picture:
     """Frames side by side, with their edges doubled, since browsers blend neighbouring pixels."""
-    whole = np.concatenate([np.pad(one[::-1], ((0, 0), (1, 1)), "edge") for one in frames], axis=1)
+    whole = np.concatenate([np.pad(y[::-1], ((0, 0), (1, 1)), "edge") for y in frames], axis=1)
     if strips.scale is None:
         return raster(whole.astype(np.int64), strips.colours, "")
     # Halves, since the range of values may overflow.

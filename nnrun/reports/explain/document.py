@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from math import isfinite
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,10 +21,157 @@ from nnrun.explain.trace import (
 )
 from nnrun.explain.update import Explanation
 from nnrun.nn.gradient_check import TOLERANCE
+from nnrun.nn.layer import Layer
+from nnrun.nn.layers.batch_norm import BatchNorm
+from nnrun.nn.layers.bias import Bias
+from nnrun.nn.layers.convolution import Convolution
+from nnrun.nn.layers.matmul import MatMul
+from nnrun.nn.layers.pooling import Pooling
+from nnrun.nn.layers.residual import Residual
 from nnrun.nn.signature import Array, shape_text
 from nnrun.reports.document import Note
-from nnrun.reports.explain.origins import Origin, Source, origins, same
 from nnrun.reports.numbers import count, number
+
+# A rule says for one array which part of another one an entry comes from: a step for each axis of
+# the other array, which takes the index of the entry. Steps are `["is", k]`, the entry's index k;
+# `["all"]`, the whole axis; `["window", k, stride, shift, size]`, `size` places from
+# index k · stride - shift on; `["outputs", k, stride, shift, size]`, the places whose windows have
+# index k in them; `["kernel", k, stride, shift, size]`, where index k is within each of those
+# windows; `["strided", k, stride, shift]`, every stride-th place from index k - shift on, as many
+# as the other axis of the products has.
+
+Step = list[Any]
+
+
+class Source(NamedTuple):
+    """A part of another array: its name, and a step for each of its axes; all of it without."""
+
+    array: str
+    steps: list[Step] | None = None
+
+
+class Origin(NamedTuple):
+    """Where an entry comes from; `products` if it is the sum of the products of two sources."""
+
+    sources: list[Source]
+    products: bool = False
+
+
+Origins = dict[str, Origin]
+"""By the array's role: `y`, `dx`, and `weight` for the gradient of that parameter."""
+
+ALL: Step = ["all"]
+
+
+def IS(axis: int) -> Step:  # noqa: N802  # reads as ALL does
+    """The entry's own index of an axis."""
+    return ["is", axis]
+
+
+def same(array: str, dimensions: int) -> Source:
+    """The entry at the same place."""
+    return Source(array, [IS(axis) for axis in range(dimensions)])
+
+
+def origins(trace: LayerTrace) -> Origins:
+    """The rules for the arrays of a layer, whose names are roles: x, y, dy, dx, weight, bias."""
+    for kind, rules in _RULES.items():
+        if isinstance(trace.layer, kind):
+            return rules(trace)
+    return _elementwise(trace)
+
+
+def _elementwise(trace: LayerTrace) -> Origins:
+    """Activations but softmax, dropout; where shapes differ or are mixed, the whole row."""
+    if trace.layer.children or trace.layer.parameters or trace.layer.type == "softmax":
+        row = [IS(0), *[ALL] * (trace.x.ndim - 1)]
+        back = [IS(0), *[ALL] * (trace.y.ndim - 1)]
+        gradients = {p.short: Origin([Source("x"), Source("dy")]) for p in trace.parameters}
+        weights = [Source(p.short) for p in trace.parameters]
+        return {
+            "y": Origin([Source("x", row), *weights]),
+            "dx": Origin([Source("dy", back), Source("x", row), *weights]),
+            **gradients,
+        }
+    if trace.x.shape != trace.y.shape:  # flatten
+        return {"y": Origin([Source("x", [["flat"]])]), "dx": Origin([Source("dy", [["flat"]])])}
+    n = trace.x.ndim
+    return {"y": Origin([same("x", n)]), "dx": Origin([same("dy", n), same("x", n)])}
+
+
+def _matmul(trace: LayerTrace) -> Origins:
+    return {
+        "y": Origin([Source("x", [IS(0), ALL]), Source("weight", [ALL, IS(1)])], products=True),
+        "dx": Origin([Source("dy", [IS(0), ALL]), Source("weight", [IS(1), ALL])], products=True),
+        "weight": Origin([Source("x", [ALL, IS(0)]), Source("dy", [ALL, IS(1)])], products=True),
+    }
+
+
+def _bias(trace: LayerTrace) -> Origins:
+    n, axes = trace.x.ndim, len(trace.parameters[0].value.shape)
+    entry = [IS(axis + 1) for axis in range(axes)]
+    summed = [ALL, *[IS(axis) for axis in range(axes)], *[ALL] * (n - 1 - axes)]
+    return {
+        "y": Origin([same("x", n), Source("bias", entry)]),
+        "dx": Origin([same("dy", n)]),
+        "bias": Origin([Source("dy", summed)]),
+    }
+
+
+def _convolution(trace: LayerTrace) -> Origins:
+    layer = trace.layer
+    assert isinstance(layer, Convolution)
+    (kh, kw), (sh, sw) = layer.kernel, layer.stride
+    top, left = (part.start for part in layer.inside[1:])
+    window = [IS(0), ALL, ["window", 2, sh, top, kh], ["window", 3, sw, left, kw]]
+    outputs = [IS(0), ALL, ["outputs", 2, sh, top, kh], ["outputs", 3, sw, left, kw]]
+    within = [ALL, IS(1), ["kernel", 2, sh, top, kh], ["kernel", 3, sw, left, kw]]
+    pixels = [ALL, IS(1), ["strided", 2, sh, top], ["strided", 3, sw, left]]
+    return {
+        "y": Origin([Source("x", window), Source("weight", [IS(1), ALL, ALL, ALL])], products=True),
+        "dx": Origin([Source("dy", outputs), Source("weight", within)], products=True),
+        "weight": Origin(
+            [Source("x", pixels), Source("dy", [ALL, IS(0), ALL, ALL])], products=True
+        ),
+    }
+
+
+def _pooling(trace: LayerTrace) -> Origins:
+    layer = trace.layer
+    assert isinstance(layer, Pooling)
+    (kh, kw), (sh, sw) = layer.size, layer.stride
+    window = [IS(0), IS(1), ["window", 2, sh, 0, kh], ["window", 3, sw, 0, kw]]
+    outputs = [IS(0), IS(1), ["outputs", 2, sh, 0, kh], ["outputs", 3, sw, 0, kw]]
+    return {"y": Origin([Source("x", window)]), "dx": Origin([Source("dy", outputs)])}
+
+
+def _residual(trace: LayerTrace) -> Origins:
+    n = trace.x.ndim
+    return {"y": Origin([same("x", n), same("f", n)]), "dx": Origin([same("dy", n), same("df", n)])}
+
+
+def _batch_norm(trace: LayerTrace) -> Origins:
+    column = [ALL, IS(1), *[ALL] * (trace.x.ndim - 2)]
+    channel = [ALL, IS(0), *[ALL] * (trace.x.ndim - 2)]
+    return {
+        "y": Origin([Source("x", column), Source("weight", [IS(1)]), Source("bias", [IS(1)])]),
+        "dx": Origin([Source("dy", column), Source("x", column), Source("weight", [IS(1)])]),
+        "weight": Origin([Source("dy", channel), Source("x", channel)]),
+        "bias": Origin([Source("dy", channel)]),
+    }
+
+
+_RULES: dict[type[Layer], Callable[[LayerTrace], Origins]] = {
+    MatMul: _matmul,
+    Bias: _bias,
+    Convolution: _convolution,
+    Pooling: _pooling,
+    BatchNorm: _batch_norm,
+    Residual: _residual,
+}
+
+
+# What happens in an update, phase by phase.
 
 _GIVEN = Origin([])  # from no other numbers
 
@@ -87,14 +235,14 @@ class Phase:
         return f"{self.name}: {self.about}"
 
 
-def phases(found: Explanation) -> list[Phase]:
+def phases(explained: Explanation) -> list[Phase]:
     """All numbers of an update, in the order in which they are computed."""
-    update = found.update
+    update = explained.update
     head, loss = update.network.head, update.network.loss
     together = loss.type + (f", together with {head.type}" if head else "")
     roles = [_roles(update, index) for index in range(len(update.layers))]
-    outputs = f"outputs: {', '.join(found.classes)}"
-    classes = [Note(outputs, "small")] if found.classes else []
+    outputs = f"outputs: {', '.join(explained.classes)}"
+    classes = [Note(outputs, "small")] if explained.classes else []
     return [
         Phase("Forward", "from the input to the output", [*_forward(update, roles)]),
         Phase("Loss", together, [Part([*classes, *_loss(update)], equation=loss_equation(loss))]),
@@ -114,17 +262,17 @@ def _roles(update: UpdateTrace, index: int) -> dict[str, str]:
     run = [*takewhile(lambda one: one[1].place.startswith(f"{trace.place}."), after)]
     ends = [i for i, t in run if "." not in t.place.removeprefix(f"{trace.place}.")]
     inside = {"f": f"y{ends[-1]}", "df": f"dx{run[0][0]}"} if ends else {}
-    own = {p.short: f"value-{p.name}" for p in trace.parameters}
+    values = {p.short: f"value-{p.name}" for p in trace.parameters}
     # The array that it takes is the output of a layer before it, or the input.
     x = ["x", *(f"y{k}" for k in range(index) if np.array_equal(layers[k].y, trace.x))][-1]
-    return {"x": x, "y": f"y{index}", "dy": f"dy{index}", "dx": f"dx{index}", **inside, **own}
+    return {"x": x, "y": f"y{index}", "dy": f"dy{index}", "dx": f"dx{index}", **inside, **values}
 
 
 def _from(rule: Origin | None, roles: Mapping[str, str]) -> Origin:
     """A rule about roles as one about ids."""
     if rule is None:
         return _GIVEN
-    sources = [Source(roles.get(one.array, one.array), one.steps) for one in rule.sources]
+    sources = [Source(roles.get(s.array, s.array), s.steps) for s in rule.sources]
     return Origin(sources, rule.products)
 
 
@@ -203,8 +351,8 @@ def _upstream(update: UpdateTrace, index: int) -> str:
     """The id of the gradient that reaches a layer: that of a later layer, or of the loss."""
     dy = update.layers[index].dy.ravel()
     after = range(index + 1, len(update.layers))
-    found = (f"dx{k}" for k in after if np.array_equal(update.layers[k].dx.ravel(), dy))
-    return next(found, "dL")
+    same_gradients = (f"dx{k}" for k in after if np.array_equal(update.layers[k].dx.ravel(), dy))
+    return next(same_gradients, "dL")
 
 
 # Differences of a loss that is not large are rounded to less.

@@ -27,22 +27,22 @@ _MOST = 8192
 _MOST_UNITS = 128
 
 
-def render(found: Explanation) -> str:
+def render(explained: Explanation) -> str:
     """The page: the same bytes for the same update."""
-    update = phases(found)
+    update = phases(explained)
     arrays = {a.key: _data(a) for phase in update for part in phase.parts for a in part.arrays}
     data = json.dumps(arrays, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     film: list[Figures | Note] = []
-    if found.film is not None:
-        (output, *layers), notes = film_charts(found.film, _MOST_UNITS)
+    if explained.film is not None:
+        (output, *layers), notes = film_charts(explained.film, _MOST_UNITS)
         film = [Figures([output], output.legend), Figures(layers)]
         film += [Note(sentence(note)) for note in notes]
-    style, script = _style(found.film), resource(_PACKAGE, "explain.js")
+    style, script = _style(explained.film), resource(_PACKAGE, "explain.js")
     return (
         environment(_PACKAGE, _CHARTS)
         .get_template("explain.html")
         .render(
-            found=found,
+            found=explained,
             phases=update,
             film=film,
             data=Markup(data.replace("<", "\\u003c")),
@@ -55,26 +55,26 @@ def render(found: Explanation) -> str:
 
 
 def _style(film: Film | None) -> str:
-    own = resource(_PACKAGE, "explain.css")
+    style = resource(_PACKAGE, "explain.css")
     if film is None:
-        return own
+        return style
     light, dark = variables(LIGHT), f":root{{{variables(DARK)}}}{ON_DARK}"
     on_dark = f"@media screen and (prefers-color-scheme:dark){{{dark}}}"
-    return "\n".join([f":root{{{light}}}", resource(_CHARTS, "charts.css"), PAGE, on_dark, own])
+    return "\n".join([f":root{{{light}}}", resource(_CHARTS, "charts.css"), PAGE, on_dark, style])
 
 
-def _data(found: Numbers) -> dict[str, Any]:
+def _data(numbers: Numbers) -> dict[str, Any]:
     """What the script of the page draws, in seven digits, which it shows at most."""
-    array = found.array
+    array = numbers.array
     axes = None if array.size <= _MOST else [shown(size) for size in array.shape]
     values = (array if axes is None else array[np.ix_(*axes)]).ravel().tolist()
     return {
-        "name": found.name,
-        "title": found.title,
+        "name": numbers.name,
+        "title": numbers.title,
         "shape": array.shape,
         "size": shape_text(array.shape),
         "axes": axes,
         "data": [float(f"{v + 0.0:.7g}") if np.isfinite(v) else None for v in values],
-        "from": [source._asdict() for source in found.origin.sources],
-        "products": found.origin.products,
+        "from": [source._asdict() for source in numbers.origin.sources],
+        "products": numbers.origin.products,
     }

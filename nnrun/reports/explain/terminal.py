@@ -24,14 +24,14 @@ from nnrun.reports.terminal.plot import Axis, Curve, Plot
 
 
 @group()
-def explanation(found: Explanation, *, full: bool = False) -> Iterator[RenderableType]:
+def explanation(explained: Explanation, *, full: bool = False) -> Iterator[RenderableType]:
     """Forward, loss, backward, step: every number, or with `full` every number of large arrays."""
-    yield Text.assemble((clean(found.title), "bold"), f"  {found.moment}")
-    if found.description:
-        yield Text(clean(found.description), style="italic")
-    for words in found.notes:
+    yield Text.assemble((clean(explained.title), "bold"), f"  {explained.moment}")
+    if explained.description:
+        yield Text(clean(explained.description), style="italic")
+    for words in explained.notes:
         yield Text(words, style="dim")
-    for phase in phases(found):
+    for phase in phases(explained):
         yield Text()
         yield Rule(phase.title, align="left")
         for part in phase.parts:
@@ -47,10 +47,10 @@ def explanation(found: Explanation, *, full: bool = False) -> Iterator[Renderabl
                     for line in matrix_lines(item.title, item.array, full=full or item.whole):
                         line.no_wrap, line.overflow = True, "ignore"
                         yield line
-    if found.film is not None:
+    if explained.film is not None:
         yield Text()
         yield Rule("Over training: the output", align="left")
-        yield FilmLines(found.film)
+        yield FilmLines(explained.film)
 
 
 _GAP = "  "
@@ -101,12 +101,12 @@ def _lines(matrix: Array, rows: Sequence[int], columns: Sequence[int]) -> list[s
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int], columns: Sequence[int]) -> str:
-    found = ""
+    line = ""
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
         if place and columns[place] != columns[place - 1] + 1:
-            found += f"{_MORE}{_GAP}"
-        found += f"{cell:>{width}}{_GAP}"
-    return found.rstrip()
+            line += f"{_MORE}{_GAP}"
+        line += f"{cell:>{width}}{_GAP}"
+    return line.rstrip()
 
 
 _WIDE, _HIGH, _BETWEEN = 16, 8, 2  # of a picture, in characters
@@ -140,9 +140,9 @@ def _pictures(film: Film, most: int) -> Iterator[Text]:
     frames = film.frames
     places = np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)
     shown = [frames[place] for place in (places if most > 1 else [len(frames) - 1])]
-    values = [one.outputs[0] for _, one in frames if one.classes is None]
+    values = [surface.outputs[0] for _, surface in frames if surface.classes is None]
     ends = _ends(values)
-    pictures = [[*_rows_of(one, len(film.outputs), ends)] for _, one in shown]
+    pictures = [[*_rows_of(surface, len(film.outputs), ends)] for _, surface in shown]
     for line in _legend(film, ends):
         yield Text(line, style="dim")
     heads = [f"iteration {count(iteration)}"[: _WIDE + 2] for iteration, _ in shown]
@@ -157,21 +157,21 @@ def _side_by_side(parts: Sequence[str]) -> Text:
     return Text((" " * _BETWEEN).join(parts).rstrip(), no_wrap=True, overflow="crop")
 
 
-def _rows_of(one: Surfaces, outputs: int, ends: tuple[float, float]) -> Iterator[str]:
+def _rows_of(surface: Surfaces, outputs: int, ends: tuple[float, float]) -> Iterator[str]:
     """A picture, from top to bottom."""
-    if one.classes is None:
+    if surface.classes is None:
         low, high = ends
         # Halves, since the range of values may overflow.
-        shares = (_sampled(one.outputs[0], _HIGH) / 2 - low / 2) / (high / 2 - low / 2)
+        shares = (_sampled(surface.outputs[0], _HIGH) / 2 - low / 2) / (high / 2 - low / 2)
         steps = np.nan_to_num(shares).clip(0, 1 - 1e-9) * len(_SHADES)
         yield from ("".join(_SHADES[int(step)] for step in line) for line in steps)
     elif outputs == 2:
-        halves = _sampled(one.classes, 2 * _HIGH)
+        halves = _sampled(surface.classes, 2 * _HIGH)
         for upper, lower in zip(halves[::2], halves[1::2], strict=True):
             yield "".join(_HALVES[int(a), int(b)] for a, b in zip(upper, lower, strict=True))
     else:
         signs = _signs(outputs)
-        for line in _sampled(one.classes, _HIGH):
+        for line in _sampled(surface.classes, _HIGH):
             yield "".join(signs[int(label) % len(signs)] for label in line)
 
 
@@ -191,8 +191,8 @@ def _signs(classes: int) -> str:
 
 
 def _ends(values: Sequence[Array]) -> tuple[float, float]:
-    known = np.concatenate([one[np.isfinite(one)] for one in values]) if values else np.zeros(1)
-    low, high = float(known.min(initial=np.inf)), float(known.max(initial=-np.inf))
+    finite = np.concatenate([a[np.isfinite(a)] for a in values]) if values else np.zeros(1)
+    low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
     return (low, high) if low < high else (low - 0.5, low + 0.5)
 
 
@@ -218,9 +218,9 @@ def _plots(film: Film) -> Iterator[Plot]:
     curves = [
         Curve(
             f"iteration {count(iteration)}",
-            list(range(one.outputs.shape[-1])), one.outputs[row].tolist(), mark, style,
+            list(range(surface.outputs.shape[-1])), surface.outputs[row].tolist(), mark, style,
         )
-        for (iteration, one), (mark, style) in zip(chosen, _CURVES[-len(chosen) :], strict=True)
+        for (iteration, surface), (mark, style) in zip(chosen, _CURVES[-len(chosen) :], strict=True)
     ]  # fmt: skip
     left, right = map(number, film.extent)
     name = clean(shortened(film.outputs[row], 20))
@@ -234,15 +234,15 @@ def _plots(film: Film) -> Iterator[Plot]:
 _OF_PARAMETER = ("value", "gradient", "numerical", "updated")
 
 
-def as_data(found: Explanation) -> dict[str, Any]:
+def as_data(explained: Explanation) -> dict[str, Any]:
     """All numbers, with the equations that they come from."""
-    update = found.update
+    update = explained.update
     return {
-        "title": found.title,
-        "moment": found.moment,
-        "rows": found.rows,
-        "notes": [*found.notes],
-        "classes": [*found.classes],
+        "title": explained.title,
+        "moment": explained.moment,
+        "rows": explained.rows,
+        "notes": [*explained.notes],
+        "classes": [*explained.classes],
         "x": numbers(update.x),
         "layers": [_layer(trace) for trace in update.layers],
         "loss": {
@@ -263,7 +263,7 @@ def as_data(found: Explanation) -> dict[str, Any]:
             "gradient_norm": update.norm,
             "clip_norm": update.clip_norm,
         },
-        "surfaces": None if found.film is None else _film(found.film),
+        "surfaces": None if explained.film is None else _film(explained.film),
     }
 
 
@@ -318,6 +318,6 @@ def numbers(array: Array) -> Any:
     """Nested lists; null for what is no number."""
     if np.isfinite(array).all():
         return array.tolist()
-    known = array.astype(object)
-    known[~np.isfinite(array)] = None
-    return known.tolist()
+    values = array.astype(object)
+    values[~np.isfinite(array)] = None
+    return values.tolist()

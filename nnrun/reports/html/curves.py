@@ -63,10 +63,10 @@ class _Config:
 
     def line(self, key: str) -> Series | None:
         """Its mean over the runs, grey unless it is one of the best."""
-        found = [history for history in self.histories if key in history]
-        if not found:
+        histories = [history for history in self.histories if key in history]
+        if not histories:
             return None
-        return _over_seeds(self.name, found, key, self.index, self.other)
+        return _over_seeds(self.name, histories, key, self.index, self.other)
 
 
 def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterator[Block]:
@@ -76,26 +76,26 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     """
     shown = _drawn(board, histories)
     charts, is_cut = [], False
-    for what in curve_names(board.group.metric, [h for one in shown for h in one.histories]):
+    for what in curve_names(board.group.metric, [h for c in shown for h in c.histories]):
         for part, words in _apart(what, shown):
-            found = {
-                split: [line for one in part if (line := one.line(f"{split}_{what}"))]
+            by_part = {
+                split: [line for c in part if (line := c.line(f"{split}_{what}"))]
                 for split in SPLITS
             }
-            shared = [one for series in found.values() for one in series]
-            for split, series in found.items():
+            shared = [line for series in by_part.values() for line in series]
+            for split, series in by_part.items():
                 if series:
                     title = f"{split} {metric_label(what)}{words and f', {words}'}"
                     charts.append(_chart(title, series, what, shared))
-            drawn = [v for one in shared for v in one.heights if v is not None]
+            drawn = [v for line in shared for v in line.heights if v is not None]
             is_cut |= len(shared_scale(shared)) < len(drawn)
     if not charts:
         return
     coloured, grey = (
-        [(one.index, one.name) for one in shown if one.other is other] for other in (False, True)
+        [(c.index, c.name) for c in shown if c.other is other] for other in (False, True)
     )
     yield Figures(charts, coloured, others=grey)
-    if any(len(one.histories) > 1 for one in shown):
+    if any(len(c.histories) > 1 for c in shown):
         yield Note("Lines are means over runs; bands go from the lowest run to the highest.")
     if is_cut:
         yield Note("Grey lines end where they leave the scale of the coloured ones.")
@@ -104,16 +104,16 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
         yield Note(f"{some} of {every} are drawn, the first by rank that have curves.")
 
 
-def figures_of(found: Curves) -> Iterator[Figures]:
+def figures_of(block: Curves) -> Iterator[Figures]:
     """The learning curves of a single run: a line for each split."""
     charts = [
-        _chart(curve.title, by_split(found.iterations, curve), curve.key, moment=found.moment)
-        for curve in found.curves
+        _chart(curve.title, by_split(block.iterations, curve), curve.key, moment=block.moment)
+        for curve in block.curves
     ]
     if len(charts) == 1 and (log := charts[0].log):
         # Side by side, since there is room.
         charts = [replace(charts[0], log=None), log]
-    drawn = {split for curve in found.curves for split in curve.lines}
+    drawn = {split for curve in block.curves for split in curve.lines}
     yield Figures(charts, [(i, split) for i, split in enumerate(SPLITS) if split in drawn])
 
 
@@ -128,18 +128,18 @@ def by_split(iterations: Sequence[float], curve: Curve) -> list[Series]:
 
 def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config]:
     """The configs that have histories, by rank; names of experiments only where they differ."""
-    found, left = [], {*histories}
+    drawn, left = [], {*histories}
     for standing in board.standings:
         if not left:  # as after the first few rows
             break
         left -= {run.key for run in standing.variant.runs}
         if runs := _histories(standing.variant, histories):
-            found.append((standing, runs))
-    losses = _loss_words([standing.variant for standing, _ in found])
-    names = names_of(board.group).each([standing.row for standing, _ in found])
+            drawn.append((standing, runs))
+    losses = _loss_words([standing.variant for standing, _ in drawn])
+    names = names_of(board.group).each([standing.row for standing, _ in drawn])
     return [
-        _Config(name, runs, index, loss, _is_lost(one.variant))
-        for index, (name, (one, runs), loss) in enumerate(zip(names, found, losses, strict=True))
+        _Config(name, runs, index, loss, _is_lost(s.variant))
+        for index, (name, (s, runs), loss) in enumerate(zip(names, drawn, losses, strict=True))
     ]
 
 
@@ -147,7 +147,7 @@ def _loss_words(variants: Sequence[StoredVariant]) -> list[str]:
     """In what the losses of configs differ, such as `loss=huber`."""
     settings = [variant.runs[0].settings for variant in variants]
     keys = [key for key in differing(settings) if key.startswith(_OF_LOSS)]
-    return [" ".join(choice_words(choice_of(one, keys))) for one in settings]
+    return [" ".join(choice_words(choice_of(of_config, keys))) for of_config in settings]
 
 
 def _apart(what: str, shown: Sequence[_Config]) -> Iterator[tuple[Sequence[_Config], str]]:
@@ -155,8 +155,8 @@ def _apart(what: str, shown: Sequence[_Config]) -> Iterator[tuple[Sequence[_Conf
     if what != LOSS:
         yield shown, ""
         return
-    for words in dict.fromkeys(one.loss for one in shown):
-        yield [one for one in shown if one.loss == words], words
+    for words in dict.fromkeys(config.loss for config in shown):
+        yield [config for config in shown if config.loss == words], words
 
 
 def _is_lost(variant: StoredVariant) -> bool:
@@ -166,8 +166,8 @@ def _is_lost(variant: StoredVariant) -> bool:
 def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
     lost = _is_lost(variant)
     runs = [run for run in variant.runs if lost or run.status != _DIVERGED]
-    found = (histories.get(run.key) for run in runs)
-    return [history for history in found if history and history.get("iteration")]
+    of_runs = (histories.get(run.key) for run in runs)
+    return [history for history in of_runs if history and history.get("iteration")]
 
 
 def shared_scale(shared: Sequence[Series], log: bool = False) -> list[float]:
@@ -177,7 +177,7 @@ def shared_scale(shared: Sequence[Series], log: bool = False) -> list[float]:
     """
 
     def heights(other: bool) -> list[float]:
-        every = [v for one in shared if one.other is other for v in one.heights if v is not None]
+        every = [v for s in shared if s.other is other for v in s.heights if v is not None]
         return [v for v in every if v > 0] if log else every
 
     size = log10 if log else float
@@ -199,13 +199,13 @@ def _chart(
     """A chart, and beside it one with a log scale; `shared` are all lines on the same scale."""
 
     def drawn(title: str, log: bool) -> Chart:
+        domain = shared_scale(shared, log)
         return lines(
-            title, series, x_label="iteration", y_label=metric_label(what), log=log,
-            domain=shared_scale(shared, log), moment=moment,
-        )  # fmt: skip
+            title, series, y_label=metric_label(what), log=log, domain=domain, moment=moment
+        )
 
     chart = drawn(title, log=False)
-    values = [v for one in series for v in one.y if v is not None]
+    values = [v for s in series for v in s.y if v is not None]
     if not values or min(values) <= 0 or bounds_of(what)[1] < inf:
         return chart
     return replace(chart, log=drawn(f"{title}, logarithmic", log=True))
@@ -221,13 +221,13 @@ def _over_seeds(
             values.setdefault(iteration, []).append(value)
     x = thinned(sorted(values), _MOST_POINTS)
     several = len(histories) > 1
-    known = [[v for v in values[iteration] if isfinite(v)] for iteration in x]
+    finite = [[v for v in values[iteration] if isfinite(v)] for iteration in x]
     return Series(
         name,
         x,
-        [mean_of(v) if v else None for v in known],
-        [min(v, default=None) for v in known] if several else (),
-        [max(v, default=None) for v in known] if several else (),
+        [mean_of(v) if v else None for v in finite],
+        [min(v, default=None) for v in finite] if several else (),
+        [max(v, default=None) for v in finite] if several else (),
         index,
         other,
     )
@@ -287,9 +287,9 @@ def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
     """For each experiment with a grid, its name and its charts."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
-        own = [s for s in board.standings if s.variant.name == name and s.row.is_network]
-        choices = told_apart([standing.variant.choice for standing in own])
-        members = [_Member(*both) for both in zip(own, choices, strict=True) if both[1]]
+        standings = [s for s in board.standings if s.variant.name == name and s.row.is_network]
+        choices = told_apart([standing.variant.choice for standing in standings])
+        members = [_Member(*both) for both in zip(standings, choices, strict=True) if both[1]]
         if len(members) > 1:
             yield name, list(_Grid(board, members).blocks())
 
@@ -384,21 +384,21 @@ class _Grid:
         """In the digits of its interval, as the board has it."""
         values = values_of(self.board.group, standing.scores)
         overlap = standing.variant.overlap.get(self.split, 0.0)
-        found = summarize(values, overlap, bounds_of(self.board.group.metric))
-        return to_error(mean, None if found is None else found.half)
+        summary = summarize(values, overlap, bounds_of(self.board.group.metric))
+        return to_error(mean, None if summary is None else summary.half)
 
     def _all(self, keys: Sequence[_Key]) -> Chart | None:
         """A line for each config, through its values to its mean."""
-        found = [(m, m.standing.row.summary(self.split)) for m in self._lines]
-        known = [(m, summary.mean) for m, summary in found if summary]
-        if len(known) < 2:
+        summaries = [(m, m.standing.row.summary(self.split)) for m in self._lines]
+        drawn = [(m, summary.mean) for m, summary in summaries if summary]
+        if len(drawn) < 2:
             return None
         axes = [
-            Coordinate(key.name, [key.coordinate(m.choice.get(key.key)) for m, _ in known])
+            Coordinate(key.name, [key.coordinate(m.choice.get(key.key)) for m, _ in drawn])
             for key in keys
         ]
-        means = [mean for _, mean in known]
-        texts = [self._mean(m.standing, mean) for m, mean in known]
+        means = [mean for _, mean in drawn]
+        texts = [self._mean(m.standing, mean) for m, mean in drawn]
         axes.append(Coordinate(self.metric, means, texts))
         return parallel(f"{self.metric} of every config", axes, means.index(self.pick(means)))
 
@@ -409,10 +409,10 @@ def _keys(members: Sequence[_Member]) -> list[_Key]:
     keys = []
     for key, name in zip(choice, names, strict=True):
         values = (member.choice.get(key) for member in members)
-        found = list({_text(value): value for value in values}.values())
+        different = list({_text(value): value for value in values}.values())
         # Numbers in order, then other values in their order of appearance.
-        found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
-        keys.append(_Key(key, shortened(name, 40), found))
+        different.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
+        keys.append(_Key(key, shortened(name, 40), different))
     return keys
 
 

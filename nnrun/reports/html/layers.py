@@ -247,14 +247,14 @@ def traced_blocks(
             same.append(title)
             continue
         last = classes if after is steps[-1] else ()
-        found = _outputs(f"{title[0].upper()}{title[1:]}, row by row", after, names, last)
-        if isinstance(found, Chart):
-            charts.append(found)
+        drawn = _outputs(f"{title[0].upper()}{title[1:]}, row by row", after, names, last)
+        if isinstance(drawn, Chart):
+            charts.append(drawn)
             continue
         if charts:
             yield Figures(charts)
             charts = []
-        yield found
+        yield drawn
     if charts:
         yield Figures(charts)
     if same:
@@ -291,8 +291,8 @@ def _outputs(title: str, y: Array, names: Sequence[str], classes: Sequence[str])
     limit = _largest(maps)
     colours = RED_BLUE if (maps < 0).any() else BLUES
     pictures = [
-        (mosaic(one[:shown], colours, limit, f"{title}, {name}"), name)
-        for one, name in zip(maps, names, strict=True)
+        (mosaic(of_row[:shown], colours, limit, f"{title}, {name}"), name)
+        for of_row, name in zip(maps, names, strict=True)
     ]
     some = f"the first {shown} of " if shown < y.shape[1] else ""
     note = f"For each row, {some}{plural(y.shape[1], 'map')} of {shape(y.shape[2:])}."

@@ -97,18 +97,18 @@ class Found(NamedTuple):
     def record(self) -> RunRecord | None:
         """Its report, read again; None where it has changed since it was listed."""
         run, entry = read_run(self.folder), self.entry
-        if run is None or run.problem or run.record is None or entry is None:
+        record = None if run is None or run.problem else run.record
+        if record is None or entry is None or record.run_id != entry.run_id:
             return None
-        own = run.record.run_id == entry.run_id
-        return replace(run.record, name=entry.name, main_metric=entry.metric or "") if own else None
+        return replace(record, name=entry.name, main_metric=entry.metric or "")
 
 
 def with_endings(runs: Iterable[Found], searches: Searches) -> list[Found]:
     """The runs, with a status of their own for those that a search ended early."""
 
     def ended(run: Found) -> Found:
-        own = (run.overview.name, run.overview.run_id)
-        if own not in searches.early or run.overview.status != "interrupted":
+        key = (run.overview.name, run.overview.run_id)
+        if key not in searches.early or run.overview.status != "interrupted":
             return run
         return run._replace(overview=run.overview._replace(status=PRUNED))
 
@@ -122,8 +122,8 @@ def kinds_of(runs: Iterable[Found]) -> Counter[str]:
         status = run.entry is None, run.overview.status, run.overview.warnings
         same.setdefault(status, []).append(run)
     kinds: Counter[str] = Counter()
-    for found in same.values():
-        kinds[found[0].mark.kind] += len(found)
+    for alike in same.values():
+        kinds[alike[0].mark.kind] += len(alike)
     return kinds
 
 
@@ -133,25 +133,21 @@ def find_runs(words: tuple[str, ...], results: Path, order_by: str | None = None
     Raises:
         UsageError: there is none, or none has the metric.
     """
-    found = _found(words, results, order_by)
-    ordered_by((one.entry for one in found if one.entry), order_by)
-    return found
-
-
-def _found(words: tuple[str, ...], results: Path, order_by: str | None) -> list[Found]:
-    if not words:
-        if not results.is_dir():
-            raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
-        found = _inside(results, (), order_by)
-        if not found:
+    if words:
+        by_key = {run.key: run for word in words for run in _meant(word, results, order_by)}
+        runs = _by_name_and_seed(by_key.values())
+    elif not results.is_dir():
+        raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
+    else:
+        runs = _inside(results, (), order_by)
+        if not runs:
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
-        return found
-    by_key = {one.key: one for word in words for one in _meant(word, results, order_by)}
-    return _by_name_and_seed(by_key.values())
+    ordered_by((run.entry for run in runs if run.entry), order_by)
+    return runs
 
 
-def _by_name_and_seed(found: Iterable[Found]) -> list[Found]:
-    return sorted(found, key=lambda one: (one.overview.name, by_seed(one.overview.run_id)))
+def _by_name_and_seed(runs: Iterable[Found]) -> list[Found]:
+    return sorted(runs, key=lambda run: (run.overview.name, by_seed(run.overview.run_id)))
 
 
 def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
@@ -167,16 +163,16 @@ def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
         folder = results / word  # a search is all of its runs
     if folder.is_dir() and not is_run_folder(folder):
         if is_name(folder.name) and lies_in(folder / "run", results):
-            found = _inside(results, [folder.name], order_by)
+            runs = _inside(results, [folder.name], order_by)
         else:
             paths = sorted({*folder.glob("*"), *folder.glob("*/*")})
-            found = [
-                one
+            runs = [
+                run
                 for path in paths
-                if path.is_dir() and (one := _look(path, order_by)) is not None
+                if path.is_dir() and (run := _look(path, order_by)) is not None
             ]
-        if found:
-            yield from found
+        if runs:
+            yield from runs
             return
     folder = pick_run(word, results)
     only = _look(folder, order_by, placed=lies_in(folder, results))
@@ -242,25 +238,25 @@ def placed(boards: Sequence[StoredBoard], among: Collection[str] | None = None) 
                     yield Placed(key, (first, second, third), board, standing, names)
 
 
-def head_of(record: RunRecord, own: Placed | None, *, alone: bool) -> Head:
+def head_of(record: RunRecord, place: Placed | None, *, alone: bool) -> Head:
     """The closed card of a run; `alone` is whether all runs are of one experiment."""
     replicate = Replicate.of(record.config, record.seed)
-    settings = "" if own is None else own.settings
+    settings = "" if place is None else place.settings
     name = [] if alone and settings else [shortened(record.name, 60)]
     title = " ".join([*name, *([settings] if settings else []), replicate.words])
     kinds = [str(warning["kind"]) for warning in record.warnings]
     problem = kind_words(kinds[0]) if kinds and record.status == "completed" else ""
     return Head(
-        place="" if own is None else own.place,
+        place="" if place is None else place.place,
         title=shortened(title, 240),
-        result=_result(record, own),
+        result=_result(record, place),
         problem=shortened(problem, 80),
         name=shortened(record.run_id if alone else f"{record.name}/{record.run_id}"),
     )
 
 
-def _result(record: RunRecord, own: Placed | None) -> str:
-    split = "test" if own is None else own.board.group.ordered_by
+def _result(record: RunRecord, place: Placed | None) -> str:
+    split = "test" if place is None else place.board.group.ordered_by
     value = (record.metrics.get(split) or {}).get(record.main_metric)
     if record.status != "completed" or not isinstance(value, int | float):
         return ""
@@ -285,9 +281,9 @@ def list_blocks(
         anchors: of runs with details on the page, by key.
         most: this many are listed.
     """
-    listed = ((sound[one.key], one) for one in placed(boards))
+    listed = ((sound[place.key], place) for place in placed(boards))
     rest = ((run, None) for run in (*(sound[key] for key in loose), *others))
-    rows = [_row(run, one, anchors) for run, one in islice(chain(listed, rest), most)]
+    rows = [_row(run, place, anchors) for run, place in islice(chain(listed, rest), most)]
     header = ["place", "run", "settings", "status", "seed", "metric", *SPLITS]
     empty = [k for k in range(len(header)) if all(row[k].text == MISSING for row in rows)]
     table = Grid("Runs", header, rows, texts=4, sortable=len(rows) > 1, heads=1, hidden=True)
@@ -298,17 +294,17 @@ def list_blocks(
         yield Note(f"{shortened(run.reason, 400)}.", "warning")
 
 
-def _row(run: Found, own: Placed | None, anchors: Mapping[str, str]) -> list[Cell]:
+def _row(run: Found, place: Placed | None, anchors: Mapping[str, str]) -> list[Cell]:
     mark, sound = run.mark, run.entry
     status = Cell(mark.text, kind=f"status {mark.kind}")
     name = Cell(shortened(run.key), link=anchors.get(run.key))
     if sound is None:
         return [Cell(MISSING), name, Cell(MISSING), status, *[Cell(MISSING)] * 5]
-    rank = None if own is None else own.standing.row.rank
+    rank = None if place is None else place.standing.row.rank
     return [
-        Cell((own.place if own else "") or MISSING, rank),
+        Cell((place.place if place else "") or MISSING, rank),
         name,
-        Cell((own.settings if own else "") or MISSING),
+        Cell((place.settings if place else "") or MISSING),
         status,
         Cell(str(sound.seed), sound.seed),
         Cell(shortened(metric_label(sound.metric or ""), 30)),

@@ -65,7 +65,7 @@ def table_of(
     rows: Array,
     title: str,
     header: Sequence[str],
-    found: Sequence[Sequence[Cell]],
+    findings: Sequence[Sequence[Cell]],
     texts: int = 1,
 ) -> Grid:
     """The numbers of rows, what has been found out about each, and its first values.
@@ -78,11 +78,11 @@ def table_of(
     lines = [
         [
             Cell(str(int(predictions.part.rows[row]))),
-            *known,
+            *cells,
             *(Cell(number(float(v)), float(v)) for v in values[: len(names)]),
             *([Cell(f"{more} more")] if more > 0 else []),
         ]
-        for row, known, values in zip(rows, found, flat, strict=True)
+        for row, cells, values in zip(rows, findings, flat, strict=True)
     ]
     columns = [*(shortened(name, 24) for name in names), *(["…"] if more > 0 else [])]
     return Grid(title, ["row", *header, *columns], lines, texts)
@@ -94,10 +94,10 @@ _TITLE = "Rows nearest the boundary"
 
 def boundary_blocks(model: Model, predictions: Predictions) -> Iterator[Block]:
     """The rows nearest the boundary, as pictures or values; nothing without probabilities."""
-    found = nearest_boundary(model, predictions)
-    if found is None:
+    nearest = nearest_boundary(model, predictions)
+    if nearest is None:
         return
-    rows, margins, rule = found
+    rows, margins, rule = nearest
     yield Note(f"The {count(len(rows))} rows of the {split_title(predictions.split)} {rule}.")
     classes = [shortened(name, 30) for name in predictions.dataset.classes]
     true = [classes[predictions.part.y[row]] for row in rows]
@@ -114,12 +114,12 @@ def boundary_blocks(model: Model, predictions: Predictions) -> Iterator[Block]:
             ],
         )
         return
-    known = [
+    cells = [
         [Cell(label), *map(Cell, words), Cell(number(margin), margin)]
         for label, words, margin in zip(true, two, margins.tolist(), strict=True)
     ]
     header = ("true", "most probable", "next", "margin")
-    yield table_of(predictions, rows, _TITLE, header, known, texts=4)
+    yield table_of(predictions, rows, _TITLE, header, cells, texts=4)
 
 
 def nearest_boundary(model: Model, predictions: Predictions) -> tuple[Array, Array, str] | None:
@@ -141,9 +141,9 @@ def nearest_boundary(model: Model, predictions: Predictions) -> tuple[Array, Arr
 def _two(predictions: Predictions, row: int, classes: list[str]) -> list[str]:
     """The two most probable classes of a row, with their probabilities."""
     assert predictions.probabilities is not None
-    found = predictions.probabilities[row]
-    order = np.argsort(-found, kind="stable")[:2]
-    return [f"{classes[k]} at {share(float(found[k]))}" for k in order]
+    chances = predictions.probabilities[row]
+    order = np.argsort(-chances, kind="stable")[:2]
+    return [f"{classes[k]} at {share(float(chances[k]))}" for k in order]
 
 
 # A network's predictions: confusion matrix, misclassified rows, curves by class, residuals.
@@ -189,12 +189,12 @@ def regression_blocks(predictions: Predictions) -> Iterator[Block]:
     for output in range(min(predictions.decoded.shape[1], 4)):
         of = f" of {shortened(names[output], 30)}" if output < len(names) else ""
         true, predicted = predictions.part.y[:, output], predictions.decoded[:, output]
-        known = np.isfinite(predicted)
-        true, predicted = true[known].astype(np.float64), predicted[known].astype(np.float64)
+        finite = np.isfinite(predicted)
+        true, predicted = true[finite].astype(np.float64), predicted[finite].astype(np.float64)
         bars = Histogram.of(true - predicted)
         x, y = true[:_MOST_POINTS].tolist(), predicted[:_MOST_POINTS].tolist()
         left = (true - predicted)[:_MOST_POINTS].tolist()
-        rows = predictions.part.rows[known][:_MOST_POINTS].tolist()
+        rows = predictions.part.rows[finite][:_MOST_POINTS].tolist()
         title = f"How often each residual{of} occurs, {predictions.split}"
         charts = (
             predicted_and_true(f"Predicted against true{of}, {predictions.split}", x, y, rows),
@@ -211,15 +211,15 @@ def agree(record: RunRecord, predictions: Predictions) -> bool:
     numbers = record.metrics.get(predictions.split) or {}
     y, predicted = predictions.part.y, predictions.decoded
     if record.task == "regression":
-        known = numbers.get("rmse")
-        if known is None:
+        stored = numbers.get("rmse")
+        if stored is None:
             return True
         unit = max(float(np.abs(predicted).max()), float(np.abs(y).max())) or 1.0
         squares = (predicted / unit - y / unit) ** 2  # of which none overflows
         by_output = np.average(squares, axis=0, weights=predictions.part.weight)
         rmse = unit * float(np.sqrt(by_output).mean())
         # Predictions in float32 agree to this share of the target, however small an error is.
-        return isclose(rmse, known, rel_tol=1e-5, abs_tol=1e-5 * float(np.abs(y).max()))
+        return isclose(rmse, stored, rel_tol=1e-5, abs_tol=1e-5 * float(np.abs(y).max()))
     n = len(predictions.dataset.classes)
     confusion = np.bincount(y * n + predicted, minlength=n * n).reshape(n, n)
     # On another machine, rows at the border of two classes may get the other class.
@@ -309,8 +309,8 @@ def _pictures(predictions: Predictions, rows: Array, title: str, classes: Sequen
 def _values(predictions: Predictions, rows: Array, title: str) -> Grid:
     sure = predictions.probabilities is not None
     header = ["probability"] if sure else []
-    known = [[Cell(probability(predictions, row))] if sure else [] for row in rows]
-    return table_of(predictions, rows, title, header, known)
+    cells = [[Cell(probability(predictions, row))] if sure else [] for row in rows]
+    return table_of(predictions, rows, title, header, cells)
 
 
 _MOST_CURVES = 10
@@ -345,13 +345,13 @@ class ClassCurves:
         """
         order = np.argsort(-probability, kind="stable")
         last = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)
-        found = np.concatenate([[0], np.cumsum(is_class[order])[last]])
+        right = np.concatenate([[0], np.cumsum(is_class[order])[last]])
         rows = np.concatenate([[0], last + 1])
-        precision = np.divide(found, rows, out=np.ones(len(rows)), where=rows > 0)
-        others = len(order) - found[-1]
+        precision = np.divide(right, rows, out=np.ones(len(rows)), where=rows > 0)
+        others = len(order) - right[-1]
         return cls(
-            found / found[-1],
-            (rows - found) / others,
+            right / right[-1],
+            (rows - right) / others,
             precision,
             rows / len(order),
             area_under_roc(is_class, probability),
@@ -438,5 +438,5 @@ def _class_series(
 def _joined(at: Array, x: Array, y: Array) -> Array:
     """The height at each place of a line that rises; where it is upright, its upper end."""
     last = np.append(np.diff(x) > 0, True)
-    found: Array = np.interp(at, x[last], y[last])
-    return found
+    heights: Array = np.interp(at, x[last], y[last])
+    return heights

@@ -70,7 +70,7 @@ class Report:
 
     def __init__(
         self,
-        found: Sequence[Found],
+        runs: Sequence[Found],
         load_data: LoadData,
         limits: Limits | None = None,
         margin: float | None = None,
@@ -79,14 +79,14 @@ class Report:
         brief: bool = False,
         sweeps: Sequence[SweepCounts] = (),
     ) -> None:
-        some = {run.key.partition("/")[0]: run for run in found}  # of each experiment
+        some = {run.key.partition("/")[0]: run for run in runs}  # of each experiment
         self._names = [*some]
         self._experiments = [run.folder.parent for run in some.values()]
-        self._searches = searches_of(self._experiments, [run.overview for run in found])
+        self._searches = searches_of(self._experiments, [run.overview for run in runs])
         searches = self._searches
-        self.found = with_endings(found, searches)
+        self.found = with_endings(runs, searches)
         self._sweeps = sweeps
-        self.limits = limits or (PRINTED if brief and len(found) > 1 else Limits())
+        self.limits = limits or (PRINTED if brief and len(runs) > 1 else Limits())
         self.brief = brief
         self._load_data = load_data
         self._importance = importance
@@ -121,7 +121,7 @@ class Report:
         unlisted = (
             f for f in self.found if f.entry is None or f.overview.status not in (*ENDED, PRUNED)
         )
-        others = Counter(found.status for found in unlisted)
+        others = Counter(run.status for run in unlisted)
         if self._sweeps:
             others["queued"] = sum(sweep.queued for sweep in self._sweeps)
         return groups_verdict([board.group for board in self.boards], others)
@@ -140,7 +140,7 @@ class Report:
 
     def sections(self) -> Iterator[Section]:
         """Runs in progress, the results of the others, and the list of all runs."""
-        yield from in_progress([found.overview for found in self.found], self._sweeps)
+        yield from in_progress([run.overview for run in self.found], self._sweeps)
         if len(self.found) > 1:
             yield from self.results()
         yield from self.searches()
@@ -158,8 +158,8 @@ class Report:
         for board, title in zip(self.boards, titles, strict=True):
             shown = board.standings[: self.limits.rows]
             table = group_blocks(
-                board.group, [one.row for one in shown], len(board.standings),
-                [one.scores for one in shown], self.anchors, title,
+                board.group, [standing.row for standing in shown], len(board.standings),
+                [standing.scores for standing in shown], self.anchors, title,
             )  # fmt: skip
             said = [Note(note, "small") for note in notes([board.group])]
             yield Section(title, [*table, *said], BOARD)
@@ -167,7 +167,7 @@ class Report:
             curves = [*board_curves(board, histories), *_without_curves(board, faults)]
             if curves:
                 drawn = board.standings[: self.limits.drawn]
-                if any(len(one.variant.runs) > self.limits.seeds for one in drawn):
+                if any(len(standing.variant.runs) > self.limits.seeds for standing in drawn):
                     first = count(self.limits.seeds)
                     curves.append(Note(f"Curves are of the first {first} runs of each config."))
                 yield Section(f"Learning curves: {self._of(board, title)}", curves, CURVES)
@@ -211,13 +211,13 @@ class Report:
     def heads(self) -> dict[str, tuple[tuple[int, int, int], Head]]:
         """The closed cards of the chosen runs by their anchors, with the order of their places."""
         wanted, alone = set(self.in_full), len({v.name for v in self.variants}) == 1
-        own = {one.key: one for one in placed(self.boards, wanted)}
+        places = {place.key: place for place in placed(self.boards, wanted)}
         heads = {}
         for key in self.in_full:
-            record, one = self._record(key), own.get(key)
+            record, place = self._record(key), places.get(key)
             if record is not None:
-                order = (len(self.boards), 0, 0) if one is None else one.order
-                heads[self.anchors[key]] = order, head_of(record, one, alone=alone)
+                order = (len(self.boards), 0, 0) if place is None else place.order
+                heads[self.anchors[key]] = order, head_of(record, place, alone=alone)
         return heads
 
     def data_notes(self) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from nnrun.config.settings import choice_of, choice_words, flatten
 from nnrun.config.yaml_scalars import flow
 from nnrun.errors import NnrunError
 from nnrun.models import MODEL
-from nnrun.models.load import load_model as load
+from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.lines import lines
@@ -42,13 +42,13 @@ from nnrun.reports.html.predictions import (
     curve_blocks,
     regression_blocks,
 )
-from nnrun.reports.html.training import film_blocks, training_blocks
 from nnrun.reports.importance import importance_blocks, importance_of
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.predictions import LoadData, Predictions, predictions_of
 from nnrun.reports.progress_words import share_words, sweep_line, telling
 from nnrun.reports.run import Part, curves_of, run_parts
+from nnrun.reports.watched import film_blocks, training_blocks
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.catalog.summary import QUEUED, RunSummary, most_varied
 from nnrun.runs.record import RunRecord
@@ -68,7 +68,7 @@ from nnrun.runs.storage.sweep_progress import SweepCounts
 def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
     """Every key of the config, defaults dimmed."""
     config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
-    given = _given(record.config)
+    written = _given(record.config)
     # Of the paths of data the names alone, since the page is made to be shared.
     values = {
         key: Path(value).name if key in PLACES and isinstance(value, str) else value
@@ -77,12 +77,12 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
     settings = [
         Setting(
             shortened(key, 80), MISSING if value is None else shortened(flow(value)),
-            default=not _is_within(key, given), differs=_is_within(key, varying),
+            default=not _is_within(key, written), differs=_is_within(key, varying),
         )
         for key, value in values.items()
     ]  # fmt: skip
-    chosen = [one for one in settings if one.differs or not one.default]
-    yield Settings(chosen, [one for one in settings if one not in chosen])
+    chosen = [setting for setting in settings if setting.differs or not setting.default]
+    yield Settings(chosen, [setting for setting in settings if setting not in chosen])
     if varying:
         yield Note(
             "Marked keys are those in which runs of this name differ; grey ones are defaults."
@@ -159,17 +159,17 @@ def run_sections(
         if brief and title not in _BRIEF:
             continue
         try:
-            found = [*drawn(blocks())]
+            content = [*drawn(blocks())]
         except DAMAGE as error:
             kind = shortened(f"{type(error).__name__}: {error}", 80)
-            found = [Note(f"This part of its report is damaged ({kind}).", "bad")]
-        if found:
-            sections.append(Section(title, found))
+            content = [Note(f"This part of its report is damaged ({kind}).", "bad")]
+        if content:
+            sections.append(Section(title, content))
     name = shortened(f"{record.name}/{record.run_id}")
     return RunSections(anchor, name, StatusMark.of(record.status, len(record.warnings)), sections)
 
 
-def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
+def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> Iterator[Part]:
     model, predictions, warning = _predictions(record, folder, load_data)
 
     def classes() -> Iterator[Block]:
@@ -180,22 +180,21 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
         elif predictions is not None:
             yield from regression_blocks(predictions)
 
-    parts: list[Part] = [("Predictions", classes)]
-    if predictions is not None and record.task == "classification":
-        parts.append(("Curves by class", lambda: curve_blocks(predictions)))
-    if model is not None and predictions is not None:
-        parts.append(("Near the boundary", lambda: boundary_blocks(model, predictions)))
-        parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
-        film = ("Over training", lambda: film_blocks(record, folder, model, predictions))
-        parts.append(film)
-    if model is not None:
-        parts.append(("Weights", lambda: weight_blocks(record, model)))
-    if model is not None and predictions is not None:
-        parts.append(("Units", lambda: activity_blocks(record, predictions)))
-        parts.append(("Inside", lambda: layer_blocks(record, model, predictions)))
-    elif model is not None:
-        parts.append(("Inside", lambda: iter([Note(_WITHOUT_DATA)])))
-    return parts
+    yield "Predictions", classes
+    if model is None:
+        return
+    if predictions is None:
+        yield "Weights", lambda: weight_blocks(record, model)
+        yield "Inside", lambda: [Note(_WITHOUT_DATA)]
+        return
+    if record.task == "classification":
+        yield "Curves by class", lambda: curve_blocks(predictions)
+    yield "Near the boundary", lambda: boundary_blocks(model, predictions)
+    yield "Decision surface", lambda: surface_blocks(predictions, model)
+    yield "Over training", lambda: film_blocks(record, folder, model, predictions)
+    yield "Weights", lambda: weight_blocks(record, model)
+    yield "Units", lambda: activity_blocks(record, predictions)
+    yield "Inside", lambda: layer_blocks(record, model, predictions)
 
 
 def _important(record: RunRecord, folder: Path, load_data: LoadData) -> Iterator[Part]:
@@ -231,7 +230,7 @@ def _predictions(
         return None, None, ""
     try:
         refuse_changed(folder, record, MODEL)
-        model = load(folder)
+        model = load_model(folder)
     except (NnrunError, OSError) as error:
         return None, None, f"Its network cannot be shown: {shortened(str(error))}."
     try:
@@ -291,10 +290,10 @@ def _blocks(
     queued = sum(run.status == QUEUED for run in runs)
     if queued and not counted:
         yield Note(f"Next in a sweep: {plural(queued, 'run')}.", "small")
-    known = [(run, run.progress) for run in running if run.progress is not None]
+    seen = [(run, run.progress) for run in running if run.progress is not None]
     charts = [
         chart
-        for run, progress in known[:_MOST_DRAWN]
+        for run, progress in seen[:_MOST_DRAWN]
         if (chart := _chart(run, progress, keys.get(run.name, ())))
     ]
     if charts:
@@ -322,12 +321,12 @@ def _choice(run: RunSummary, keys: Sequence[str]) -> str:
 
 def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart | None:
     """Its losses, over all of the iterations that it will make."""
-    found = curves_of(progress.columns(), ["loss"], SPLITS)
-    if found is None:
+    curves = curves_of(progress.columns(), ["loss"], SPLITS)
+    if curves is None:
         return None
-    series = by_split(found.iterations, found.curves[0])
+    series = by_split(curves.iterations, curves.curves[0])
     choice = _choice(run, keys)
     name = f"{choice} seed={run.seed}" if choice and run.seed is not None else run.label
     reach = (0.0, float(progress.iterations))
     title = f"loss of {shortened(name)}"
-    return lines(title, series, x_label="iteration", y_label="loss", reach=reach)
+    return lines(title, series, y_label="loss", reach=reach)

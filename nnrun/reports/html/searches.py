@@ -38,18 +38,18 @@ class Parameter:
     options: Sequence[str] = ()
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Parameter:
+    def of(cls, content: Mapping[str, Any]) -> Parameter:
         """Parameter of search.json; raises ValueError, KeyError or TypeError if it is damaged."""
-        name = text_of(found["name"])
-        if found["kind"] == "choice":
-            options = [text_of(option) for option in found["options"]]
+        name = text_of(content["name"])
+        if content["kind"] == "choice":
+            options = [text_of(option) for option in content["options"]]
             if not options:
                 raise ValueError("a choice of nothing")
             return cls(name, options=options)
-        low, high = float(found["low"]), float(found["high"])
+        low, high = float(content["low"]), float(content["high"])
         if not (isfinite(low) and isfinite(high) and low <= high):
             raise ValueError("a range without ends")
-        return cls(name, low, high, bool(found["log"]) and low > 0, bool(found["whole"]))
+        return cls(name, low, high, bool(content["log"]) and low > 0, bool(content["whole"]))
 
     @cached_property
     def names(self) -> Sequence[str]:
@@ -64,11 +64,11 @@ class Parameter:
         """Without the block of the config, which repeats."""
         return self.name.removeprefix("training.").removeprefix("network.")
 
-    def value(self, found: Any) -> float | str:
+    def value(self, raw: Any) -> float | str:
         """A number, or the text of an option; raises ValueError or TypeError for other values."""
         if not self.options:
-            return float(found)
-        return self.options[self.options.index(text_of(found))]
+            return float(raw)
+        return self.options[self.options.index(text_of(raw))]
 
     def said(self, value: float | str) -> float | str:
         """A number as it is, or the name of an option."""
@@ -163,23 +163,23 @@ def _title(name: str) -> str:
 class _Search:
     """The content of search.json, and its charts; raises one of `DAMAGE` for another content."""
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
-        parameters = [Parameter.of(each) for each in found["parameters"][:_MOST_PARAMETERS]]
-        known = {parameter.name: parameter for parameter in parameters}
-        self.metric = f"{text_of(found['judged_by'])} {text_of(found['metric'])}"
-        self.pick = max if found["larger_is_better"] else min
-        self.sampler = text_of(found["sampler"])
-        self.finished = found["status"] == "finished"
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        parameters = [Parameter.of(each) for each in content["parameters"][:_MOST_PARAMETERS]]
+        by_name = {parameter.name: parameter for parameter in parameters}
+        self.metric = f"{text_of(content['judged_by'])} {text_of(content['metric'])}"
+        self.pick = max if content["larger_is_better"] else min
+        self.sampler = text_of(content["sampler"])
+        self.finished = content["status"] == "finished"
         self.trials, self.random = (
-            [_trial(each, known) for each in found[key]] for key in ("trials", "random")
+            [_trial(each, by_name) for each in content[key]] for key in ("trials", "random")
         )
         self.valued = [(t.params, t.value) for t in self.trials if t.value is not None]
-        shares = {text_of(key): float(share) for key, share in found["importance"].items()}
+        shares = {text_of(key): float(share) for key, share in content["importance"].items()}
         self.importance = {key: share for key, share in shares.items() if isfinite(share)}
         order = sorted(parameters, key=lambda p: -self.importance.get(p.name, 0.0))
         self.parameters = [p for p in order if any(p.name in params for params, _ in self.valued)]
-        self.finalists = [*_finalists(found)]
-        self.test = _measured(found["test"]) if found.get("test") else ""
+        self.finalists = [*_finalists(content)]
+        self.test = _measured(content["test"]) if content.get("test") else ""
 
     def blocks(self) -> Iterator[Block]:
         """The course of the search, then its parameters."""
@@ -244,18 +244,18 @@ class _Search:
 
     def _best(self, trials: Sequence[_Trial]) -> list[float | None]:
         best: float | None = None
-        found = []
+        so_far = []
         for trial in trials:
-            known = [value for value in (best, trial.value) if value is not None]
-            best = self.pick(known, default=None)
-            found.append(best)
-        return found
+            values = [value for value in (best, trial.value) if value is not None]
+            best = self.pick(values, default=None)
+            so_far.append(best)
+        return so_far
 
     def _slice(self, parameter: Parameter) -> Chart:
-        known = [trial for trial in self.valued if parameter.name in trial[0]]
+        trials = [trial for trial in self.valued if parameter.name in trial[0]]
         points = [
             (parameter.place(params[parameter.name]), value)
-            for params, value in self._spread(known, _MOST_TRIALS)
+            for params, value in self._spread(trials, _MOST_TRIALS)
         ]
         x, y = zip(*points, strict=True)
         return slice_chart(
@@ -298,20 +298,20 @@ class _Search:
         return parallel("All parameters", axes, values.index(self.pick(values)))
 
 
-def _trial(found: Mapping[str, Any], known: Mapping[str, Parameter]) -> _Trial:
+def _trial(content: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> _Trial:
     """Parameters that are not known have numbers."""
     params = {
-        (name := text_of(key)): known.get(name, Parameter(name)).value(value)
-        for key, value in found["params"].items()
+        (name := text_of(key)): parameters.get(name, Parameter(name)).value(value)
+        for key, value in content["params"].items()
     }
-    value = None if found["value"] is None else float(found["value"])
+    value = None if content["value"] is None else float(content["value"])
     return _Trial(params, value if value is not None and isfinite(value) else None)
 
 
-def _finalists(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+def _finalists(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """Where each setting of the board comes from, its values, mean ± 95% and number of runs."""
-    by_run = {run: one for one in found.get("finalists", ()) for run in one["run_ids"]}
-    for row in (found.get("board") or {}).get("rows", ())[:_MOST_FINALISTS]:
+    by_run = {run: each for each in content.get("finalists", ()) for run in each["run_ids"]}
+    for row in (content.get("board") or {}).get("rows", ())[:_MOST_FINALISTS]:
         finalist = by_run.get(text_of(row["best_run"]).partition("/")[2])
         if finalist is not None:
             origin, number_ = _ORIGINS[finalist["origin"]], finalist["number"]
@@ -320,6 +320,6 @@ def _finalists(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
             yield words, choice, _measured(row), str(int(row["completed"]))
 
 
-def _measured(found: Mapping[str, Any]) -> str:
-    mean, low = float(found["mean"]), found["ci_low"]
+def _measured(content: Mapping[str, Any]) -> str:
+    mean, low = float(content["mean"]), content["ci_low"]
     return measured(mean, None if low is None else mean - float(low))

@@ -9,13 +9,15 @@ display draws pictures: neither knows the others.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, log
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from nnrun.reports.numbers import count, counted, number, plural, remaining, sparkline
+from nnrun.reports.numbers import count, counted, number, plural, sparkline
+from nnrun.reports.progress_words import pace_words
 from nnrun.runs.events import Listener
 
 if TYPE_CHECKING:
@@ -236,20 +238,18 @@ class OneRun(Work):
     def picture(self, width: int) -> Picture:
         at = self.at
         curve = f" {at.curve()}" if width > _WIDEST and at.curve() else ""
-        losses = [f"loss {number(at.losses['train'])}{curve}"] if at.losses else []
-        left = [] if at.left is None else [f"{remaining(at.left)} left"]
-        figures = ", ".join([f"{count(round(at.rate or 0))}/s", *losses, *left])
-        return Picture(figures, at.share, at.label)
+        loss = f"loss {number(at.losses['train'])}{curve}" if at.losses else ""
+        rate, left = pace_words(at.rate or 0.0, at.left)
+        return Picture(", ".join(filter(None, [rate, loss, left])), at.share, at.label)
 
     def _line(self, progress: Progress) -> str:
         at = self.at
         if at.rate is None or at.left is None:
             return f"{at.label}: training for {plural(progress.total, 'iteration')}"
-        loss = f"loss {number(at.losses['train'])}, " if at.losses else ""
-        return (
-            f"{at.label}: iteration {count(progress.iteration)} of {count(progress.total)}, "
-            f"{count(round(at.rate))}/s, {loss}{remaining(at.left)} left"
-        )
+        loss = f"loss {number(at.losses['train'])}" if at.losses else ""
+        rate, left = pace_words(at.rate, at.left)
+        where = f"iteration {count(progress.iteration)} of {count(progress.total)}"
+        return f"{at.label}: {', '.join(filter(None, [where, rate, loss, left]))}"
 
 
 class Steps(Work):
@@ -315,11 +315,31 @@ def run_figures(run: RunAt, *, rate: bool) -> list[str]:
         for split, word in (("train", "loss"), ("validation", "val"))
     ]
     share = "" if run.share is None else f"{int(100 * run.share)}%"
-    pace = "" if run.rate is None else f"{count(round(run.rate))}/s"
-    left = "" if run.left is None else f"{remaining(run.left)} left"
+    pace, left = pace_words(run.rate, run.left)
     return [share, *([pace] if rate else []), *losses, left]
 
 
 def run_words(run: RunAt) -> str:
     """`iris seed=3 43%, 400/s, loss 0.31, 10 s left`."""
     return f"{run.label} {', '.join(filter(None, run_figures(run, rate=True)))}"
+
+
+# The IPython session that this process is, if it is one.
+
+Session = Literal["notebook", "terminal", "none"]
+
+
+def session() -> Session:
+    """A notebook, of Jupyter, VS Code or Colab; the terminal of `ipython`; or none."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else getattr(ipython, "get_ipython", lambda: None)()
+    if shell is None:
+        return "none"
+    return "notebook" if getattr(shell, "kernel", None) is not None else "terminal"
+
+
+def display() -> Any:
+    """The module by which a notebook shows HTML."""
+    from IPython import display as module  # noqa: PLC0415  # notebooks only
+
+    return module

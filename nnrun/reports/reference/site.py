@@ -120,13 +120,13 @@ _PACKAGE = "nnrun.reports.reference"
 
 def site(topics: Sequence[Topic], version: str) -> dict[str, bytes]:
     """The files of the site by their names: of pages, lessons and the reference."""
-    known = [topic for topic in topics if topic.kind not in PAGE_KINDS]
+    listed = [topic for topic in topics if topic.kind not in PAGE_KINDS]
     frame = {"pages": pages(), "lessons": lessons(), "version": version}
-    entries = json.dumps(list(_entries(known)))
+    entries = json.dumps(list(_entries(listed)))
     contents = {
         "index.html": _template("index.html").render(**frame, line=rendered_line),
         "reference.html": _template("reference.html").render(
-            **frame, kinds=list(_by_kind(known)), anchor=_anchor
+            **frame, kinds=list(_by_kind(listed)), anchor=_anchor
         ),
         "site.css": resource(_PACKAGE, "site.css"),
         "site.js": f"const ENTRIES = {entries};\n{resource(_PACKAGE, 'site.js')}",
@@ -140,9 +140,9 @@ def site(topics: Sequence[Topic], version: str) -> dict[str, bytes]:
 
 def _by_kind(topics: Sequence[Topic]) -> Iterator[tuple[str, list[Topic]]]:
     for kind in KINDS:
-        found = [topic for topic in topics if topic.kind == kind]
-        if found:
-            yield plural(kind), found
+        of_kind = [topic for topic in topics if topic.kind == kind]
+        if of_kind:
+            yield plural(kind), of_kind
 
 
 def _entries(topics: Sequence[Topic]) -> Iterator[dict[str, str]]:
@@ -228,9 +228,9 @@ def _parsed(text: str) -> tuple[MarkdownIt, list[Token]]:
         if token.type == "heading_open" and inner is not None:
             token.attrSet("id", _heading_anchor(_plain(inner), taken))
         for child in token.children or ():
-            found = _PAGE.match(str(child.attrGet("href") or ""))
-            if found:
-                child.attrSet("href", f"{found[1]}.html{found[2] or ''}")
+            link = _PAGE.match(str(child.attrGet("href") or ""))
+            if link:
+                child.attrSet("href", f"{link[1]}.html{link[2] or ''}")
     return markdown, tokens
 
 
@@ -282,17 +282,17 @@ def overview(topics: Sequence[Topic]) -> Iterator[RenderableType]:
 
 @group()
 def topic_pages(
-    found: Sequence[Topic], mentioned: Sequence[Topic], word: str
+    exact: Sequence[Topic], mentioned: Sequence[Topic], word: str
 ) -> Iterator[RenderableType]:
     """Topics in full, and below them the names of those that mention the word, and how."""
-    for index, topic in enumerate(found):
+    for index, topic in enumerate(exact):
         if index:
             yield Text()
         yield from _page(topic)
-    if found and mentioned:
+    if exact and mentioned:
         yield Text()
     if mentioned:
-        yield Text("It is mentioned in" if found else "That word stands in", "bold")
+        yield Text("It is mentioned in" if exact else "That word stands in", "bold")
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, style="dim")

@@ -47,15 +47,15 @@ _LIST = "a list of these"
 
 def value_words(field: FieldInfo) -> str:
     """All forms that a value may have, as one phrase; empty for a block with keys of its own."""
-    found = list(dict.fromkeys(_forms(field.annotation, field.metadata)))
-    words = [form for form in found if isinstance(form, str) and form != _LIST]
-    entries = [form for form in found if not isinstance(form, str)]
+    forms = list(dict.fromkeys(_forms(field.annotation, field.metadata)))
+    words = [form for form in forms if isinstance(form, str) and form != _LIST]
+    entries = [form for form in forms if not isinstance(form, str)]
     if entries:
         words.append(_entry_words(entries, words))
     words.sort(key=lambda form: form.startswith("a mapping"))
     if _is_list_only(field):
         return f"a list of values, each {' or '.join(words)}"
-    return " or ".join(words + [_LIST] * (_LIST in found))
+    return " or ".join(words + [_LIST] * (_LIST in forms))
 
 
 def _is_list_only(field: FieldInfo) -> bool:
@@ -227,11 +227,11 @@ def _topics(entries: tuple[str, ...]) -> tuple[Topic, ...]:
 
 
 def _keys() -> Iterator[Topic]:
-    known = set()
+    listed = set()
     for prefix, block in BLOCKS:
         for name in block.model_fields:
-            if (dotted := f"{prefix}{name}") not in known:
-                known.add(dotted)
+            if (dotted := f"{prefix}{name}") not in listed:
+                listed.add(dotted)
                 yield _key_topic(dotted, {"": _key(name, block)})
     for prefix in ("training.optimizer.", "training.learning_rate."):
         base = TABLES[prefix]
@@ -240,7 +240,7 @@ def _keys() -> Iterator[Topic]:
             for name in entry.parameters:
                 owners.setdefault(name, {})[owner] = _key(name, entry)
         for name, keys in owners.items():
-            if (dotted := f"{prefix}{name}") not in known:
+            if (dotted := f"{prefix}{name}") not in listed:
                 yield _key_topic(dotted, keys)
 
 
@@ -375,16 +375,16 @@ def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]
     return exact, [topic for topic in mentioned if topic not in exact] or having
 
 
-def _mentioning(words: Sequence[str], known: Sequence[Topic]) -> list[Topic]:
+def _mentioning(words: Sequence[str], among: Sequence[Topic]) -> list[Topic]:
     """The topics that mention all words, those that do so most often first."""
-    counts = [(topic.mentions(words), topic) for topic in known]
+    counts = [(topic.mentions(words), topic) for topic in among]
     return [topic for n, topic in sorted(counts, key=lambda each: -each[0]) if n]
 
 
-def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
+def _named(word: str, among: tuple[Topic, ...]) -> list[Topic]:
     wanted = {word.lower().replace(" ", sign) for sign in "-_"}
-    exact = [topic for topic in known if topic.name.lower() in wanted]
+    exact = [topic for topic in among if topic.name.lower() in wanted]
     exact.sort(
         key=lambda topic: topic.kind not in PAGE_KINDS
     )  # a page says more than a key of its name
-    return exact or [topic for topic in known if topic.name.lower().rpartition(".")[2] in wanted]
+    return exact or [topic for topic in among if topic.name.lower().rpartition(".")[2] in wanted]

@@ -55,23 +55,23 @@ def _verdict(agrees: bool) -> Text:
     return Text("agree", "green") if agrees else Text("WRONG", "bold red")
 
 
-def rate_curve(found: RateCurve) -> Iterator[RenderableType]:
+def rate_curve(test: RateCurve) -> Iterator[RenderableType]:
     """The training loss over the rates, and the suggestion."""
-    if len(found.rates) > 1:
-        curve = Curve("while the rate rises", range(len(found.rates)), found.losses, "•", "cyan")
-        axis = Axis(_rate(LOWEST), "learning rate, logarithmic", _rate(found.rates[-1]))
+    if len(test.rates) > 1:
+        curve = Curve("while the rate rises", range(len(test.rates)), test.losses, "•", "cyan")
+        axis = Axis(_rate(LOWEST), "learning rate, logarithmic", _rate(test.rates[-1]))
         yield Plot("training loss", [curve], axis)
-    updates = plural(found.updates, "update")
-    if found.suggestion is None:
+    updates = plural(test.updates, "update")
+    if test.suggestion is None:
         yield labelled("rate", f"within {updates}, no rate lowers the loss by {FALLEN:.0%}")
     else:
-        rate = _rate(found.suggestion)
+        rate = _rate(test.suggestion)
         yield labelled("rate", f"try {rate}, a tenth of where the loss is smallest:")
         yield labelled("", f"training.learning_rate={rate}")
-    if found.highest is None:
+    if test.highest is None:
         yield labelled("", f"the loss does not explode up to {HIGHEST:g}")
     else:
-        yield labelled("", f"the loss explodes at {_rate(found.highest)}")
+        yield labelled("", f"the loss explodes at {_rate(test.highest)}")
 
 
 def _rate(value: float) -> str:

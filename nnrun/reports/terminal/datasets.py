@@ -17,14 +17,14 @@ from nnrun.reports.terminal.fitting import Column, FittedTable, labelled
 @group()
 def datasets_overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
     """A row for each data set, and their notes below the table."""
-    known = entries.values()
-    targets = [f"{entry.classes} classes" if entry.classes else "a number" for entry in known]
+    every = entries.values()
+    targets = [f"{entry.classes} classes" if entry.classes else "a number" for entry in every]
     columns = [
         Column("name", [*entries], left=True),
-        Column("rows", [count(entry.rows) for entry in known], need=1),
-        Column("features", [shape(entry.shape) for entry in known], need=3),
+        Column("rows", [count(entry.rows) for entry in every], need=1),
+        Column("features", [shape(entry.shape) for entry in every], need=3),
         Column("predicts", targets, need=2, left=True),
-        Column("what it is", [entry.description for entry in known], left=True, wraps=True),
+        Column("what it is", [entry.description for entry in every], left=True, wraps=True),
     ]
     yield FittedTable(columns, more="`nnrun datasets NAME`")
     yield Text()
@@ -59,8 +59,8 @@ def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> Itera
         text = f"{option.name}: {option.description}{default}"
         yield labelled("" if number else "options", text)
     named = [option for option in options if option.default is not None]
-    given = "".join(f", {option.name}: {flow(option.default)}" for option in named)
-    yield labelled("config", f"dataset: {{name: {name}{given}}}")
+    defaults = "".join(f", {option.name}: {flow(option.default)}" for option in named)
+    yield labelled("config", f"dataset: {{name: {name}{defaults}}}")
 
 
 def _rows(entry: Entry) -> str:

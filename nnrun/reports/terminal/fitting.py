@@ -148,12 +148,12 @@ class FittedTable:
         self.more = more
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        kept = self.fitting(options.max_width)
-        spare = options.max_width - _room(kept)
-        kept = [column.within(max(column.least, column.least + spare)) for column in kept]
-        yield self._table(kept, options.max_width)
-        yield from (Text(column.legend, "dim") for column in kept if column.legend)
-        titles = {column.title.replace("\n", " ") for column in kept}
+        columns = self.fitting(options.max_width)
+        spare = options.max_width - _room(columns)
+        columns = [column.within(max(column.least, column.least + spare)) for column in columns]
+        yield self._table(columns, options.max_width)
+        yield from (Text(column.legend, "dim") for column in columns if column.legend)
+        titles = {column.title.replace("\n", " ") for column in columns}
         left_out = [column.title for column in self.columns if column.title not in titles]
         if left_out:
             names = first_of(left_out, MOST_NAMED)
@@ -164,23 +164,23 @@ class FittedTable:
 
         A comparison has a column for each run: a step shortens each once, whatever is left out.
         """
-        kept = dict(enumerate(self.columns))
+        left = dict(enumerate(self.columns))
         shortened: list[dict[int, Column]] = []
         rooms: list[int] = []  # of the columns kept, by steps
-        for last in sorted(kept, key=lambda place: -self.columns[place].need):
+        for last in sorted(left, key=lambda place: -self.columns[place].need):
             need = self.columns[last].need
             for steps in range(2 if need > _SPARED else _STEPS + 1):
                 if steps == len(shortened):
-                    shortened.append({place: c.shortened(steps) for place, c in kept.items()})
+                    shortened.append({place: c.shortened(steps) for place, c in left.items()})
                     rooms.append(_room([*shortened[steps].values()]))
                 if rooms[steps] <= width:
-                    return [shortened[steps][place] for place in kept]
+                    return [shortened[steps][place] for place in left]
             if need == 0:
                 break
-            del kept[last]
+            del left[last]
             gone = (columns[last].least + _BETWEEN for columns in shortened)
             rooms = [room - less for room, less in zip(rooms, gone, strict=True)]
-        return [column.shortened(_STEPS) for column in kept.values()]
+        return [column.shortened(_STEPS) for column in left.values()]
 
     def _table(self, columns: Sequence[Column], width: int) -> Table:
         table = plain_table(*(column.title for column in columns))
@@ -196,7 +196,7 @@ class FittedTable:
             folded = table.columns[widest]
             folded.width = folded.min_width = max(_LEAST, columns[widest].least - excess)
             folded.no_wrap = False
-        rows = list(zip(*(map(_shown, column.cells) for column in columns), strict=True))
+        rows = list(zip(*(map(_text, column.cells) for column in columns), strict=True))
         for style, cells in zip(self.styles or [""] * len(rows), rows, strict=True):
             table.add_row(*cells, style=style)
         return table
@@ -208,10 +208,6 @@ def plain_table(*columns: str, texts: int = 1) -> Table:
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < texts else "right", overflow="fold")
     return table
-
-
-def _shown(cell: str | Text) -> str | Text:
-    return "\n".join(map(clean, cell.splitlines())) if isinstance(cell, str) else cell
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
@@ -247,27 +243,27 @@ _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·"
 
 
 @group()
-def document(found: Document, level: int = AT_ONCE) -> Iterator[RenderableType]:
+def document(content: Document, level: int = AT_ONCE) -> Iterator[RenderableType]:
     """What is as important as this, the title and the verdict first."""
-    title = Text(clean(found.title), "bold")
-    if found.name:
-        title.append(f"  {found.name}", "not bold dim")
-    if found.status is not None and found.status.kind != COMPLETED:
-        title.append(f"  {found.status.text}", f"not bold {mark_style(found.status)}")
+    title = Text(clean(content.title), "bold")
+    if content.name:
+        title.append(f"  {content.name}", "not bold dim")
+    if content.status is not None and content.status.kind != COMPLETED:
+        title.append(f"  {content.status.text}", f"not bold {mark_style(content.status)}")
     yield title
-    if found.about:
-        yield Text(clean(found.about), style="italic")
-    if found.verdict is not None:
-        yield verdict_text(found.verdict)
-    yield sections(up_to(level, found.sections), titled=level > AT_ONCE)
+    if content.about:
+        yield Text(clean(content.about), style="italic")
+    if content.verdict is not None:
+        yield verdict_text(content.verdict)
+    yield sections(up_to(level, content.sections), titled=level > AT_ONCE)
 
 
 @group()
 def sections(
-    found: Iterator[Section], *, titled: bool = True, first: bool = False
+    content: Iterator[Section], *, titled: bool = True, first: bool = False
 ) -> Iterator[RenderableType]:
     """Each below a blank line and its title; the `first` one has one, too, where that is true."""
-    for place, section in enumerate(found):
+    for place, section in enumerate(content):
         # Plots have titles of their own, and a command its label.
         plain = all(isinstance(block, Curves | Code) for block in section.blocks)
         yield Text()
@@ -276,10 +272,10 @@ def sections(
         yield from blocks(section.blocks)
 
 
-def blocks(found: Sequence[Block]) -> Iterator[RenderableType]:
+def blocks(content: Sequence[Block]) -> Iterator[RenderableType]:
     """Blocks with blank lines around tables and plots."""
     before: Block | None = None
-    for block in found:
+    for block in content:
         if before is not None and not (_is_line(before) and _is_line(block)):
             yield Text()
         if isinstance(block, Note):
@@ -302,25 +298,25 @@ def _is_line(block: Block) -> bool:
     return isinstance(block, Note) or (isinstance(block, Code) and bool(block.label))
 
 
-def note(found: Note, *, is_next: bool = False) -> RenderableType:
+def note(content: Note, *, is_next: bool = False) -> RenderableType:
     """A statement, beside its label where it has one that the line above does not have."""
-    text = clean(found.short or found.text)
-    style = _NOTE_STYLES.get(found.kind, "")
-    if not found.label:
+    text = clean(content.short or content.text)
+    style = _NOTE_STYLES.get(content.kind, "")
+    if not content.label:
         return Text(text, style)
-    text = sentence(text) if found.kind == "warning" and not found.short else text
-    return labelled("" if is_next else found.label, text, style=style or "dim")
+    text = sentence(text) if content.kind == "warning" and not content.short else text
+    return labelled("" if is_next else content.label, text, style=style or "dim")
 
 
-def plots(found: Curves) -> Iterator[RenderableType]:
+def plots(block: Curves) -> Iterator[RenderableType]:
     """A plot for each quantity that was evaluated more than once."""
     from nnrun.reports.terminal.plot import Curve, Plot  # noqa: PLC0415  # runs with curves only
 
-    for place, curve in enumerate(found.curves if len(found.iterations) > 1 else ()):
+    for place, curve in enumerate(block.curves if len(block.iterations) > 1 else ()):
         if place:
             yield Text()
         drawn = [
-            Curve(split, found.iterations, curve.lines[split], *_MARKS[split])
+            Curve(split, block.iterations, curve.lines[split], *_MARKS[split])
             for split in reversed([*curve.lines])
         ]
         yield Plot(curve.title, drawn)
@@ -351,24 +347,22 @@ def table_of(grid: Grid) -> RenderableType:
     if grid.needs:
         columns = [
             Column(
-                title,
-                [row[place] for row in rows],
-                need,
-                left=place < grid.texts,
-                wraps=0 < place < grid.texts,
+                title, [row[place] for row in rows], need,
+                left=place < grid.texts, wraps=0 < place < grid.texts,
             )
             for place, (title, need) in enumerate(zip(grid.header, grid.needs, strict=True))
-        ]
+        ]  # fmt: skip
         styles = ["red" if row[grid.heads].kind == "bad" else "" for row in grid.rows]
         return FittedTable(columns, styles, grid.more)
+    # Of these, headings wrap before cells.
     table = plain_table(*grid.header, texts=grid.texts)
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _text(text: str, style: str) -> Text:
-    return Text("\n".join(map(clean, text.splitlines())), style)
+def _text(cell: str | Text, style: str = "") -> Text:
+    return Text("\n".join(map(clean, cell.splitlines())), style) if isinstance(cell, str) else cell
 
 
 def labelled(label: str, text: str, width: int = _LABEL_WIDTH, style: str = "dim") -> Table:

@@ -81,12 +81,12 @@ class Plot:
 
     def _labels(self) -> dict[int, str]:
         """Round values, by the row they belong to."""
-        found: dict[int, str] = {}
+        labels: dict[int, str] = {}
         for tick in reversed(self._scale.ticks(_TICKS)):
             place = self._scale.place(tick)
             if place is not None:
-                found.setdefault(_row(place), number(tick))
-        return found
+                labels.setdefault(_row(place), number(tick))
+        return labels
 
     def _grid(self, width: int) -> Iterator[Text]:
         cells = [[(" ", "")] * width for _ in range(_HEIGHT)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -37,6 +37,8 @@ Choices = Mapping[tuple[str, str], Mapping[str, Any]]
 Searched = tuple[Choices, Set[tuple[str, str]]]
 """The settings that a search chose, by name and id of their runs, and which runs it ended early."""
 NOT_SEARCHED: Searched = {}, frozenset()
+ByName = dict[str, dict[int, Mapping[str, Any]]]
+"""Settings of listed runs, by name and place in the list."""
 
 _LEAST_DIGITS = 4  # of the digest in a run's id, in short forms
 _MOST_LINES = 2
@@ -70,10 +72,11 @@ def runs_table(
     that it chose. The list is cut from `total` runs, to the `top` of each kind where that is given;
     a full key `sort` that it is sorted by has a column.
     """
-    if shared := _in_every_row(_choices(runs, keys, sort, searched)):
+    choices = _choices(runs, keys, sort, searched)
+    if shared := _in_every_row(choices):
         yield Text(clean(shared))
         yield Text()
-    yield FittedTable(_columns(runs, keys, sort, searched), more="--wide")
+    yield FittedTable(_columns(runs, choices, sort, searched))
     yield Text()
     part = "" if len(runs) == total else f", {count(len(runs))} of them shown"
     more = "; --all shows all"
@@ -90,42 +93,27 @@ def runs_table(
 
 
 def _columns(
-    runs: Sequence[RunSummary],
-    keys: Varied,
-    sort: str | None = None,
-    searched: Searched = NOT_SEARCHED,
+    runs: Sequence[RunSummary], choices: ByName, sort: str | None, searched: Searched
 ) -> list[Column]:
-    words = _settings(runs, _choices(runs, keys, sort, searched))
-    prefixes = _short_ids(runs)
-    # Month, day and time; the year is left out for lack of room.
-    ended = {run.label for run in runs if (run.name, run.run_id) in searched[1]}
+    _, early = searched
+
+    def statuses(words: Callable[[RunSummary], str]) -> list[Text]:
+        return [_status(r, _EARLY if (r.name, r.run_id) in early else words(r)) for r in runs]
+
+    words, named = _settings(runs, choices), [*zip(runs, _short_ids(runs), strict=True)]
+    in_a_line, in_two = ([f"{run.name}{by}{short}" for run, short in named] for by in ("/", "/\n"))
+    legend = "in parentheses: the number of warnings" * any(run.warnings for run in runs)
     columns = [
+        Column("run", [r.label for r in runs], left=True, short=[in_a_line, in_a_line, in_two]),
         Column(
-            "run",
-            [run.label for run in runs],
-            left=True,
-            short=[
-                *[[f"{run.name}/{prefix}" for run, prefix in zip(runs, prefixes, strict=True)]] * 2,
-                [f"{run.name}/\n{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
-            ],
-        ),
-        Column(
-            "status",
-            [_status(run, _EARLY if run.label in ended else status_of(run)) for run in runs],
-            need=1,
-            left=True,
-            short=[
-                [_status(run, _EARLY if run.label in ended else _short_status(run)) for run in runs]
-            ],
-            legend="in parentheses: the number of warnings"
-            if any(r.warnings for r in runs)
-            else "",
+            "status", statuses(status_of), need=1, left=True, short=[statuses(_short_status)],
+            legend=legend,
         ),
         Column("settings", words, need=2, left=True, wraps=True, lines=_MOST_LINES),
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", _moments([run.started for run in runs]), need=3, left=True),
-    ]
+    ]  # fmt: skip
     only_train = all(run.result is None or run.result[0] == "train" for run in runs)
     train_is_shown = only_train or sort == "train"
     empty = {"settings": not any(words), "train": train_is_shown}
@@ -134,12 +122,12 @@ def _columns(
 
 def _choices(
     runs: Sequence[RunSummary], keys: Varied, sort: str | None, searched: Searched
-) -> dict[str, dict[int, Mapping[str, Any]]]:
+) -> ByName:
     """The settings of each run that differ, or those that a search chose, by name and place.
 
     A column of its own shows what the list is sorted by.
     """
-    by_name: dict[str, dict[int, Mapping[str, Any]]] = {}
+    by_name: ByName = {}
     choices: dict[tuple[str, int], Mapping[str, Any]] = {}  # seeds of one config share settings
     for place, run in enumerate(runs):
         config = run.name, id(run.settings)
@@ -151,9 +139,7 @@ def _choices(
     return by_name
 
 
-def _settings(
-    runs: Sequence[RunSummary], by_name: Mapping[str, Mapping[int, Mapping[str, Any]]]
-) -> list[str]:
+def _settings(runs: Sequence[RunSummary], by_name: ByName) -> list[str]:
     """What tells each run from the other listed ones of its name: its fold, the settings that
     differ, and the run that it goes on from.
     """
@@ -170,18 +156,15 @@ def _settings(
     return texts
 
 
-def _in_every_row(by_name: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> str:
+def _in_every_row(by_name: ByName) -> str:
     """`In every row: depth=2.`, the settings that several runs of a name share; or nothing."""
     texts = []
     for name, choices in by_name.items():
         words = " ".join(_words(in_common([*choices.values()]))) if len(choices) > 1 else ""
         if words:
             texts.append(words if len(by_name) == 1 else f"{name}: {words}")
-    return (
-        f"In every row{': ' if len(by_name) == 1 else ' of '}{'; of '.join(texts)}."
-        if texts
-        else ""
-    )
+    of = ": " if len(by_name) == 1 else " of "
+    return f"In every row{of}{'; of '.join(texts)}." if texts else ""
 
 
 def _words(choice: Mapping[str, Any]) -> list[str]:
@@ -205,10 +188,10 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
 def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
     """The shortest unique start of each run's id among the runs of its name."""
     for digits in range(_LEAST_DIGITS, 11):
-        found = [_start_of(run.run_id, digits) for run in runs]
+        ids = [_start_of(run.run_id, digits) for run in runs]
         labels = {run.label for run in runs}
-        if len({f"{r.name}/{p}" for r, p in zip(runs, found, strict=True)}) == len(labels):
-            return found
+        if len({f"{r.name}/{p}" for r, p in zip(runs, ids, strict=True)}) == len(labels):
+            return ids
     return [run.run_id for run in runs]
 
 
@@ -236,12 +219,12 @@ def _moments(started: Sequence[str | None]) -> list[str]:
 
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     """CSV with full precision and a column for each metric and each differing setting."""
-    found = dict.fromkeys(key for name in keys for key in keys[name])
+    settings = dict.fromkeys(key for name in keys for key in keys[name])
     metrics = dict.fromkeys(key for run in runs for key in run.metrics)
-    rows: list[list[Any]] = [[*PLAIN, *metrics, *found]]
+    rows: list[list[Any]] = [[*PLAIN, *metrics, *settings]]
     for run in runs:
         values = [getattr(run, key) for key in PLAIN] + [run.metrics.get(key) for key in metrics]
-        rows.append([*values, *(setting_of(run.settings, key) for key in found)])
+        rows.append([*values, *(setting_of(run.settings, key) for key in settings)])
     return "".join(csv_line(map(cell, row)) for row in rows)
 
 
@@ -252,11 +235,12 @@ def runs_markdown(
     searched: Searched = NOT_SEARCHED,
 ) -> str:
     """The table as Markdown."""
-    columns = _columns(runs, keys, sort, searched)
+    choices = _choices(runs, keys, sort, searched)
+    columns = _columns(runs, choices, sort, searched)
     rows = zip(*(map(escape, column.texts) for column in columns), strict=True)
     texts = sum(1 for _ in takewhile(lambda column: column.left, columns))
     text = table([column.title for column in columns], rows, texts) + "\n"
-    shared = _in_every_row(_choices(runs, keys, sort, searched))
+    shared = _in_every_row(choices)
     return f"{escape(shared)}\n\n{text}" if shared else text
 
 
@@ -270,9 +254,9 @@ def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
     if key in _SHOWN:
         return None
     if (metric := metric_in(key)) is not None:
-        split, found = key.partition("_")[0], [value_of(run, key) for run in runs]
+        split, numbers = key.partition("_")[0], [value_of(run, key) for run in runs]
         places = [split if split in SPLITS else run.choosing for run in runs]
-        pairs = zip(places, found, strict=True)
+        pairs = zip(places, numbers, strict=True)
         return _metric_column(runs, [None if v is None else (s, v) for s, v in pairs], metric)
     return Column(clean(key.removeprefix("training.")), [_cell(run, key) for run in runs])
 
@@ -285,21 +269,21 @@ def _metric_column(
     The heading says which; where they differ, each cell does.
     """
     kinds = [
-        None if found is None else (found[0], metric_label(metric or str(run.metric)))
-        for run, found in zip(runs, values, strict=True)
+        None if value is None else (value[0], metric_label(metric or str(run.metric)))
+        for run, value in zip(runs, values, strict=True)
     ]
-    known = {kind for kind in kinds if kind}
-    metrics = {label for _, label in known}
+    present = {kind for kind in kinds if kind}
+    metrics = {label for _, label in present}
     title, left = _MIXED, 2  # this many words of each kind are left to the cells
     if len(metrics) == 1:
         title, left = metrics.pop(), 1
-    if len(known) == 1:
-        title, left = " ".join(known.pop()), 0
+    if len(present) == 1:
+        title, left = " ".join(present.pop()), 0
     cells = [
         MISSING
-        if kind is None or found is None
-        else clean(" ".join([*kind[:left], number(found[1])]))
-        for kind, found in zip(kinds, values, strict=True)
+        if kind is None or value is None
+        else clean(" ".join([*kind[:left], number(value[1])]))
+        for kind, value in zip(kinds, values, strict=True)
     ]
     return Column(title, cells)
 

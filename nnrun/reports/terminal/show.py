@@ -13,20 +13,23 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import setting_of, value_words
-from nnrun.reports.document import ASKED, Code
-from nnrun.reports.numbers import count, moment, number, remaining
-from nnrun.reports.progress_words import iteration_words, status_of
+from nnrun.reports.document import ASKED, AT_ONCE, Code
+from nnrun.reports.numbers import moment, number, plural
+from nnrun.reports.progress_words import iteration_words, pace_words, status_of
 from nnrun.reports.run import curves_of, run_document, run_parts
 from nnrun.reports.run_verdict import summary_verdict
 from nnrun.reports.summary import History
-from nnrun.reports.terminal.fitting import document, labelled, plots, unbroken, verdict_text
+from nnrun.reports.terminal.fitting import blocks, document, labelled, plots, unbroken, verdict_text
 from nnrun.runs.catalog.summary import DAMAGED, FAULTY, RunSummary
 from nnrun.runs.record import Replicate, RunRecord
 from nnrun.runs.storage.progress import RunProgress
 from nnrun.runs.storage.reading import WATCHED, remedy
 
 if TYPE_CHECKING:  # imports NumPy
+    from nnrun.nn.signature import Array
+    from nnrun.reports.importance import Importance, PixelMap
     from nnrun.training.watched import Watched
+
 
 _BLOCKS = ("dataset", "network", "loss", "training")
 
@@ -85,10 +88,8 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
 
 
 def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
-    at = [iteration_words(progress)]
-    at += [] if progress.rate is None else [f"{count(round(progress.rate))}/s"]
-    at += [] if progress.left is None else [f"{remaining(progress.left)} left"]
-    yield labelled("at", ", ".join(at))
+    pace = pace_words(progress.rate, progress.left)
+    yield labelled("at", ", ".join(filter(None, [iteration_words(progress), *pace])))
     if progress.losses:
         losses = (f"{number(loss)} {split}" for split, loss in progress.losses.items())
         yield labelled("loss", ", ".join(losses))
@@ -107,3 +108,39 @@ def _so_far(run: RunSummary, progress: RunProgress) -> Iterator[RenderableType]:
 def again(folder: Path) -> str:
     """The command that repeats a run, into another folder."""
     return shlex.join(["nnrun", "train", str(folder / "config.yaml"), "--results", "again"])
+
+
+# Which columns or pixels count.
+
+_SHADES = " ░▒▓█"
+
+
+@group()
+def importance_table(importance: Importance) -> Iterator[RenderableType]:
+    """A row for each column, the most important first; for images the maps of occlusion."""
+    from nnrun.reports.importance import importance_blocks  # noqa: PLC0415  # slow
+
+    yield Text.assemble((clean(importance.name), "bold"), "  ", (importance.run_id, "dim"))
+    yield from blocks([b for b in importance_blocks(importance) if b.level == AT_ONCE])
+    if importance.pixels:
+        yield Text()
+        for pixels in importance.pixels:
+            yield from _map(pixels)
+        yield Text()
+        yield Text(
+            "Where a patch has the mean pixels of these images, the probability of the class is "
+            "lower by so much; nnrun report --importance draws this, and the gradients.",
+            "dim",
+        )
+
+
+def _map(pixels: PixelMap) -> Iterator[Text]:
+    lost = pixels.occlusion
+    largest, most, rows = float(abs(lost).max()), float(lost.max()), plural(pixels.rows, "row")
+    yield Text(f"{clean(pixels.name)}: the darkest pixels lose {number(most)} ({rows})")
+    yield Text("\n".join(_line(row, largest) for row in lost))
+
+
+def _line(row: Array, largest: float) -> str:
+    shares = (row / (largest or 1.0)).clip(0, 1)
+    return "".join(2 * _SHADES[round(float(share) * (len(_SHADES) - 1))] for share in shares)

@@ -9,9 +9,7 @@ from operator import eq
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult, group
-from rich.console import Group as RichGroup
-from rich.console import group as grouped
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult, group
 from rich.text import Text
 
 from nnrun.characters import clean
@@ -54,13 +52,13 @@ def leaderboard_tables(
     `root` is the results folder of its runs, `more` shows columns that do not fit, and this many of
     the first rows of each data set are shown at `most`.
     """
-    found = board_document(board, root, most, _all_rows(board, root), more)
-    if found.about:
-        yield Text(found.about)
+    shown = board_document(board, root, most, _all_rows(board, root), more)
+    if shown.about:
+        yield Text(shown.about)
         yield Text()
-    if found.verdict is not None:
-        yield verdict_text(found.verdict)
-    yield sections(up_to(AT_ONCE, found.sections), first=True)
+    if shown.verdict is not None:
+        yield verdict_text(shown.verdict)
+    yield sections(up_to(AT_ONCE, shown.sections), first=True)
 
 
 def _all_rows(board: Leaderboard, root: Path | None) -> str:
@@ -190,16 +188,16 @@ def plan_table(outlook: Outlook) -> RenderableType:
     ])  # fmt: skip
     runs = "run" if len(outlook.plan) == 1 else "runs"
     done = sum(outlook.complete)
-    known = f", {count(done)} of them complete already" if done else ""
+    complete_words = f", {count(done)} of them complete already" if done else ""
     at_a_time = f", {outlook.workers} at a time" if outlook.workers > 1 else ""
     left = f"; about {duration(outlook.seconds)} for {count(outlook.left)}{at_a_time}"
     if outlook.compiling:
         left += f", and up to {duration(outlook.compiling)} of compiling"
     part = "" if outlook.plan.shard == WHOLE else f"Shard {outlook.plan.shard}: "
-    text = f"{part}{count(len(outlook.plan))} {runs}{known}{left if outlook.left else ''}"
+    text = f"{part}{count(len(outlook.plan))} {runs}{complete_words}{left if outlook.left else ''}"
     below = len(outlook.runs) - len(rows)
     cut = [Text(f"and {plural(below, 'row')} below; --json has all")] if below else []
-    return RichGroup(table, *cut, Text(), Text(f"{text}. Nothing was written."))
+    return Group(table, *cut, Text(), Text(f"{text}. Nothing was written."))
 
 
 def _of(runs: int, planned: int) -> str:
@@ -231,7 +229,7 @@ _MOST_PARAMETERS = 5
 _WORDS = {"pruned": "ended early", "stopped": "out of time", "running": "in progress"}
 
 
-@grouped()
+@group()
 def search_tables(
     content: Mapping[str, Any], state: SearchState, root: Path
 ) -> Iterator[RenderableType]:
@@ -263,9 +261,9 @@ def budget_words(content: Mapping[str, Any]) -> str:
     trials, saved = content["trials"], content["saved"]
     parts = [f"{plural(len(trials), 'trial')} in {duration(content['seconds'])}"]
     for status in ("pruned", "stopped", "diverged", "failed", "running"):
-        if found := sum(trial["status"] == status for trial in trials):
+        if number_of := sum(trial["status"] == status for trial in trials):
             words = _WORDS.get(status, status)
-            parts.append(f"{count(found)} {words}")
+            parts.append(f"{count(number_of)} {words}")
     if same := sum(trial["same_as"] is not None for trial in trials):
         parts.append(f"{count(same)} like earlier ones")
     if saved["pruned"]:

@@ -48,9 +48,9 @@ def verdicts_table(verdicts: Sequence[Verification]) -> Iterator[RenderableType]
 
 def summary(verdicts: Sequence[Verification]) -> str:
     """`3 runs: 2 with the same bits, 1 damaged`."""
-    found = Counter(verdict.finding for verdict in verdicts)
+    counts = Counter(verdict.finding for verdict in verdicts)
     counted = _WORDS | {"same_bits": "with the same bits", "differs": "different"}
-    parts = [f"{count(n)} {words}" for finding, words in counted.items() if (n := found[finding])]
+    parts = [f"{count(n)} {words}" for finding, words in counted.items() if (n := counts[finding])]
     return f"{plural(len(verdicts), 'run')}: {', '.join(parts)}"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -107,11 +108,11 @@ def stored_run(request: Request, key: str | None = None) -> tuple[Path, RunRecor
 
     Raises: HTTPException if there is none.
     """
-    found = fresh(request).find(run_key(request) if key is None else key)
-    record = None if found is None else found.record()
-    if found is None or record is None:
+    run = fresh(request).find(run_key(request) if key is None else key)
+    record = None if run is None else run.record()
+    if run is None or record is None:
         raise HTTPException(404, "There is no such run, or its report cannot be read.")
-    return found.folder, record
+    return run.folder, record
 
 
 async def posted(request: Request) -> object:
@@ -120,10 +121,10 @@ async def posted(request: Request) -> object:
     Raises: HTTPException if it is none.
     """
     try:
-        found: object = await request.json()
+        content: object = await request.json()
     except (ValueError, RecursionError):
         raise HTTPException(400, "This is no JSON.") from None
-    return found
+    return content
 
 
 def lines_of(error: Exception) -> list[str]:
@@ -153,16 +154,11 @@ def state_of(request: Request) -> State:
 
 _PACKAGE = "nnrun.ui"
 # Those of the report are the same as in its file.
-_FILES: dict[str, Callable[[], str]] = {
-    "page.css": page_style,
-    "page.js": page_script,
-    "ui.css": partial(resource, _PACKAGE, "ui.css"),
-    "ui.js": partial(resource, _PACKAGE, "ui.js"),
-    "try.js": partial(resource, _PACKAGE, "try.js"),
-    "play.css": partial(resource, _PACKAGE, "playground/play.css"),
-    "play.js": partial(resource, _PACKAGE, "playground/play.js"),
-    "network.js": partial(resource, _PACKAGE, "playground/network.js"),
-    "pictures.js": partial(resource, _PACKAGE, "playground/pictures.js"),
+_FILES: dict[str, Callable[[], str]] = {"page.css": page_style, "page.js": page_script}
+_FILES |= {name: partial(resource, _PACKAGE, name) for name in ("ui.css", "ui.js", "try.js")}
+_FILES |= {
+    name: partial(resource, _PACKAGE, f"playground/{name}")
+    for name in ("play.css", "play.js", "network.js", "pictures.js")
 }
 _TYPES = {"css": "text/css", "js": "text/javascript"}
 
@@ -201,11 +197,11 @@ async def playing(request: Request) -> Response:
     return await run_in_threadpool(_answered, request, action, await posted(request))
 
 
-def _answered(request: Request, action: Callable[..., Content], given: object) -> Response:
+def _answered(request: Request, action: Callable[..., Content], content: object) -> Response:
     try:
-        if not isinstance(given, dict):
+        if not isinstance(content, dict):
             raise UsageError("a page sends names with values")
-        return JSONResponse(action(request, given))
+        return JSONResponse(action(request, content))
     except HTTPException as error:
         return JSONResponse({"error": error.detail}, error.status_code)
     except LostError as error:
@@ -218,30 +214,37 @@ def _words(error: Exception) -> str:
     """What is wrong; of a config the first mistake, which begins with its key."""
     if not isinstance(error, ConfigError):
         return " ".join(lines_of(error))
-    found = error.problems[0]
-    return f"{found.path}: {shortened(found.message, _LONGEST_ADDRESS)}."
+    problem = error.problems[0]
+    return f"{problem.path}: {shortened(problem.message, _LONGEST_ADDRESS)}."
 
 
-def _start(request: Request, given: Given) -> Content:
-    session = Session(_start_of(request, given), _edits(given))
+def _start(request: Request, content: Given) -> Content:
+    session = Session(_start_of(request, content), _edits(content))
     sessions = state_of(request).sessions
-    sessions.close(given.get("session"))
+    sessions.close(content.get("session"))
     key = sessions.add(session)
     with session.lock:
         return {"session": key, **_whole(session)}
 
 
-def _start_of(request: Request, given: Given) -> Start:
-    run = given.get("run")
+def _start_of(request: Request, content: Given) -> Start:
+    run = content.get("run")
     if not run:
-        return start_drawn(given.get("data"))
+        return start_drawn(content.get("data"))
     return start_stored(*stored_run(request, str(run)), state_of(request).datasets.load)
 
 
-def _advance(request: Request, given: Given) -> Content:
-    session = state_of(request).sessions.find(given.get("session"))
+@contextmanager
+def _session(request: Request, content: Given) -> Iterator[Session]:
+    """The session that the page has, for this request alone."""
+    session = state_of(request).sessions.find(content.get("session"))
     with session.lock:
-        updates = given.get("updates")
+        yield session
+
+
+def _advance(request: Request, content: Given) -> Content:
+    with _session(request, content) as session:
+        updates = content.get("updates")
         if updates == "epoch":
             updates = session.trainer.sampler.batches_per_epoch
         if type(updates) is not int or not 0 <= updates <= _MOST_UPDATES:
@@ -250,16 +253,14 @@ def _advance(request: Request, given: Given) -> Content:
         return {"frame": frame_of(session)}
 
 
-def _change(request: Request, given: Given) -> Content:
-    session = state_of(request).sessions.find(given.get("session"))
-    with session.lock:
-        said = session.change(_edits(given))
+def _change(request: Request, content: Given) -> Content:
+    with _session(request, content) as session:
+        said = session.change(_edits(content))
         return {"said": said, **_whole(session)}
 
 
-def _reset(request: Request, given: Given) -> Content:
-    session = state_of(request).sessions.find(given.get("session"))
-    with session.lock:
+def _reset(request: Request, content: Given) -> Content:
+    with _session(request, content) as session:
         session.restart()
         return {"said": "", **_whole(session)}
 
@@ -268,19 +269,18 @@ def _whole(session: Session) -> Content:
     return {"form": form_of(session), "frame": frame_of(session)}
 
 
-def _config(request: Request, given: Given) -> Content:
-    session = state_of(request).sessions.find(given.get("session"))
-    with session.lock:
+def _config(request: Request, content: Given) -> Content:
+    with _session(request, content) as session:
         return {"config": config_text(session)}
 
 
-def _close(request: Request, given: Given) -> Content:
-    state_of(request).sessions.close(given.get("session"))
+def _close(request: Request, content: Given) -> Content:
+    state_of(request).sessions.close(content.get("session"))
     return {}
 
 
-def _edits(given: Given) -> dict[str, Any]:
-    edits = given.get("edits") or {}
+def _edits(content: Given) -> dict[str, Any]:
+    edits = content.get("edits") or {}
     if not isinstance(edits, dict):
         raise UsageError("edits: a mapping of settings to values is needed")
     return edits
@@ -352,15 +352,15 @@ def runs_page(request: Request) -> Response:
     words, order = query.get("words", ""), query.get("order", "newest")
     every, error = fresh(request).runs, ""
     try:
-        found = _ordered(_with_words(every, words.split()), order)
+        matches = _ordered(_with_words(every, words.split()), order)
     except UsageError as wrong:
-        found, error = [], str(wrong)
-    last = max(1, -(-len(found) // _AT_A_TIME))
+        matches, error = [], str(wrong)
+    last = max(1, -(-len(matches) // _AT_A_TIME))
     number = min(max(1, whole_number(query.get("page", "")) or 1), last)
-    shown = found[(number - 1) * _AT_A_TIME : number * _AT_A_TIME]
+    shown = matches[(number - 1) * _AT_A_TIME : number * _AT_A_TIME]
     return page(
         request, "runs.html", title="Runs", runs=table_of(shown, every, "Runs"), total=len(every),
-        found=len(found), words=words, order=order, orders=_ORDERS, error=error, page=number,
+        found=len(matches), words=words, order=order, orders=_ORDERS, error=error, page=number,
         last=last,
         link=lambda to: "?" + urlencode({"words": words, "order": order, "page": to}),
     )  # fmt: skip
@@ -373,15 +373,15 @@ def _with_words(runs: Sequence[Found], words: Sequence[str]) -> list[Found]:
     """
     conditions = parse_grid([word for word in words if "=" in word])
     plain = [word.lower() for word in words if "=" not in word]
-    found = [
+    named = [
         run
         for run in runs
         if all(word in f"{run.overview.label} {run.overview.status}".lower() for word in plain)
     ]
     if not conditions:
-        return found
-    kept = {run.label for run in where([run.overview for run in found], conditions)}
-    return [run for run in found if run.overview.label in kept]
+        return named
+    labels = {run.label for run in where([run.overview for run in named], conditions)}
+    return [run for run in named if run.overview.label in labels]
 
 
 def _ordered(runs: Sequence[Found], order: str) -> list[Found]:

@@ -51,11 +51,11 @@ def compare_page(request: Request) -> Response:
     sections: list[Section] = []
     error = ""
     try:
-        found, records = _chosen(request, keys)
+        runs, records = _chosen(request, keys)
         sections += differences(compare(records))
-        sections += _curves(found, records)
-        alike = _alike(request, found)
-        sections += _tested(alike, found)
+        sections += _curves(runs, records)
+        alike = _alike(request, runs)
+        sections += _tested(alike, runs)
         sections += report_of(alike, state_of(request).datasets.load).results()
     except UsageError as wrong:
         error, keys = str(wrong), []
@@ -70,18 +70,18 @@ def _chosen(request: Request, keys: Sequence[str]) -> tuple[list[Found], list[Ru
     if not 2 <= len(keys) <= _MOST:
         raise UsageError(f"Choose from two to {_MOST} runs; {len(keys)} are chosen.")
     snapshot = fresh(request)
-    found = [run for key in keys if (run := snapshot.find(key)) is not None]
-    records = [record for run in found if (record := run.record()) is not None]
+    runs = [run for key in keys if (run := snapshot.find(key)) is not None]
+    records = [record for run in runs if (record := run.record()) is not None]
     if len(records) < len(keys):
-        known = {f"{record.name}/{record.run_id}" for record in records}
-        key = next(key for key in keys if key not in known)
+        with_report = {f"{record.name}/{record.run_id}" for record in records}
+        key = next(key for key in keys if key not in with_report)
         raise UsageError(f"{shortened(key)} has no report: it has not ended, or it is damaged.")
-    return found, records
+    return runs, records
 
 
-def _alike(request: Request, found: Sequence[Found]) -> list[Found]:
+def _alike(request: Request, runs: Sequence[Found]) -> list[Found]:
     """The stored runs with the settings of these, regardless of their seeds and folds."""
-    wanted = [(run.overview.name, dict(run.overview.settings)) for run in found]
+    wanted = [(run.overview.name, dict(run.overview.settings)) for run in runs]
     return [
         run
         for run in fresh(request).runs
@@ -89,32 +89,30 @@ def _alike(request: Request, found: Sequence[Found]) -> list[Found]:
     ]
 
 
-def _tested(alike: Sequence[Found], found: Sequence[Found]) -> Iterator[Section]:
+def _tested(alike: Sequence[Found], runs: Sequence[Found]) -> Iterator[Section]:
     variants = stored_variants(run.entry for run in alike if run.entry is not None)
     members = [(variant, variant.scores) for variant in variants if variant.planned]
     groups = groups_of(members)
     if len(members) != 2 or len(groups) != 1:
         return
-    first = found[0].key
+    first = runs[0].key
     members.sort(key=lambda member: all(run.key != first for run in member[0].runs))
     if (test := pair_test(members[0], members[1], groups[0].ordered_by)) is not None:
         yield tested(test)
 
 
-def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Section]:
+def _curves(runs: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Section]:
     histories = [
         read_history(run.folder)
-        for run, record in zip(found, records, strict=True)
+        for run, record in zip(runs, records, strict=True)
         if changed_file(run.folder, record, (HISTORY,)) is None
     ]
-    if len(histories) < len(found):
+    if len(histories) < len(runs):
         yield Section("Curves", [Note("The curve of one of these runs cannot be read.", "bad")])
         return
     names = curve_names(records[0].main_metric, histories)
     charts = [
-        lines(
-            f"{split} {metric_label(what)}", series, x_label="iteration", y_label=metric_label(what)
-        )
+        lines(f"{split} {metric_label(what)}", series, y_label=metric_label(what))
         for what in names
         for split in SPLITS
         if (
@@ -127,7 +125,7 @@ def _curves(found: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Se
         )
     ]
     if charts:
-        yield Section("Curves", [Figures(charts, [*enumerate(map(letter, range(len(found))))])])
+        yield Section("Curves", [Figures(charts, [*enumerate(map(letter, range(len(runs))))])])
 
 
 # What makes other numbers of columns than a file has.
@@ -138,22 +136,22 @@ def run_page(request: Request) -> Response:
     """The run as it is now; the page of one in progress is continued by events."""
     key = run_key(request)
     snapshot = fresh(request)
-    found = snapshot.find(key)
-    if found is None:
+    listed = snapshot.find(key)
+    if listed is None:
         raise HTTPException(404, f"There is no run {key} in this results folder.")
-    run = found.overview
+    run = listed.overview
     continued = run.status in IN_PROGRESS
-    record = None if continued else found.record()
+    record = None if continued else listed.record()
     return page(
         request,
         "one_run.html",
         verdict=summary_verdict(run) if record is None else run_verdict(record),
         title=key,
         key=key,
-        status=found.mark,
+        status=listed.mark,
         playable=record is not None and _is_playable(record),
-        parts=run_parts(found) if continued else [],
-        sections=[] if continued else _sections(request, found, record, snapshot),
+        parts=run_parts(listed) if continued else [],
+        sections=[] if continued else _sections(request, listed, record, snapshot),
         events=f"{root_of(request)}/runs/{key}/events" if continued else "",
     )
 
@@ -168,25 +166,25 @@ def _is_playable(record: RunRecord) -> bool:
 
 
 def _sections(
-    request: Request, found: Found, record: RunRecord | None, snapshot: Snapshot
+    request: Request, run: Found, record: RunRecord | None, snapshot: Snapshot
 ) -> list[Section]:
     if record is None:
-        why = found.overview.error or "its report cannot be read"
-        return [Section("Problem", [Note(f"The run is {found.overview.status}: {why}.", "bad")])]
-    same = [r.overview.settings for r in snapshot.runs if r.overview.name == found.overview.name]
+        why = run.overview.error or "its report cannot be read"
+        return [Section("Problem", [Note(f"The run is {run.overview.status}: {why}.", "bad")])]
+    same = [r.overview.settings for r in snapshot.runs if r.overview.name == run.overview.name]
     varying = differing([dict(settings) for settings in same if settings])
     load_data = state_of(request).datasets.load
-    return [*run_sections(record, found.folder, "run", varying, load_data).sections]
+    return [*run_sections(record, run.folder, "run", varying, load_data).sections]
 
 
 def form(request: Request) -> Response:
     """The form, or why there is none."""
     try:
-        found = state_of(request).answers.form(*stored_run(request))
+        content = state_of(request).answers.form(*stored_run(request))
     except (NnrunError, OSError) as error:
         return _problem(error)
     return HTMLResponse(
-        rendered("form.html", form=found, key=run_key(request), root=root_of(request))
+        rendered("form.html", form=content, key=run_key(request), root=root_of(request))
     )
 
 
@@ -204,17 +202,17 @@ def row(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     """What the network says, with the outputs of its layers."""
-    given = await posted(request)
-    return await run_in_threadpool(_answered, request, given)
+    content = await posted(request)
+    return await run_in_threadpool(_answered, request, content)
 
 
-def _answered(request: Request, given: object) -> Response:
+def _answered(request: Request, content: object) -> Response:
     try:
         folder, record = stored_run(request)
-        found = state_of(request).answers.answer(folder, record, given)
+        answered = state_of(request).answers.answer(folder, record, content)
     except (NnrunError, OSError) as error:
         return _problem(error)
-    return HTMLResponse(rendered("answer.html", **vars(found)))
+    return HTMLResponse(rendered("answer.html", **vars(answered)))
 
 
 def _problem(error: Exception) -> Response:

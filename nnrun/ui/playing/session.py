@@ -120,14 +120,14 @@ class Session:
         if begins:
             self.changes, self.epoch = [], 0.0
         self._set(prepared, trainer)
-        told = "; ".join(f"{WORDS[name]} {shown(now[name])}" for name in changed)
+        words = "; ".join(f"{WORDS[name]} {shown(now[name])}" for name in changed)
         if begins:
-            return f"Training begins with {told}." if changed else ""
+            return f"Training begins with {words}." if changed else ""
         at = f"iteration {old.iteration:,}"
         for name in changed:
             was, new = shown(before[name]), shown(now[name])
             self.changes.append(f"{at}: {WORDS[name]} {was} -> {new}")
-        return f"From {at} on: {told}. {fresh_words(fresh)}" if changed else ""
+        return f"From {at} on: {words}. {fresh_words(fresh)}" if changed else ""
 
     def restart(self) -> None:
         """Start over at iteration 0 with the current settings."""
@@ -245,9 +245,9 @@ def frame_of(session: Session) -> Content:
     extent, low, high = _plane(session)
     shape = session.prepared.network
     side = _SIDE if len(extent) == 4 else _LINE
-    found = surfaces(session.prepared, extent, side)
+    drawn = surfaces(session.prepared, extent, side)
     with np.errstate(all="ignore"):
-        outputs = _outputs(session, found, low, high)
+        outputs = _outputs(session, drawn, low, high)
     last = str(len(shape.blocks) - 1)
     return {
         "iteration": session.iteration,
@@ -259,7 +259,7 @@ def frame_of(session: Session) -> Content:
         "layers": [
             {"units": [_unit(values) for values in layer.units[:MOST_UNITS]],
              **_numbers(session, layer.place)}
-            for layer in found.layers
+            for layer in drawn.layers
         ],
     }  # fmt: skip
 
@@ -269,7 +269,7 @@ def form_of(session: Session) -> Content:
     prepared, (extent, low, high) = session.prepared, _plane(session)
     dataset, split = prepared.dataset, prepared.split
     names = dataset.feature_names or [f"x{n + 1}" for n in range(dataset.shape[0])]
-    found = surfaces(prepared, extent, 2)
+    drawn = surfaces(prepared, extent, 2)
     parts = {"train": split.train, **split.held_out}
     return {
         "title": session.start.title,
@@ -281,7 +281,7 @@ def form_of(session: Session) -> Content:
         "range": [low, high],
         "layers": [
             {"place": layer.place, "kind": layer.kind, "units": len(layer.units)}
-            for layer in found.layers
+            for layer in drawn.layers
         ],
         "outputs": prepared.network.output_shape[0],
         "points": {name: _points(part) for name, part in parts.items()},
@@ -311,11 +311,11 @@ def _raw(part: SplitData) -> Array:
     return np.asarray(part.raw.between(0, len(part)), np.float64).reshape(len(part), -1)
 
 
-def _outputs(session: Session, found: Surfaces, low: float, high: float) -> Sequence[Array]:
+def _outputs(session: Session, drawn: Surfaces, low: float, high: float) -> Sequence[Array]:
     """A picture for each output unit, from -1 to 1, the middle of the range at 0."""
     units = session.prepared.network.output_shape[0]  # one stands for the second of two classes
     middle, half = (low + high) / 2, (high - low) / 2 or 1.0
-    return [(values - middle) / half for values in found.outputs[-units:]]
+    return [(values - middle) / half for values in drawn.outputs[-units:]]
 
 
 def _unit(values: Array) -> Content:
@@ -332,19 +332,19 @@ def _unit(values: Array) -> Content:
 
 def _encoded(values: Array) -> str:
     """Values from -1 to 1 as bytes from 0 to 254, the top row first."""
-    known = np.nan_to_num(values[::-1] if values.ndim == 2 else values, nan=0.0)
-    levels = np.rint(127 + 127 * np.clip(known, -1, 1)).astype(np.uint8)
+    finite = np.nan_to_num(values[::-1] if values.ndim == 2 else values, nan=0.0)
+    levels = np.rint(127 + 127 * np.clip(finite, -1, 1)).astype(np.uint8)
     return b64encode(levels.tobytes()).decode()
 
 
 def _numbers(session: Session, place: str) -> Content:
     """The weights (units, inputs) and biases of a dense layer's first units."""
-    parameters, found = session.prepared.network.parameters, {}
+    parameters, numbers = session.prepared.network.parameters, {}
     if (weight := parameters.get(f"{place}.weight")) is not None and len(weight.shape) == 2:
-        found["weights"] = weight.value[:, :MOST_UNITS].T.tolist()
+        numbers["weights"] = weight.value[:, :MOST_UNITS].T.tolist()
     if (bias := parameters.get(f"{place}.bias")) is not None and len(bias.shape) == 1:
-        found["biases"] = bias.value[:MOST_UNITS].tolist()
-    return found
+        numbers["biases"] = bias.value[:MOST_UNITS].tolist()
+    return numbers
 
 
 def _points(part: SplitData) -> list[list[float]]:

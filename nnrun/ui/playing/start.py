@@ -146,19 +146,19 @@ def _short(value: Any) -> Any:
     return {key: _short(inner) for key, inner in value.items() if inner not in _EMPTY}
 
 
-def _rate(found: Any, training: Plain, length: int) -> tuple[Any, str]:
+def _rate(rate: Any, training: Plain, length: int) -> tuple[Any, str]:
     """The rate as the config has it, independent of the run's length, and a note on a schedule."""
     plain = training["learning_rate"]
-    if isinstance(found, float):
+    if isinstance(rate, float):
         return plain, ""
-    follows = f"The learning rate follows the schedule {found.schedule}; a number ends that."
+    follows = f"The learning rate follows the schedule {rate.schedule}; a number ends that."
     if "over" in plain:
         return {**plain, "over": plain["over"] or length}, follows
-    schedule = found.build()
+    schedule = rate.build()
     if isinstance(schedule, _LENGTH_FREE):
         return plain, follows
     first = schedule.rate_at(0, length)
-    return first, f"The schedule {found.schedule} stays at its first rate, {first:.6g}, here."
+    return first, f"The schedule {rate.schedule} stays at its first rate, {first:.6g}, here."
 
 
 # Settings that change on the page, as changes of a config.
@@ -228,28 +228,28 @@ def experiment_of(config: Plain) -> Experiment:
 
 def values_of(config: Plain) -> Plain:
     """The values of all settings in a resolved config; None where a setting has no single value."""
-    found: Plain = {}
+    values: Plain = {}
     for name, place in _PLACES.items():
         value: Any = config
         for key in place:
             value = value.get(key) if isinstance(value, dict) else None
-        found[name] = None if isinstance(value, dict) else value
+        values[name] = None if isinstance(value, dict) else value
     hidden = config["network"]["layers"][:-1]
     activations = {layer.get("activation") for layer in hidden}
-    found["layers"] = [layer.get("units") for layer in hidden]
-    found["activation"] = activations.pop() if len(activations) == 1 else None
-    found["optimizer"] = _optimizer_of(config["training"]["optimizer"])
-    return found
+    values["layers"] = [layer.get("units") for layer in hidden]
+    values["activation"] = activations.pop() if len(activations) == 1 else None
+    values["optimizer"] = _optimizer_of(config["training"]["optimizer"])
+    return values
 
 
 def fixed(start: Start) -> dict[str, str]:
     """Why settings cannot change, by their names."""
-    found: dict[str, str] = {}
+    whys: dict[str, str] = {}
     if not start.drawn:
-        found |= dict.fromkeys(_OF_DRAWN, "the data of a run are as they are")
+        whys |= dict.fromkeys(_OF_DRAWN, "the data of a run are as they are")
     if not start.is_stack:
-        found |= dict.fromkeys(_OF_STACK, "only networks of dense layers change their layers here")
-    return found
+        whys |= dict.fromkeys(_OF_STACK, "only networks of dense layers change their layers here")
+    return whys
 
 
 def _check_rows(rows: object) -> None:
@@ -284,17 +284,18 @@ def _put_layers(network: Plain, widths: object) -> None:
     more = hidden[-1] if hidden else {**last, "activation": "tanh"}
     layers = []
     for index, units in enumerate(widths):
-        known = hidden[index] if index < len(hidden) else {**more, "units": MOST_UNITS}
-        most = max(MOST_UNITS, known["units"])  # a stored run may have wider layers
+        layer = hidden[index] if index < len(hidden) else {**more, "units": MOST_UNITS}
+        most = max(MOST_UNITS, layer["units"])  # a stored run may have wider layers
         if type(units) is not int or not 0 < units <= most:
             raise UsageError(f"widths: layer {index} needs 1 to {most} units")
-        layers.append({**known, "units": units})
+        layers.append({**layer, "units": units})
     network["layers"] = [*layers, last]
 
 
 # A network that learns on with other settings: what the old one has learned goes into the new.
 
-Role = tuple[str, ...]
+Arrays = dict[str, tuple[str, Array]]
+"""By their names within a layer, with their whole names."""
 
 
 def carry(old: Trainer, new: Trainer) -> list[str]:
@@ -308,13 +309,15 @@ def carry(old: Trainer, new: Trainer) -> list[str]:
     """
     before, after = _layers(old.network), _layers(new.network)
     fresh: list[str] = []
-    for role, names in after.items():
-        source = before.get(role, {})
-        if _shapes(new.network, names) != _shapes(old.network, source):
-            fresh.append(role[0])
+    for role, arrays in after.items():
+        sources = before.get(role, {})
+        if _shapes(arrays) != _shapes(sources):
+            fresh.append(role)
             continue
-        for name, own in names.items():
-            _copy(old, new, source[name], own)
+        for short, (name, array) in arrays.items():
+            source, values = sources[short]
+            array[...] = values
+            _copy_memory(old, new, source, name)
     new.iteration = old.iteration
     new.optimizer.steps = old.optimizer.steps
     new.dropout.bit_generator.state = old.dropout.bit_generator.state
@@ -323,30 +326,24 @@ def carry(old: Trainer, new: Trainer) -> list[str]:
     return fresh
 
 
-def _layers(network: Network) -> dict[Role, dict[str, str]]:
-    """Names of the parameters of each layer by its role, and by their names within it."""
+def _layers(network: Network) -> dict[str, Arrays]:
+    """The parameters and buffers of each layer by its role."""
     last = str(len(network.blocks) - 1)
-    found: dict[Role, dict[str, str]] = {}
-    for name in [*network.parameters, *network.buffers]:
-        place, _, own = name.rpartition(".")
-        role = ("the output layer",) if place == last else (f"layer {place}",)
-        found.setdefault(role, {})[own] = name
-    return found
+    layers: dict[str, Arrays] = {}
+    parameters = {name: parameter.value for name, parameter in network.parameters.items()}
+    for name, array in (parameters | dict(network.buffers)).items():
+        place, _, short = name.rpartition(".")
+        role = "the output layer" if place == last else f"layer {place}"
+        layers.setdefault(role, {})[short] = name, array
+    return layers
 
 
-def _arrays(network: Network) -> dict[str, Array]:
-    return {name: parameter.value for name, parameter in network.parameters.items()} | dict(
-        network.buffers
-    )
+def _shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
+    return {short: array.shape for short, (_, array) in arrays.items()}
 
 
-def _shapes(network: Network, names: dict[str, str]) -> dict[str, tuple[int, ...]]:
-    arrays = _arrays(network)
-    return {own: arrays[name].shape for own, name in names.items()}
-
-
-def _copy(old: Trainer, new: Trainer, source: str, name: str) -> None:
-    _arrays(new.network)[name][...] = _arrays(old.network)[source]
+def _copy_memory(old: Trainer, new: Trainer, source: str, name: str) -> None:
+    """Continue with what the optimizer knows of a parameter, if it is the same optimizer."""
     if old.optimizer.type != new.optimizer.type or name not in new.network.parameters:
         return
     there, here = _slice(old.network, source), _slice(new.network, name)
@@ -367,12 +364,12 @@ def _slice(network: Network, wanted: str) -> slice:
 
 def _continue_order(old: Trainer, new: Trainer) -> None:
     """The rows that follow, or a new epoch where rows or batches are others."""
-    known, own = old.sampler, new.sampler
-    same = (known.rows, known.batch_size, known.sampling)
-    if same == (own.rows, own.batch_size, own.sampling):
-        own.restore(known.state())
+    before, after = old.sampler, new.sampler
+    same = (before.rows, before.batch_size, before.sampling)
+    if same == (after.rows, after.batch_size, after.sampling):
+        after.restore(before.state())
     else:
-        own.move_to({"stream": known.rng.bit_generator.state, "used": 0})
+        after.move_to({"stream": before.rng.bit_generator.state, "used": 0})
 
 
 def fresh_words(fresh: Sequence[str]) -> str:
