@@ -13,7 +13,17 @@ from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.protocols import DatasetSettings
 from nnrun.data.rows import RawRows
-from nnrun.data.steps import SCALERS, STEPS, FeatureError, Impute, Numbers, Scaler, Step
+from nnrun.data.steps import (
+    SCALERS,
+    STEPS,
+    AddsColumns,
+    FeatureError,
+    Impute,
+    Numbers,
+    PerFeature,
+    Scaler,
+    Step,
+)
 from nnrun.data.steps import FloatArray as Array
 from nnrun.errors import DataError
 
@@ -24,7 +34,8 @@ class Preprocessing:
     `features` holds names of steps, in order (`"none"` does nothing); a step with an option is an
     object with the option as the attribute of the step's name (`binarize`). `target` is `"none"` or
     the name of a scaler. With `layout`, rows of another shape are refused, and missing numbers of a
-    table are filled in first.
+    table are filled in first. Columns that steps add stand after all features, in the order of the
+    steps.
     """
 
     def __init__(
@@ -34,7 +45,7 @@ class Preprocessing:
             raise DatasetProblem([(("dataset", "target"), CLASS_TARGET.format(target))])
         self.steps: list[Step] = [_step(step) for step in features if step != "none"]
         if layout is not None:
-            self._check_codes(layout)
+            self._check_steps(layout)
         imputed = {} if layout is None else layout.columns.imputed
         if imputed:
             self.steps.insert(0, Impute(imputed))
@@ -57,20 +68,48 @@ class Preprocessing:
             key = "missing" if isinstance(step, Impute) else "features"
             with self._named(key, "feature", self._names("features")):
                 step.fit(Numbers(x, self.steps[:index]))
-            if isinstance(step, Scaler) and self.layout is not None:
-                step.leave([*self.layout.columns.codes])
+            if isinstance(step, PerFeature) and self.layout is not None:
+                columns, widens = self.layout.columns, isinstance(step, AddsColumns)
+                step.leave([*columns.codes, *(columns.one_hot if widens else ())])
         if self.target is not None:
             with self._named("target", "target", self._names("target")):
                 self.target.fit(Numbers(np.ascontiguousarray(y)))
         return self
 
+    @property
+    def widens(self) -> bool:
+        """Whether steps add columns, as far as is known before they are fitted."""
+        return any(isinstance(step, AddsColumns) for step in self.steps)
+
+    @property
+    def added(self) -> int:
+        """How many columns the fitted steps add."""
+        return sum(len(step.place) for step in self.steps if isinstance(step, AddsColumns))
+
+    @property
+    def sources(self) -> list[tuple[str, str]]:
+        """The name of each of these columns, such as `age.piece_1`, and of the feature it is of."""
+        names = self._names("features")
+        places = (
+            (names[place] if place < len(names) else f"column {place + 1}", title)
+            for step in self.steps
+            if isinstance(step, AddsColumns)
+            for place, title in zip(step.place.tolist(), step.titles(), strict=True)
+        )
+        return [(f"{feature}.{title}", feature) for feature, title in places]
+
     def transform_x(self, x: npt.NDArray[Any]) -> Array:
-        """A new float64 array (rows, *shape): x after all steps."""
+        """A new float64 array: x after all steps, (rows, *shape), or of a table (rows, features and
+        added columns).
+        """
         self._check(x.shape[1:])
         current = np.array(x, dtype=np.float64)
+        added: list[Array] = []
         for step in self.steps:
+            if isinstance(step, AddsColumns) and len(step.place):
+                added.append(step.added(current))
             current = step.apply(current)
-        return current
+        return np.concatenate([current, *added], axis=1) if added else current
 
     def transform_y(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The scaled target; class numbers are not changed."""
@@ -120,11 +159,14 @@ class Preprocessing:
             return ()
         return self.layout.target_names if of == "target" else self.layout.columns.feature_names
 
-    def _check_codes(self, layout: Layout) -> None:
-        """Refuse steps that would change the numbers of categories."""
+    def _check_steps(self, layout: Layout) -> None:
+        """Refuse pieces of pixels, and steps that would change the numbers of categories."""
         codes = layout.columns.codes
         for index, step in enumerate(self.steps):
-            if codes and not isinstance(step, Scaler):
+            if isinstance(step, AddsColumns) and len(layout.shape) > 1:
+                message = f"'{step.name}' is for tables: it adds columns, and these rows are images"
+                raise DatasetProblem([(("dataset", "features", index), message)])
+            if codes and not isinstance(step, PerFeature):
                 what = f"'{step.name}' would change the number of a category of the embedding"
                 message = f"{what} '{next(iter(codes.values()))}'; use standard or minmax"
                 raise DatasetProblem([(("dataset", "features", index), message)])
@@ -154,7 +196,8 @@ def _step(step: Any) -> Step:
     if isinstance(step, str):
         return STEPS[step]()
     ((name, option),) = vars(step).items()
-    return STEPS[name](option)
+    make = STEPS[name]
+    return make(**vars(option)) if getattr(make, "keyed", False) else make(option)
 
 
 def _restored(table: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:

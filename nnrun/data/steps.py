@@ -6,20 +6,23 @@ are done block by block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.rows import RawRows, block_rows
 from nnrun.errors import DataError
+from nnrun.nn.signature import Bounds
 from nnrun.tables import Table
 
 Array = npt.NDArray[np.float64]
 # NumPy halves sums of more numbers than this, at a multiple of eight.
 _HALVED, _EIGHT = 128, 8
+# The numbers of the columns that are in memory at once.
+_COLUMNS = 1 << 22
 
 
 class Step(Protocol):
@@ -63,6 +66,15 @@ class Numbers:
         """One raw feature of all rows of a table."""
         values = self.raw.features(range(feature, feature + 1))
         return np.array(values[:, 0], dtype=np.float64)
+
+    def columns(self) -> Iterator[tuple[int, Array]]:
+        """The features of all rows, flattened, some at a time: the first one, and (rows, some)."""
+        features = prod(self.shape)
+        step = max(1, _COLUMNS // len(self))
+        for first in range(0, features, step):
+            # Copies, since a view would keep its whole block in memory.
+            parts = [x.reshape(len(x), -1)[:, first : first + step].copy() for x in self._blocks()]
+            yield first, np.concatenate(parts)
 
     def extremes(self) -> tuple[Array, Array]:
         """The smallest and the largest value of each feature."""
@@ -189,7 +201,38 @@ class Binarize:
         return self.threshold
 
 
-class Scaler:
+class PerFeature:
+    """The base class of steps with statistics of each feature, which may leave some alone."""
+
+    def leave(self, features: Sequence[int]) -> None:
+        """Do not change these features, nor add columns for them."""
+        raise NotImplementedError
+
+
+class AddsColumns:
+    """The base class of steps that put columns beside the features of a table.
+
+    Their number is known once the step is fitted. Later steps neither see nor change them.
+    """
+
+    place: npt.NDArray[np.intp]
+    """The feature that each added column is made of."""
+
+    def added(self, x: FloatArray) -> FloatArray:
+        """The columns for rows as they are before the step: (rows, columns)."""
+        raise NotImplementedError
+
+    def titles(self) -> list[str]:
+        """What each column is of its feature, for names."""
+        raise NotImplementedError
+
+    def check(self, features: int) -> None:
+        """Raise a ValueError if stored places are none of so many features."""
+        if not np.isin(self.place, np.arange(features)).all():
+            raise ValueError("columns are made of features that there are not")
+
+
+class Scaler(PerFeature):
     """The base class of steps that can be undone: (x - shift) / scale with fitted statistics."""
 
     name: ClassVar[str]
@@ -208,7 +251,6 @@ class Scaler:
         raise NotImplementedError
 
     def leave(self, features: Sequence[int]) -> None:
-        """Do not change these features."""
         if len(features):
             shift, scale = self._fitted()
             shift[features], scale[features] = 0, 1
@@ -233,11 +275,15 @@ class Scaler:
         return self.shift, self.scale
 
     def _keep(self, shift: FloatArray, scale: FloatArray) -> None:
-        sound = np.isfinite(shift) & np.isfinite(scale)
-        if not sound.all():
-            message = "has values too large to be scaled: their spread overflows float64"
-            raise FeatureError(int(sound.argmin()), message)
+        _require_finite(np.isfinite(shift) & np.isfinite(scale))
         self.shift, self.scale = shift, np.where(scale > 0, scale, 1.0)
+
+
+def _require_finite(sound: npt.NDArray[np.bool_], first: int = 0) -> None:
+    """Raise a FeatureError for the first feature without sound statistics."""
+    if not sound.all():
+        message = "has values too large to be scaled: their spread overflows float64"
+        raise FeatureError(first + int(sound.argmin()), message)
 
 
 class Standard(Scaler):
@@ -314,8 +360,84 @@ class MinMax(Scaler):
             self._keep(low, high - low)
 
 
+class PiecewiseLinear(PerFeature, AddsColumns):
+    """Each feature as it is, and beside all features its pieces, as numbers from 0 to 1.
+
+    The edges e of a feature's pieces are quantiles of the training rows, of which equal ones count
+    once. Piece t is (x - e[t]) / (e[t+1] - e[t]), 0 below and 1 above. A feature of one or two
+    different values has no pieces. Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical
+    Features in Tabular Deep Learning", arXiv:2203.05556 (2022).
+
+    Args:
+        bins: Into how many pieces the training rows of a feature are divided, at most.
+    """
+
+    name: ClassVar[str] = "piecewise_linear"
+    jump = None
+    keyed: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        bins: Annotated[int, Bounds(ge=2)],
+        place: Any = (),
+        start: Any = (),
+        width: Any = (),
+    ) -> None:
+        self.bins = bins
+        self.place = np.asarray(place, np.intp)
+        self.start, self.width = (np.asarray(each, np.float64) for each in (start, width))
+
+    def fit(self, rows: Numbers) -> None:
+        edges = {
+            first + index: self._edges(column)
+            for first, columns in rows.columns()
+            for index, column in enumerate(columns.T)
+        }
+        with np.errstate(over="ignore"):
+            widths = {feature: np.diff(each) for feature, each in edges.items()}
+        _require_finite(np.array([np.isfinite(each).all() for each in widths.values()]))
+        self.place = np.repeat([*widths], [len(each) for each in widths.values()]).astype(np.intp)
+        self.start = np.concatenate([each[:-1] for each in edges.values()])
+        self.width = np.concatenate([*widths.values()])
+
+    def _edges(self, column: FloatArray) -> FloatArray:
+        """The ends of the pieces of a feature; a single one where it has no pieces."""
+        # More bins than that have the same edges: all values.
+        shares = np.linspace(0, 1, min(self.bins, max(1, len(column) - 1)) + 1)
+        few = len(np.unique(column)) <= 2
+        edges: FloatArray = np.unique(np.quantile(column, shares, method="nearest"))
+        return edges[:1] if few else edges
+
+    def leave(self, features: Sequence[int]) -> None:
+        pieces = ~np.isin(self.place, features)
+        self.place = self.place[pieces]
+        self.start, self.width = self.start[pieces], self.width[pieces]
+
+    def check(self, features: int) -> None:
+        super().check(features)
+        if not self.place.shape == self.start.shape == self.width.shape or (self.width <= 0).any():
+            raise ValueError("its pieces are none")
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        return x
+
+    def added(self, x: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):
+            pieces: FloatArray = np.clip((x[:, self.place] - self.start) / self.width, 0, 1)
+        return pieces
+
+    def titles(self) -> list[str]:
+        first = np.searchsorted(self.place, self.place)
+        return [f"piece_{1 + index - start}" for index, start in enumerate(first.tolist())]
+
+    def state(self) -> dict[str, Any]:
+        fitted = {"place": self.place, "start": self.start, "width": self.width}
+        return {"bins": self.bins, **{name: each.tolist() for name, each in fitted.items()}}
+
+
 STEPS: Table[Callable[..., Step]] = Table(
-    "step", {step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize)}
+    "step",
+    {step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize, PiecewiseLinear)},
 )
 SCALERS: Table[type[Scaler]] = Table("step", {scaler.name: scaler for scaler in (Standard, MinMax)})
 

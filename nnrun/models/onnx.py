@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from nnrun import __version__
 from nnrun.data.columns.categories import Categorical, OneHot
 from nnrun.data.layout import Columns
+from nnrun.data.steps import AddsColumns
 from nnrun.errors import UsageError
 from nnrun.models.emitters import EXPORTED, emitter_of, is_scaler, own_form, own_form_of_step
 from nnrun.models.load import Names
@@ -141,7 +142,25 @@ STEPS: dict[str, StepEmitter] = {
     "per_channel": _affine,
     "minmax": _affine,
     "impute": _impute,
+    "piecewise_linear": lambda graph, name, step, x: x,
 }
+
+
+def _pieces(graph: Graph, name: str, step: Any, x: str) -> str:
+    x = _columns(graph, name, step, x)
+    x = graph.add("Sub", x, graph.constant(f"{name}.start", step.start))
+    x = graph.add("Div", x, graph.constant(f"{name}.width", step.width))
+    zero, one = graph.constant("zero", np.float64(0)), graph.constant("one", np.float64(1))
+    return graph.add("Clip", x, zero, one)
+
+
+def _columns(graph: Graph, name: str, step: Any, x: str) -> str:
+    """The features that added columns are made of, one for each."""
+    return graph.add("Gather", x, graph.constant(f"{name}.place", np.int64(step.place)), axis=1)
+
+
+# The columns that steps add, from x as it is before the step.
+ADDED: dict[str, StepEmitter] = {"piecewise_linear": _pieces}
 
 
 # The layers as ONNX operators: one emitter for each type.
@@ -382,10 +401,15 @@ def _prepared(graph: Graph, model: Model, dtype: str) -> str:
     """Append the preprocessing; returns the name of the network's input."""
     x = graph.add("Cast", INPUT, to=DOUBLE)
     x = emit_columns(graph, model.layout.columns, x)
+    added = []
     for index, step in enumerate(model.preprocessing.steps):
+        if isinstance(step, AddsColumns) and len(step.place):
+            emitter = emitter_of(ADDED, step.name, "ONNX")
+            added.append(emitter(graph, f"features.{index}", step, x))
         x = emit_step(graph, f"features.{index}", step, x)
+    x = graph.add("Concat", x, *added, axis=1) if added else x
     x = graph.add("Cast", x, to=FLOAT)
-    if model.network.input_shape != model.layout.shape:
+    if model.network.input_shape != model.layout.shape and not added:
         shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows
         x = graph.add("Reshape", x, graph.constant("input_shape", shape))
     return x

@@ -282,7 +282,16 @@ STEPS: dict[str, Emitters[StepEmitter]] = {
         lambda name, step: [f'h = np.where(np.isnan(h), W["{name}.fill"], h)'],
         lambda name, step: [f'h = torch.where(torch.isnan(h), W["{name}.fill"], h)'],
     ),
+    "piecewise_linear": Emitters(lambda name, step: [], lambda name, step: []),
 }
+
+
+def _pieces(name: str) -> str:
+    return f'pieces(h, W["{name}.place"], W["{name}.start"], W["{name}.width"])'
+
+
+# The columns that steps add, as an expression of h as it is before the step.
+ADDED: dict[str, Callable[[str], str]] = {"piecewise_linear": _pieces}
 
 
 # The libraries that scripts can use: PyTorch, and NumPy, which computes as the NumPy engine does,
@@ -298,6 +307,7 @@ class Language:
         imports: of the library, after those of the standard library.
         helpers: functions by name; a script holds those that it calls.
         steps: emitters by the names of the steps of preprocessing.
+        join: a function that puts columns beside each other.
         array: lines that return an array of a `shape` from the bytes `content`, numbers of `size`
             bytes each.
         take: an expression for rows x as float64.
@@ -314,6 +324,7 @@ class Language:
     imports: tuple[str, ...]
     helpers: Mapping[str, str]
     steps: Mapping[str, StepEmitter]
+    join: str
     array: tuple[str, ...]
     take: str
     cast: str
@@ -377,6 +388,11 @@ def gelu(h):
     return h * normal_cdf(h)
 ''',
     **CATEGORIES,
+    "pieces": '''
+def pieces(h, place, start, width):
+    """How far features are into each of their pieces, from 0 to 1."""
+    return np.clip((h[:, place.astype(int)] - start) / width, 0, 1)
+''',
     "normalize": f'''
 {_source(sums_of_squares)}
 
@@ -397,6 +413,7 @@ NUMPY = Language(
     imports=("import numpy as np",),
     helpers=_NUMPY_HELPERS,
     steps={name: each.numpy for name, each in STEPS.items()},
+    join="np.concatenate",
     array=('return np.frombuffer(content, f"<f{size}").reshape(shape)',),
     take='np.asarray(x, "f8")',
     cast="h.astype(np.{dtype})",
@@ -411,6 +428,11 @@ NUMPY = Language(
 
 _TORCH_HELPERS = {
     **CATEGORIES,
+    "pieces": '''
+def pieces(h, place, start, width):
+    """How far features are into each of their pieces, from 0 to 1."""
+    return torch.clip((h[:, place.long()] - start) / width, 0, 1)
+''',
     "normalize": '''
 def normalize(h):
     """Every row divided by its Euclidean length; rows of zeros stay."""
@@ -428,6 +450,7 @@ TORCH = Language(
     imports=("import numpy as np", "import torch", "import torch.nn.functional as F"),
     helpers=_TORCH_HELPERS,
     steps={name: each.pytorch for name, each in STEPS.items()},
+    join="torch.cat",
     array=(
         "dtype = {4: torch.float32, 8: torch.float64}[size]",
         "return torch.frombuffer(bytearray(content), dtype=dtype).reshape(shape)",
