@@ -217,6 +217,8 @@ class AddsColumns:
 
     place: npt.NDArray[np.intp]
     """The feature that each added column is made of."""
+    widens: bool = True
+    """Whether there may be such columns, before the step is fitted."""
 
     def added(self, x: FloatArray) -> FloatArray:
         """The columns for rows as they are before the step: (rows, columns)."""
@@ -445,18 +447,29 @@ SCALERS: Table[type[Scaler]] = Table("step", {scaler.name: scaler for scaler in 
 # Filling in missing numbers of a table, before all other steps of preprocessing.
 
 
-class Impute:
+class Impute(AddsColumns):
     """Replaces NaN by a statistic of the feature over the training rows.
 
     `statistics` has `mean`, `median` or `most_frequent` (of equally frequent values the smallest),
     by the index of each feature that may be missing; `fill` the fitted values, for every feature.
+    The features of `indicated` that are missing in training rows also have an indicator each, which
+    is 1 where the feature is missing and else 0; `place` has the fitted ones.
     """
 
     name: ClassVar[str] = "impute"
 
-    def __init__(self, statistics: Mapping[int, str] | None = None, fill: Any = None) -> None:
+    def __init__(
+        self,
+        statistics: Mapping[int, str] | None = None,
+        fill: Any = None,
+        place: Any = (),
+        indicated: Sequence[int] = (),
+    ) -> None:
         self.statistics = dict(statistics or {})
         self.fill: FloatArray | None = None if fill is None else np.asarray(fill, dtype=np.float64)
+        self.place = np.asarray(place, np.intp)
+        self.indicated = sorted(indicated)
+        self.widens = bool(indicated)
 
     def fit(self, rows: Numbers) -> None:
         fill = np.zeros(rows.shape)
@@ -467,12 +480,21 @@ class Impute:
                 raise FeatureError(feature, "has no value in the training split to fill in from")
             fill[feature] = STATISTICS[statistic](values)
         self.fill = fill
+        blank = [place for place in self.indicated if np.isnan(rows.column(place)).any()]
+        self.place = np.array(blank, np.intp)
 
     def apply(self, x: FloatArray) -> FloatArray:
         return np.where(np.isnan(x), self._fitted(), x)
 
+    def added(self, x: FloatArray) -> FloatArray:
+        return np.isnan(x[:, self.place]).astype(np.float64)
+
+    def titles(self) -> list[str]:
+        return ["missing"] * len(self.place)
+
     def state(self) -> dict[str, Any]:
-        return {"fill": self._fitted().tolist()}
+        indicators = {"place": self.place.tolist()} if len(self.place) else {}
+        return {"fill": self._fitted().tolist(), **indicators}
 
     def _fitted(self) -> FloatArray:
         if self.fill is None:

@@ -160,7 +160,12 @@ def _columns(graph: Graph, name: str, step: Any, x: str) -> str:
 
 
 # The columns that steps add, from x as it is before the step.
-ADDED: dict[str, StepEmitter] = {"piecewise_linear": _pieces}
+ADDED: dict[str, StepEmitter] = {
+    "impute": lambda graph, name, step, x: graph.add(
+        "Cast", graph.add("IsNaN", _columns(graph, name, step, x)), to=DOUBLE
+    ),
+    "piecewise_linear": _pieces,
+}
 
 
 # The layers as ONNX operators: one emitter for each type.

@@ -11,6 +11,7 @@ import pytest
 
 from nnrun.data.columns.categories import Embedding, OneHot
 from nnrun.data.columns.column import Number
+from nnrun.data.columns.kinds import Date
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing import Preprocessing
@@ -147,3 +148,74 @@ def test_what_is_stored_is_the_same(table):
     new = rows_around(TABLES[table])
     assert found.transform_x(new).tobytes() == again.transform_x(new).tobytes()
     assert (found, found.sources) == (again, again.sources)
+
+
+# Indicators of missing numbers.
+
+BLANK = np.array([[1.0, np.nan, 5.0], [np.nan, 2.0, 6.0], [3.0, np.nan, 8.0]])
+IMPUTED = Layout(
+    "regression",
+    (3,),
+    Columns((Number("a", "mean"), Number("b", "median"), Number("c", "mean"))),
+    target_names=("y",),
+)
+
+
+def test_columns_with_blanks_in_training_rows_have_an_indicator():
+    """Beside all others and before pieces; a blank elsewhere is filled in, and nothing more."""
+    found = fitted(BLANK, "standard", layout=IMPUTED, indicators={"": True})
+    new = np.array([[np.nan, 2.0, np.nan], [1.0, np.nan, 5.0]])
+    plain = fitted(BLANK, "standard", layout=IMPUTED).transform_x(new)
+    expected = np.concatenate([plain, [[1, 0], [0, 1]]], axis=1)
+    np.testing.assert_array_equal(expected, found.transform_x(new))
+    assert [("a.missing", "a"), ("b.missing", "b")] == found.sources
+    both = fitted(BLANK, "minmax", pieces_of(2), layout=IMPUTED, indicators={"": True})
+    assert ["a.missing", "b.missing", "a.piece_1"] == [name for name, _ in both.sources][:3]
+
+
+def test_a_column_has_the_rule_of_its_own():
+    """`columns.missing` decides for single columns, `missing` for the others."""
+    alone = fitted(BLANK, layout=IMPUTED, indicators={"": False, "b": True})
+    assert ["b.missing"] == [name for name, _ in alone.sources]
+    others = fitted(BLANK, layout=IMPUTED, indicators={"": True, "b": False})
+    assert ["a.missing"] == [name for name, _ in others.sources]
+
+
+@pytest.mark.parametrize(
+    ("indicators", "paths"),
+    [
+        ({"": True, "a": False, "b": False}, [("missing", "indicator")]),
+        ({"": False, "c": True}, [("columns", "missing", "c", "indicator")]),
+        (
+            {"": True, "c": True, "town": True},
+            [
+                ("columns", "missing", "c", "indicator"),
+                ("columns", "missing", "town", "indicator"),
+            ],
+        ),
+    ],
+)
+def test_an_indicator_without_a_blank_is_refused(indicators, paths):
+    """At the key that asks for it, however many columns the rule is for."""
+    with pytest.raises(DatasetProblem, match="an indicator without a blank") as refused:
+        fitted(BLANK, layout=IMPUTED, indicators=indicators)
+    assert [("dataset", *path) for path in paths] == [path for path, _ in refused.value.problems]
+
+
+def test_a_date_has_one_indicator():
+    """Since all its parts are missing at once."""
+    columns = Columns((Date("sold", ("year", "month"), "mean"), Number("x")))
+    layout = Layout("regression", (3,), columns, target_names=("y",))
+    x = np.array([[2020.0, 1.0, 7.0], [np.nan, np.nan, 8.0]])
+    found = fitted(x, layout=layout, indicators={"": True})
+    assert [("sold.missing", "sold.year")] == found.sources
+    assert [0, 1] == found.transform_x(x)[:, 3].tolist()
+
+
+def test_what_is_stored_without_indicators_is_as_before():
+    """So that models have the same bytes."""
+    assert {"step": "impute", "fill": [2, 2, 19 / 3]} == fitted(BLANK, layout=IMPUTED).to_dict()[
+        "features"
+    ][0]
+    again = fitted(BLANK, "standard", layout=IMPUTED, indicators={"": True})
+    assert again == Preprocessing.from_dict(again.to_dict())

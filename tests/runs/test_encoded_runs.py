@@ -21,7 +21,7 @@ CONFIG = """\
 dataset:
   path: rooms.csv
   columns: {target: price, embedding: {shop: 2}, categorical: [town]}
-  missing: {impute: median}
+  missing: {impute: median, indicator: true}
   features: [standard, {piecewise_linear: {bins: 8}}]
   target: standard
   validation_size: 0.2
@@ -58,10 +58,10 @@ def dtype(request, lab):
 
 
 def test_check_shows_how_many_columns_the_network_takes(lab):
-    """Six features, and eight pieces of each of the two columns with more than two values."""
+    """Six features, two indicators, and eight pieces of each of two columns."""
     lab.begin(FILES)
     lines = [line.split() for line in lab.ok("check", "rooms.yaml").out.splitlines()]
-    assert ["input", "22"] in lines
+    assert ["input", "24"] in lines
 
 
 def test_a_run_is_verified_packed_and_continued(lab):
@@ -116,23 +116,25 @@ def test_folds_have_edges_of_their_own(lab):
 
 
 def test_importance_is_by_column_of_the_file(lab):
-    """A column is permuted with its pieces."""
+    """A column is permuted with its pieces and its indicator."""
     lab.begin(FILES, "train rooms.yaml -q")
     out = lab.ok("show", "latest", "--importance").out
     assert "piece" not in out
+    assert "missing" not in out
     assert all(name in out for name in ("age", "size", "lift", "shop", "town"))
 
 
-def test_the_first_layer_names_pieces(lab):
+def test_the_first_layer_names_what_is_added(lab):
     """In the report, beside the numbers of an embedding's vectors."""
     lab.begin(FILES, "train rooms.yaml -q", "explain rooms.yaml", "report latest -o page.html")
     page = Path("page.html").read_text(encoding="utf-8")
     assert "age.piece_8" in page
+    assert "size.missing" in page
     assert "shop[1]" in page
 
 
-def test_noise_leaves_pieces_alone(lab, monkeypatch):
-    """It is added to the features that they are pieces of, but for the numbers of categories."""
+def test_noise_leaves_added_columns_alone(lab, monkeypatch):
+    """It is added to the features that they are made of, but not to numbers of categories."""
     moved = []
 
     def changed(self, x, *rest):
@@ -144,7 +146,42 @@ def test_noise_leaves_pieces_alone(lab, monkeypatch):
     monkeypatch.setattr(Augmenter, "changed", changed)
     lab.begin(FILES)
     lab.ok("train", "rooms.yaml", "-q", "training.augment={noise: 0.1}")
-    assert [True] * 3 + [False] + [True] * 2 + [False] * 16 == moved[0]
+    assert [True] * 3 + [False] + [True] * 2 + [False] * 18 == moved[0]
+
+
+def test_a_blank_says_more_than_its_statistic(lab):
+    """A row with a blank and one with the median in its place are told apart."""
+    lab.begin(FILES, "train rooms.yaml -q")
+    model = load("results/rooms").model
+    median = model.preprocessing.steps[0].fill[0]
+    row = prepare(load_config(Path("rooms.yaml"))).dataset.x[:1]
+    blank, filled = row.copy(), row.copy()
+    blank[0, 0], filled[0, 0] = np.nan, median
+    assert model.predict(blank) != model.predict(filled)
+
+
+def test_models_of_scikit_learn_take_indicators(lab):
+    """Those beside the network, too; boosting takes blanks as they are."""
+    lab.begin(FILES)
+    lab.ok("sweep", "rooms.yaml", "--beside", "linear,boosting", "--seeds", "1", "-q")
+
+
+def test_an_indicator_without_a_blank_is_refused_at_its_place(lab):
+    """With what to do, and nothing left behind."""
+    whole = "\n".join(line for line in FILES["rooms.csv"].split("\n") if ",," not in f",{line}")
+    lab.begin({**FILES, "rooms.csv": whole})
+    told = lab.refused("train", "rooms.yaml")
+    assert "rooms.yaml:4:40: dataset.missing.indicator: an indicator without a blank" in told
+    assert "leave 'indicator' out" in told
+    assert not Path("results").exists()
+    lab.ok("train", "rooms.yaml", "-q", "dataset.missing={impute: median}")
+
+
+@pytest.mark.parametrize("rule", ["{indicator: true}", "{impute: median, indicator: 1}"])
+def test_a_wrong_rule_is_refused_at_its_place(lab, rule):
+    """With exit code 2, the line and the column."""
+    lab.begin({**FILES, "rooms.yaml": CONFIG.replace("{impute: median, indicator: true}", rule)})
+    assert "rooms.yaml:4:" in lab.refused("check", "rooms.yaml")
 
 
 @pytest.mark.parametrize(

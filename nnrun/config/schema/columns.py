@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hi
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, BlockChoice, ConfigIssue, argument_docs
-from nnrun.config.schema.fields import Integer, Listed, OneOf, Text, example_of
+from nnrun.config.schema.fields import Flag, Integer, Listed, OneOf, Text, example_of
 from nnrun.config.schema.from_signature import LazyBlocks, Translator
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.columns.date_formats import DateFormat
@@ -164,6 +164,9 @@ class Impute(Block):
 
     impute: Annotated[str, OneOf(tuple(STATISTICS), "a statistic to fill in")]
     """What is filled in. Of categories, a missing one is a category of its own."""
+    indicator: Annotated[bool, Flag()] = False
+    """Whether each column of numbers or dates with blanks in training rows also has a column beside
+    all others, which is 1 where it is blank, else 0."""
 
 
 Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
@@ -172,6 +175,11 @@ Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
 def rule_of(missing: Missing) -> str:
     """`error`, `drop_rows`, or the statistic to fill in."""
     return missing.impute if isinstance(missing, Impute) else missing
+
+
+def indicates(missing: Missing) -> bool:
+    """Whether blank cells are shown by columns of their own."""
+    return isinstance(missing, Impute) and missing.indicator
 
 
 class EmbeddingConfig(Block):

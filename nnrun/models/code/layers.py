@@ -291,7 +291,10 @@ def _pieces(name: str) -> str:
 
 
 # The columns that steps add, as an expression of h as it is before the step.
-ADDED: dict[str, Callable[[str], str]] = {"piecewise_linear": _pieces}
+ADDED: dict[str, Callable[[str], str]] = {
+    "impute": lambda name: f'missing(h, W["{name}.place"])',
+    "piecewise_linear": _pieces,
+}
 
 
 # The libraries that scripts can use: PyTorch, and NumPy, which computes as the NumPy engine does,
@@ -393,6 +396,11 @@ def pieces(h, place, start, width):
     """How far features are into each of their pieces, from 0 to 1."""
     return np.clip((h[:, place.astype(int)] - start) / width, 0, 1)
 ''',
+    "missing": '''
+def missing(h, place):
+    """1 where features are missing, else 0."""
+    return np.isnan(h[:, place.astype(int)]) * 1.0
+''',
     "normalize": f'''
 {_source(sums_of_squares)}
 
@@ -432,6 +440,11 @@ _TORCH_HELPERS = {
 def pieces(h, place, start, width):
     """How far features are into each of their pieces, from 0 to 1."""
     return torch.clip((h[:, place.long()] - start) / width, 0, 1)
+''',
+    "missing": '''
+def missing(h, place):
+    """1 where features are missing, else 0."""
+    return torch.isnan(h[:, place.long()]).double()
 ''',
     "normalize": '''
 def normalize(h):
