@@ -124,6 +124,9 @@ SYNONYMS: dict[str, str] = {
     # preparation and data types
     "standard": "standardscaler zscore",
     "minmax": "minmaxscaler",
+    "robust": "robustscaler",
+    "quantile": "quantiletransformer",
+    "indicator": "add_indicator missing_indicator",
     "l2": "normalizer",
     "float64": "float double",
     "float32": "float single",

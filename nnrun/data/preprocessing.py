@@ -180,7 +180,7 @@ class Preprocessing:
                 raise DatasetProblem([(("dataset", "features", index), message)])
             if codes and not isinstance(step, PerFeature):
                 what = f"'{step.name}' would change the number of a category of the embedding"
-                message = f"{what} '{next(iter(codes.values()))}'; use standard or minmax"
+                message = f"{what} '{next(iter(codes.values()))}'; use standard, minmax or robust"
                 raise DatasetProblem([(("dataset", "features", index), message)])
 
     def _check_indicators(self, step: Impute) -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nnrun.data.rows import RawRows, block_rows
 from nnrun.errors import DataError
 from nnrun.nn.signature import Bounds
+from nnrun.nn.special import normal_quantile
 from nnrun.tables import Table
 
 Array = npt.NDArray[np.float64]
@@ -204,9 +205,16 @@ class Binarize:
 class PerFeature:
     """The base class of steps with statistics of each feature, which may leave some alone."""
 
+    kept: Sequence[int] = ()
+    """Features of a table that are not changed, unless their statistics say so."""
+
     def leave(self, features: Sequence[int]) -> None:
         """Do not change these features, nor add columns for them."""
-        raise NotImplementedError
+        self.kept = [*features]
+
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        """Whether stored statistics are those of rows of this shape."""
+        return True
 
 
 class AddsColumns:
@@ -227,11 +235,6 @@ class AddsColumns:
     def titles(self) -> list[str]:
         """What each column is of its feature, for names."""
         raise NotImplementedError
-
-    def check(self, features: int) -> None:
-        """Raise a ValueError if stored places are none of so many features."""
-        if not np.isin(self.place, np.arange(features)).all():
-            raise ValueError("columns are made of features that there are not")
 
 
 class Scaler(PerFeature):
@@ -362,6 +365,128 @@ class MinMax(Scaler):
             self._keep(low, high - low)
 
 
+class Robust(PerFeature):
+    """z / √(1 + (z/3)²) of z = (x - median) / (upper - lower quartile), which stays within ±3.
+
+    Where the quartiles are equal, half the range divides, and a constant feature is not divided.
+    Holzmüller, Grinsztajn and Steinwart, "Better by Default", arXiv:2407.04491 (2024).
+    """
+
+    name: ClassVar[str] = "robust"
+    jump = None
+
+    def __init__(self, shift: Any = (), scale: Any = (), kept: Sequence[int] = ()) -> None:
+        self.shift, self.scale = (np.asarray(each, np.float64) for each in (shift, scale))
+        self.kept = kept
+
+    def fit(self, rows: Numbers) -> None:
+        parts = []
+        for first, columns in rows.columns():
+            with np.errstate(over="ignore", invalid="ignore"):
+                lower, median, upper = np.quantile(columns, [0.25, 0.5, 0.75], axis=0)
+                scale = upper - lower
+            _require_finite(np.isfinite(median) & np.isfinite(scale), first)
+            halved = columns.max(axis=0) / 2 - columns.min(axis=0) / 2
+            scale = np.where(scale > 0, scale, halved)
+            parts.append((median, np.where(scale > 0, scale, 1.0)))
+        self.shift, self.scale = (
+            np.concatenate(each).reshape(rows.shape) for each in zip(*parts, strict=True)
+        )
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):
+            z = np.clip((x - self.shift) / self.scale, -MOST, MOST)
+        y: FloatArray = z / np.sqrt(1 + np.square(z / 3))
+        y[:, self.kept] = x[:, self.kept]
+        return y
+
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        return self.shift.shape == self.scale.shape == shape and bool((self.scale > 0).all())
+
+    def state(self) -> dict[str, Any]:
+        fitted = {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
+        return {**fitted, **({"kept": [*self.kept]} if self.kept else {})}
+
+
+MOST = 1e100
+"""The size at which `robust` cuts numbers off, so that their squares do not overflow."""
+
+
+class Quantile(PerFeature):
+    """The normal distribution's quantile of the share of training rows below a number.
+
+    Shares are interpolated between at most 1,000 quantiles of the training rows; a number that
+    several of them equal has the mean of their shares. It is what scikit-learn's
+    `QuantileTransformer(output_distribution="normal")` computes from all rows: between ±5.2, which
+    numbers within 1e-7 of the smallest and of the largest one become, too.
+    """
+
+    name: ClassVar[str] = "quantile"
+
+    def __init__(self, quantiles: Any = (), kept: Sequence[int] = ()) -> None:
+        self.quantiles = np.asarray(quantiles, np.float64)
+        self.kept = kept
+
+    @property
+    def jump(self) -> FloatArray:
+        """The quantiles: a number that several of them equal is apart from those beside it."""
+        return self.quantiles
+
+    def fit(self, rows: Numbers) -> None:
+        percent = np.linspace(0, 1, min(_QUANTILES, len(rows))) * 100
+        parts = []
+        for first, columns in rows.columns():
+            with np.errstate(over="ignore", invalid="ignore"):
+                # Rounding may put quantiles of equal numbers out of order.
+                found = np.maximum.accumulate(np.percentile(columns, percent, axis=0))
+                sound = np.isfinite(found).all(axis=0) & np.isfinite(found[-1] - found[0])
+            _require_finite(sound, first)
+            parts.append(found)
+        self.quantiles = np.concatenate(parts, axis=1).reshape(-1, *rows.shape)
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        y = normal_scores(x, self.quantiles)
+        y[:, self.kept] = x[:, self.kept]
+        return y
+
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        table = self.quantiles
+        return (
+            table.shape[1:] == shape
+            and len(table) > 0
+            and bool((np.diff(table, axis=0) >= 0).all())
+        )
+
+    def state(self) -> dict[str, Any]:
+        kept = {"kept": [*self.kept]} if self.kept else {}
+        return {"quantiles": self.quantiles.tolist(), **kept}
+
+
+_QUANTILES = 1000
+# As in scikit-learn: so near the ends of the training rows, numbers count as beyond them; and the
+# smallest share.
+NEAR, LEAST = 1e-7, 1e-7 - 2.0**-52
+
+
+def normal_scores(x: Array, quantiles: Array) -> Array:
+    """Quantiles of the normal distribution for x (rows, *shape), by quantiles (some, *shape)."""
+    flat, table = x.reshape(len(x), -1), quantiles.reshape(len(quantiles), -1)
+    shares = np.empty(flat.shape)
+    last = max(1, len(table) - 1)
+    for feature, edges in enumerate(np.ascontiguousarray(table.T)):
+        values = np.ascontiguousarray(flat[:, feature])
+        below, up_to = (np.searchsorted(edges, values, side) for side in ("left", "right"))
+        at = np.clip(up_to - 1, 0, max(0, len(edges) - 2))
+        with np.errstate(all="ignore"):
+            width = edges[np.minimum(at + 1, len(edges) - 1)] - edges[at]
+            share = (at + (values - edges[at]) / width) / last
+            share = np.where(up_to > below, (below + up_to - 1) / 2 / last, share)
+            share[values + NEAR > edges[-1]] = 1
+            share[values - NEAR < edges[0]] = 0
+        shares[:, feature] = share
+    return normal_quantile(np.clip(shares, LEAST, 1 - LEAST)).reshape(x.shape)
+
+
 class PiecewiseLinear(PerFeature, AddsColumns):
     """Each feature as it is, and beside all features its pieces, as numbers from 0 to 1.
 
@@ -415,10 +540,9 @@ class PiecewiseLinear(PerFeature, AddsColumns):
         self.place = self.place[pieces]
         self.start, self.width = self.start[pieces], self.width[pieces]
 
-    def check(self, features: int) -> None:
-        super().check(features)
-        if not self.place.shape == self.start.shape == self.width.shape or (self.width <= 0).any():
-            raise ValueError("its pieces are none")
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        alike = self.place.shape == self.start.shape == self.width.shape
+        return alike and bool((self.width > 0).all())
 
     def apply(self, x: FloatArray) -> FloatArray:
         return x
@@ -439,7 +563,10 @@ class PiecewiseLinear(PerFeature, AddsColumns):
 
 STEPS: Table[Callable[..., Step]] = Table(
     "step",
-    {step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize, PiecewiseLinear)},
+    {
+        step.name: step
+        for step in (L2, Standard, PerChannel, MinMax, Robust, Quantile, Binarize, PiecewiseLinear)
+    },
 )
 SCALERS: Table[type[Scaler]] = Table("step", {scaler.name: scaler for scaler in (Standard, MinMax)})
 

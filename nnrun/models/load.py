@@ -24,7 +24,7 @@ from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.rows import refuse_if_too_big
-from nnrun.data.steps import AddsColumns
+from nnrun.data.steps import PerFeature
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models import MODEL
 from nnrun.models.model import Model, with_embeddings
@@ -269,8 +269,11 @@ def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
     if target and layout.task == "classification":
         raise ValueError("it scales classes")
     for step in (*preprocessing.steps, *target):
-        if isinstance(step, AddsColumns):
-            step.check(prod(layout.shape))
+        places = [*getattr(step, "kept", ()), *getattr(step, "place", ())]
+        if not np.isin(places, np.arange(prod(layout.shape))).all():
+            raise ValueError(f"'{step.name}' is of features that there are not")
+        if isinstance(step, PerFeature) and not step.sound(layout.shape):
+            raise ValueError(f"the statistics of '{step.name}' do not fit")
         for name, value in step.state().items():
             if not np.isfinite(np.asarray(value, np.float64)).all():
                 raise ValueError(f"the {name} of '{step.name}' is no finite number")

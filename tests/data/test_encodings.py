@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import QuantileTransformer
 
 from nnrun.data.columns.categories import Embedding, OneHot
 from nnrun.data.columns.column import Number
@@ -219,3 +220,100 @@ def test_what_is_stored_without_indicators_is_as_before():
     ][0]
     again = fitted(BLANK, "standard", layout=IMPUTED, indicators={"": True})
     assert again == Preprocessing.from_dict(again.to_dict())
+
+
+# Robust scales and quantiles.
+
+
+def robust_by_hand(x: Array, new: Array) -> Array:
+    """One feature after the other, with Python's fallbacks."""
+    columns = []
+    for column, values in zip(x.T, new.T, strict=True):
+        lower, middle, upper = np.percentile(column, [25, 50, 75])
+        scale = (upper - lower) or (column.max() / 2 - column.min() / 2) or 1.0
+        with np.errstate(over="ignore"):
+            z = np.clip((values - middle) / scale, -1e100, 1e100)
+        columns.append(z / np.sqrt(1 + (z / 3) ** 2))
+    return np.stack(columns, axis=1)
+
+
+def quantiles_by_sklearn(x: Array, new: Array) -> Array:
+    """The normal scores of scikit-learn, from all rows."""
+    count = min(1000, len(x))
+    transformer = QuantileTransformer(
+        n_quantiles=count, output_distribution="normal", subsample=None
+    )
+    return transformer.fit(x).transform(new)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_robust_scales_and_clips_smoothly(table):
+    """Within ±3, however far outside of the training rows."""
+    x = TABLES[table]
+    new = np.concatenate([rows_around(x), np.full((1, x.shape[1]), 1.7e308)])
+    found = fitted(x, "robust").transform_x(new)
+    np.testing.assert_allclose(robust_by_hand(x, new), found, rtol=1e-12, atol=1e-300)
+    assert np.abs(found).max() <= 3
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_quantiles_are_those_of_scikit_learn(table):
+    """With ties, few values, and rows outside of the training rows."""
+    x = TABLES[table]
+    new = rows_around(x)
+    found = fitted(x, "quantile").transform_x(new)
+    np.testing.assert_allclose(quantiles_by_sklearn(x, new), found, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_quantiles_of_random_tables(seed):
+    """More rows than quantiles, too, rounded or skewed."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rng.integers(2, 3000), 3)) * [1.0, 100.0, 1e-3]
+    x = (x, np.round(x, 2), np.exp(x / 50))[seed % 3]
+    new = rows_around(x)
+    found = fitted(x, "quantile").transform_x(new)
+    np.testing.assert_allclose(quantiles_by_sklearn(x, new), found, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("step", ["robust", "quantile"])
+def test_statistics_are_of_what_the_steps_before_made(step):
+    """Medians and quantiles of raw columns would be others."""
+    x = TABLES["plain"]
+    made = fitted(x, "l2").transform_x(x)
+    both = fitted(x, "l2", step)
+    np.testing.assert_array_equal(fitted(made, step).transform_x(made), both.transform_x(x))
+
+
+@pytest.mark.parametrize("step", ["robust", "quantile"])
+def test_statistics_do_not_depend_on_the_memory(step, monkeypatch):
+    """However many columns are in memory at once."""
+    images = RNG.normal(size=(30, 2, 3, 3))
+    whole = fitted(images, step)
+    monkeypatch.setattr("nnrun.data.steps._COLUMNS", 1)
+    assert whole.to_dict() == fitted(images, step).to_dict()
+    flat = fitted(images.reshape(30, -1), step).transform_x(images.reshape(30, -1))
+    np.testing.assert_array_equal(flat.reshape(images.shape), whole.transform_x(images))
+
+
+@pytest.mark.parametrize("step", ["robust", "quantile"])
+def test_numbers_of_categories_stay_numbers(step):
+    """Before and after they are stored."""
+    columns = (Embedding("shop", ("a", "b", "c"), dimensions=2), Number("x"))
+    layout = Layout("regression", (2,), Columns(columns), target_names=("y",))
+    x = np.stack([RNG.integers(0, 4, 60), RNG.normal(size=60)], axis=1).astype(np.float64)
+    found = fitted(x, step, layout=layout)
+    again = Preprocessing.from_dict(found.to_dict())
+    assert found == again
+    for each in (found, again):
+        made = each.transform_x(x)
+        assert x[:, 0].tolist() == made[:, 0].tolist()
+        assert fitted(x[:, 1:], step).transform_x(x[:, 1:])[:, 0].tolist() == made[:, 1].tolist()
+
+
+@pytest.mark.parametrize("step", ["robust", "quantile"])
+def test_a_spread_that_overflows_is_refused_by_every_encoding(step):
+    """With the column."""
+    x = np.array([[0.0, -1.7e308], [1.0, 1.7e308], [2.0, -1.7e308], [3.0, 1.7e308]])
+    with pytest.raises(DatasetProblem, match=r"feature 1 has values too large to be scaled"):
+        fitted(x, step)

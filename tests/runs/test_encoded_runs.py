@@ -14,6 +14,8 @@ import pytest
 
 from nnrun.api import load
 from nnrun.config.load import load_config
+from nnrun.errors import NnrunError
+from nnrun.models.load import load_model, pack, unpack
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.training.augment import Augmenter
 
@@ -47,6 +49,7 @@ def rooms(rows: int, seed: int = 0) -> str:
 
 
 FILES = {"rooms.csv": rooms(150), "new.csv": rooms(20, seed=1), "rooms.yaml": CONFIG}
+STEPS = ["robust", "quantile", "[standard, {piecewise_linear: {bins: 8}}]"]
 DTYPES = {"float64": (), "float32": ("training.dtype=float32",)}
 
 
@@ -55,6 +58,44 @@ def dtype(request, lab):
     """A run in each precision, in the current folder."""
     lab.begin(FILES, " ".join(["train", "rooms.yaml", "-q", *DTYPES[request.param]]))
     return request.param
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_a_run_has_the_same_bits_again(lab, steps):
+    """By either engine."""
+    lab.begin(FILES)
+    for engine in ("numpy", "compiled"):
+        config = (f"dataset.features={steps}", f"training.engine={engine}")
+        lab.ok("train", "rooms.yaml", "-q", *config)
+        assert "the same bits" in lab.ok("verify", "latest").out
+
+
+@pytest.mark.parametrize(
+    ("steps", "place", "value"),
+    [
+        ("robust", "kept", [99]),
+        ("robust", "scale", [1.0]),
+        ("robust", "scale", [0.0] * 6),
+        ("quantile", "kept", [-1]),
+        ("quantile", "quantiles", [[2.0] * 6, [1.0] * 6]),
+        ("quantile", "quantiles", []),
+        ("{piecewise_linear: {bins: 4}}", "place", [99] * 8),
+        ("{piecewise_linear: {bins: 4}}", "start", [0.0]),
+        ("{piecewise_linear: {bins: 4}}", "width", [0.0] * 8),
+    ],
+)
+def test_forged_statistics_are_refused(lab, steps, place, value):
+    """A model with them is damaged."""
+    lab.begin(FILES)
+    lab.ok("train", "rooms.yaml", "-q", f"dataset.features={steps}", "training.learning_rate=0.001")
+    file = next(Path("results").rglob("model.safetensors"))
+    arrays, values = unpack(file)
+    step = values["preprocessing"]["features"][-1]
+    assert step.keys() >= {place}
+    step[place] = value
+    file.write_bytes(pack(arrays, values))
+    with pytest.raises(NnrunError, match="damaged"):
+        load_model(file)
 
 
 def test_check_shows_how_many_columns_the_network_takes(lab):
@@ -85,16 +126,25 @@ def test_predictions_of_a_file_are_those_of_its_rows(lab, dtype):
     assert np.isfinite(np.array(out, float)).all()
 
 
-def test_exports_predict_the_same(lab, dtype, tmp_path):
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exports_predict_the_same(lab, dtype, steps, tmp_path):
     """Scripts the numbers of `nnrun predict`, ONNX up to the rounding of its network to float32."""
+    lab.begin(FILES)
+    lab.ok("train", "rooms.yaml", "-q", f"dataset.features={steps}", *DTYPES[dtype])
     expected = lab.ok("predict", "latest", "new.csv").out
-    script = tmp_path / "model.py"
-    lab.ok("export", "latest", "-o", script)
-    found = subprocess.run(
-        [sys.executable, script, "new.csv"], capture_output=True, text=True, check=True
-    ).stdout
     values = np.array(expected.split()[1:], float)
-    np.testing.assert_allclose(values, np.array(found.split()[1:], float), rtol=1e-12)
+    for library, rounding in (
+        ("numpy", 0),
+        ("pytorch", {"float64": 1e-12, "float32": 1e-5}[dtype]),
+    ):
+        script = tmp_path / f"by_{library}.py"
+        lab.ok("export", "latest", "-o", script, "--code", library)
+        found = subprocess.run(
+            [sys.executable, script, "new.csv"], capture_output=True, text=True, check=True
+        ).stdout
+        predicted = np.array(found.split()[1:], float)
+        np.testing.assert_allclose(values, predicted, rtol=rounding, atol=rounding)
     lab.ok("export", "latest", "-o", "model.onnx", "--dtype", "float64")
     x = prepare(load_config(Path("rooms.yaml"))).dataset.x
     session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])

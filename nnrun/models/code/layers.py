@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.data.columns.categories import Embedding, OneHot, TargetMean
 from nnrun.data.layout import Columns
-from nnrun.data.steps import sums_of_squares
+from nnrun.data.steps import LEAST, MOST, NEAR, normal_scores, sums_of_squares
 from nnrun.models.emitters import (
     EXPORTED,
     Emitters,
@@ -258,11 +258,22 @@ def step_lines(
     if own is not None:
         return list(own(name))
     kind = "standard" if is_scaler(step) else step.name
-    return emitter_of(emitters, kind, "a script")(name, step)
+    lines = emitter_of(emitters, kind, "a script")(name, step)
+    kept = [*getattr(step, "kept", ())]
+    return [f"kept = h[:, {kept}]", *lines, f"h[:, {kept}] = kept"] if kept and lines else lines
 
 
 def _affine(name: str, step: Any) -> list[str]:
     return [f'h = (h - W["{name}.shift"]) / W["{name}.scale"]']
+
+
+def _robust(library: str) -> StepEmitter:
+    def emitter(name: str, step: Any) -> list[str]:
+        z = f'(h - W["{name}.shift"]) / W["{name}.scale"]'
+        root = f"{library}.sqrt(1 + (h / 3) ** 2)"
+        return [f"h = {library}.clip({z}, -{MOST}, {MOST})", f"h = h / {root}"]
+
+    return emitter
 
 
 def _normalize(name: str, step: Any) -> list[str]:
@@ -278,6 +289,13 @@ STEPS: dict[str, Emitters[StepEmitter]] = {
     "standard": Emitters(_affine, _affine),
     "per_channel": Emitters(_affine, _affine),
     "minmax": Emitters(_affine, _affine),
+    "robust": Emitters(_robust("np"), _robust("torch")),
+    "quantile": Emitters(
+        lambda name, step: [f'h = normal_scores(h, W["{name}.quantiles"])'],
+        lambda name, step: [
+            f'h = torch.as_tensor(normal_scores(h.numpy(), W["{name}.quantiles"].numpy()))'
+        ],
+    ),
     "impute": Emitters(
         lambda name, step: [f'h = np.where(np.isnan(h), W["{name}.fill"], h)'],
         lambda name, step: [f'h = torch.where(torch.isnan(h), W["{name}.fill"], h)'],
@@ -352,6 +370,28 @@ def _source(function: Callable[..., Any]) -> str:
     return getsource(function).strip().replace("Array", "np.ndarray")
 
 
+# NumPy computes them in scripts in PyTorch, too.
+_QUANTILES = {
+    "normal_scores": f"""
+{constant("NEAR", NEAR)}
+{constant("LEAST", LEAST)}
+{constant("LOG_ODD", special.LOG_ODD)}
+{constant("LOG_EVEN", special.LOG_EVEN)}
+{constant("LOG_2", special.LOG_2)}
+{constant("HALF_ROOT", special.HALF_ROOT)}
+{constant("MIDDLE", special.MIDDLE)}
+{constant("FAR_OUT", special.FAR_OUT)}
+
+
+{_source(special.portable_log)}
+
+
+{_source(special.normal_quantile)}
+
+
+{_source(normal_scores)}
+"""
+}
 _NUMPY_HELPERS = {
     "windows": '''
 def windows(h, size, stride):
@@ -391,6 +431,7 @@ def gelu(h):
     return h * normal_cdf(h)
 ''',
     **CATEGORIES,
+    **_QUANTILES,
     "pieces": '''
 def pieces(h, place, start, width):
     """How far features are into each of their pieces, from 0 to 1."""
@@ -436,6 +477,7 @@ NUMPY = Language(
 
 _TORCH_HELPERS = {
     **CATEGORIES,
+    **_QUANTILES,
     "pieces": '''
 def pieces(h, place, start, width):
     """How far features are into each of their pieces, from 0 to 1."""
