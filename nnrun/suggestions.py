@@ -126,7 +126,6 @@ SYNONYMS: dict[str, str] = {
     "minmax": "minmaxscaler",
     "robust": "robustscaler",
     "quantile": "quantiletransformer",
-    "indicator": "add_indicator missing_indicator",
     "l2": "normalizer",
     "float64": "float double",
     "float32": "float single",
