@@ -78,8 +78,8 @@ class Preprocessing:
             if isinstance(step, Impute):
                 self._check_indicators(step)
             if isinstance(step, PerFeature) and self.layout is not None:
-                columns, widens = self.layout.columns, isinstance(step, AddsColumns)
-                step.leave([*columns.codes, *(columns.one_hot if widens else ())])
+                columns = self.layout.columns
+                step.leave([*columns.codes, *(columns.one_hot if step.spares_one_hot else ())])
         if self.target is not None:
             with self._named("target", "target", self._names("target")):
                 self.target.fit(Numbers(np.ascontiguousarray(y)))

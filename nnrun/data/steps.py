@@ -207,6 +207,8 @@ class PerFeature:
 
     kept: Sequence[int] = ()
     """Features of a table that are not changed, unless their statistics say so."""
+    spares_one_hot: ClassVar[bool] = False
+    """Whether one-hot features are left alone, too."""
 
     def leave(self, features: Sequence[int]) -> None:
         """Do not change these features, nor add columns for them."""
@@ -418,10 +420,11 @@ class Quantile(PerFeature):
     Shares are interpolated between at most 1,000 quantiles of the training rows; a number that
     several of them equal has the mean of their shares. It is what scikit-learn's
     `QuantileTransformer(output_distribution="normal")` computes from all rows: between ±5.2, which
-    numbers within 1e-7 of the smallest and of the largest one become, too.
+    numbers within 1e-7 of the smallest and of the largest one become, too. One-hot features stay.
     """
 
     name: ClassVar[str] = "quantile"
+    spares_one_hot = True
 
     def __init__(self, quantiles: Any = (), kept: Sequence[int] = ()) -> None:
         self.quantiles = np.asarray(quantiles, np.float64)
@@ -501,6 +504,7 @@ class PiecewiseLinear(PerFeature, AddsColumns):
 
     name: ClassVar[str] = "piecewise_linear"
     jump = None
+    spares_one_hot = True
     keyed: ClassVar[bool] = True
 
     def __init__(

@@ -107,6 +107,8 @@ def test_numbers_of_categories_have_no_pieces_and_keep_their_places():
     x = np.concatenate([np.eye(2)[RNG.integers(0, 2, 60)], RNG.normal(size=(60, 1))], axis=1)
     found = fitted(x, "l2", PIECES, layout=layout)
     assert {"x"} == {feature for _, feature in found.sources}
+    found = fitted(x, "quantile", layout=layout)
+    np.testing.assert_array_equal(x[:, :2], found.transform_x(x)[:, :2])
 
 
 def test_two_steps_have_pieces_each():
