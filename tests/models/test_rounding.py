@@ -192,8 +192,9 @@ def test_narrow_pieces_need_float64():
     for features in ([step], ["standard", step], ["robust", step]):
         found = rounding_of(widened_model(far, features))
         assert ("time", True) == (found.column, found.needs_float64)
-    # Numbers near 0 lie closer together, and so may their pieces.
-    assert not rounding_of(widened_model(np.exp(3 * SPREAD), [step])).needs_float64
+    # Numbers near 0 lie closer together, and so may their pieces, also those of scaled numbers.
+    for features in ([step], ["standard", step]):
+        assert not rounding_of(widened_model(np.exp(3 * SPREAD), features)).needs_float64
 
 
 def test_quantiles_that_float32_does_not_hold_need_float64():

@@ -165,6 +165,15 @@ def test_folds_have_edges_of_their_own(lab):
     assert 3 == len(starts)
 
 
+def test_settings_of_a_grid_have_networks_of_their_own(lab):
+    """As wide as their columns, also where the layers are the same."""
+    lab.begin(FILES)
+    grid = "sweep.grid={dataset.features: [standard, [standard, {piecewise_linear: {bins: 4}}]]}"
+    lab.ok("sweep", "rooms.yaml", grid, "--seeds", "2", "-q")
+    folders = [file.parent for file in Path("results/rooms").rglob("report.json")]
+    assert [8, 8, 16, 16] == sorted(load(each).model.network.input_shape[0] for each in folders)
+
+
 def test_importance_is_by_column_of_the_file(lab):
     """A column is permuted with its pieces and its indicator."""
     lab.begin(FILES, "train rooms.yaml -q")

@@ -188,7 +188,8 @@ def check_ranges(prepared: Prepared) -> None:
         return
     with np.errstate(over="ignore", invalid="ignore"):
         examples = prepared.examples
-    names, dtype = prepared.input_names, prepared.network.dtype.name
+    names = prepared.input_names if dataset.feature_names else ()
+    dtype = prepared.network.dtype.name
     for part, rows in examples.items():
         _check(rows.x, part, "features", names, dtype)
         _check(rows.target, part, "target", dataset.target_names, dtype)

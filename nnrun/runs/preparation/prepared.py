@@ -180,7 +180,8 @@ class Prepared:
     def network(self) -> Network:
         """The network; it takes memory for its parameters when it is initialized.
 
-        Raises: ConfigMismatchError if it does not fit the data or the loss.
+        Raises: ConfigMismatchError if it does not fit the data or the loss; DatasetProblem if steps
+        that add columns cannot be fitted.
         """
         config, dataset, added = self.config, self.dataset, self.added
 
