@@ -124,6 +124,8 @@ SYNONYMS: dict[str, str] = {
     # preparation and data types
     "standard": "standardscaler zscore",
     "minmax": "minmaxscaler",
+    "robust": "robustscaler",
+    "quantile": "quantiletransformer",
     "l2": "normalizer",
     "float64": "float double",
     "float32": "float single",

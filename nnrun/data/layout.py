@@ -91,6 +91,12 @@ class Columns:
         return {place.start: column.name for column, place in places if column.coded}
 
     @cached_property
+    def one_hot(self) -> list[int]:
+        """The places in x of one-hot features."""
+        places = zip(self.every, self.places.values(), strict=True)
+        return [place for column, each in places if column.kind == "one_hot" for place in each]
+
+    @cached_property
     def sources(self) -> dict[str, str]:
         """The column of the file by the name of a feature."""
         return {name: column.source for column in self.every for name in column.feature_names}

@@ -10,10 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.layout import Layout
+from nnrun.data.layout import Columns, Layout
 from nnrun.data.protocols import DatasetSettings
 from nnrun.data.rows import RawRows
-from nnrun.data.steps import SCALERS, STEPS, FeatureError, Impute, Numbers, Scaler, Step
+from nnrun.data.steps import (
+    SCALERS,
+    STEPS,
+    AddsColumns,
+    FeatureError,
+    Impute,
+    Numbers,
+    PerFeature,
+    Scaler,
+    Step,
+)
 from nnrun.data.steps import FloatArray as Array
 from nnrun.errors import DataError
 
@@ -24,53 +34,94 @@ class Preprocessing:
     `features` holds names of steps, in order (`"none"` does nothing); a step with an option is an
     object with the option as the attribute of the step's name (`binarize`). `target` is `"none"` or
     the name of a scaler. With `layout`, rows of another shape are refused, and missing numbers of a
-    table are filled in first.
+    table are filled in first, with `indicators` as `DatasetSettings` has them. Columns that steps
+    add stand after all features, in the order of the steps.
     """
 
     def __init__(
-        self, features: Sequence[Any] = (), target: str = "none", layout: Layout | None = None
+        self,
+        features: Sequence[Any] = (),
+        target: str = "none",
+        layout: Layout | None = None,
+        indicators: Mapping[str, bool] | None = None,
     ) -> None:
         if target != "none" and layout is not None and layout.task == "classification":
             raise DatasetProblem([(("dataset", "target"), CLASS_TARGET.format(target))])
         self.steps: list[Step] = [_step(step) for step in features if step != "none"]
         if layout is not None:
-            self._check_codes(layout)
-        imputed = {} if layout is None else layout.columns.imputed
-        if imputed:
-            self.steps.insert(0, Impute(imputed))
+            self._check_steps(layout)
+        columns = Columns(()) if layout is None else layout.columns
+        self._indicated = _indicated(columns, indicators or {"": False})
+        if columns.imputed or self._indicated:
+            places = [place for every in self._indicated.values() for place in every]
+            self.steps.insert(0, Impute(columns.imputed, indicated=places))
         self.target: Scaler | None = None if target == "none" else SCALERS[target]()
         self.layout = layout
 
     @classmethod
     def for_dataset(cls, dataset: Dataset, config: DatasetSettings) -> Preprocessing:
         """The preprocessing of a config, not fitted yet."""
-        return cls(config.features, config.target, dataset.layout)
+        return cls(config.features, config.target, dataset.layout, config.indicators())
 
     def fit(self, x: RawRows | npt.NDArray[Any], y: npt.NDArray[Any]) -> Preprocessing:
         """Fit each step to the output of the steps before it, which is computed in blocks of rows.
 
         Args: x (rows, *shape) and y of the training split alone.
-        Raises: DatasetProblem if a column to fill in has no values, or its statistics overflow.
+        Raises: DatasetProblem if a column to fill in has no values, or its statistics overflow, or
+        an indicator has no blank to show.
         """
         self._check(x.shape if isinstance(x, RawRows) else x.shape[1:])
         for index, step in enumerate(self.steps):
             key = "missing" if isinstance(step, Impute) else "features"
             with self._named(key, "feature", self._names("features")):
                 step.fit(Numbers(x, self.steps[:index]))
-            if isinstance(step, Scaler) and self.layout is not None:
-                step.leave([*self.layout.columns.codes])
+            if isinstance(step, Impute):
+                self._check_indicators(step)
+            if isinstance(step, PerFeature) and self.layout is not None:
+                columns = self.layout.columns
+                step.leave([*columns.codes, *(columns.one_hot if step.spares_one_hot else ())])
         if self.target is not None:
             with self._named("target", "target", self._names("target")):
                 self.target.fit(Numbers(np.ascontiguousarray(y)))
         return self
 
+    @property
+    def widens(self) -> bool:
+        """Whether steps add columns, as far as is known before they are fitted."""
+        return any(isinstance(step, AddsColumns) and step.widens for step in self.steps)
+
+    @property
+    def added(self) -> int:
+        """How many columns the fitted steps add."""
+        return sum(len(step.place) for step in self.steps if isinstance(step, AddsColumns))
+
+    @property
+    def sources(self) -> list[tuple[str, str]]:
+        """The name of each of these columns, such as `age.piece_1`, and of the feature it is of."""
+        names = self._names("features")
+        columns = {} if self.layout is None else self.layout.columns.sources
+        found = []
+        for step in self.steps:
+            if isinstance(step, AddsColumns):
+                for place, title in zip(step.place.tolist(), step.titles(), strict=True):
+                    feature = names[place] if place < len(names) else f"column {place + 1}"
+                    # All parts of a date are missing at once.
+                    of = columns.get(feature, feature) if isinstance(step, Impute) else feature
+                    found.append((f"{of}.{title}", feature))
+        return found
+
     def transform_x(self, x: npt.NDArray[Any]) -> Array:
-        """A new float64 array (rows, *shape): x after all steps."""
+        """A new float64 array: x after all steps, (rows, *shape), or of a table (rows, features and
+        added columns).
+        """
         self._check(x.shape[1:])
         current = np.array(x, dtype=np.float64)
+        added: list[Array] = []
         for step in self.steps:
+            if isinstance(step, AddsColumns) and len(step.place):
+                added.append(step.added(current))
             current = step.apply(current)
-        return current
+        return np.concatenate([current, *added], axis=1) if added else current
 
     def transform_y(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The scaled target; class numbers are not changed."""
@@ -120,14 +171,27 @@ class Preprocessing:
             return ()
         return self.layout.target_names if of == "target" else self.layout.columns.feature_names
 
-    def _check_codes(self, layout: Layout) -> None:
-        """Refuse steps that would change the numbers of categories."""
+    def _check_steps(self, layout: Layout) -> None:
+        """Refuse pieces of pixels, and steps that would change the numbers of categories."""
         codes = layout.columns.codes
         for index, step in enumerate(self.steps):
-            if codes and not isinstance(step, Scaler):
-                what = f"'{step.name}' would change the number of a category of the embedding"
-                message = f"{what} '{next(iter(codes.values()))}'; use standard or minmax"
+            if isinstance(step, AddsColumns) and len(layout.shape) > 1:
+                message = f"'{step.name}' is for tables: it adds columns, and these rows are images"
                 raise DatasetProblem([(("dataset", "features", index), message)])
+            if codes and not isinstance(step, PerFeature):
+                what = f"'{step.name}' would change the number of a category of the embedding"
+                message = f"{what} '{next(iter(codes.values()))}'; use standard, minmax or robust"
+                raise DatasetProblem([(("dataset", "features", index), message)])
+
+    def _check_indicators(self, step: Impute) -> None:
+        """Refuse a key of the config that asks for indicators where no training row is blank."""
+        problems = [
+            (path, INDICATOR)
+            for path, places in self._indicated.items()
+            if not np.isin(places, step.place).any()
+        ]
+        if problems:
+            raise DatasetProblem(problems)
 
     @staticmethod
     @contextmanager
@@ -147,14 +211,39 @@ class Preprocessing:
             )
 
 
+INDICATOR = (
+    "an indicator without a blank: no training row has a blank cell in a column of numbers or "
+    "dates that this rule fills in; leave 'indicator' out (a missing category is one of its own)"
+)
 CLASS_TARGET = "'{}' scales numbers, but the target is a class; leave it at 'none'"
+
+
+def _indicated(
+    columns: Columns, indicators: Mapping[str, bool]
+) -> dict[tuple[Any, ...], list[int]]:
+    """The features with indicators by the key of the config that asks for them.
+
+    Of a date it is the first part, since all parts are missing at once.
+    """
+    paths = {
+        name: ("dataset", *(("columns", "missing", name) if name else ("missing",)), "indicator")
+        for name, wanted in indicators.items()
+        if wanted
+    }
+    found: dict[tuple[Any, ...], list[int]] = {path: [] for path in paths.values()}
+    for column in columns:
+        path = paths.get(column.source if column.source in indicators else "")
+        if path is not None and column.imputed:
+            found[path].append(columns.places[column.name].start)
+    return found
 
 
 def _step(step: Any) -> Step:
     if isinstance(step, str):
         return STEPS[step]()
     ((name, option),) = vars(step).items()
-    return STEPS[name](option)
+    make = STEPS[name]
+    return make(**vars(option)) if getattr(make, "keyed", False) else make(option)
 
 
 def _restored(table: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:

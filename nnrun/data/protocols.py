@@ -120,5 +120,8 @@ class DatasetSettings(Protocol):
     def missing_rules(self) -> Mapping[str, str]:
         """The same for columns with rules of their own."""
 
+    def indicators(self) -> Mapping[str, bool]:
+        """By column with a rule of its own whether blanks have an indicator; "" for all others."""
+
     def arguments(self) -> Mapping[str, Any]:
         """The arguments for the loader of a built-in set."""

@@ -6,20 +6,24 @@ are done block by block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.rows import RawRows, block_rows
 from nnrun.errors import DataError
+from nnrun.nn.signature import Bounds
+from nnrun.nn.special import normal_quantile
 from nnrun.tables import Table
 
 Array = npt.NDArray[np.float64]
 # NumPy halves sums of more numbers than this, at a multiple of eight.
 _HALVED, _EIGHT = 128, 8
+# The numbers of the columns that are in memory at once.
+_COLUMNS = 1 << 22
 
 
 class Step(Protocol):
@@ -63,6 +67,15 @@ class Numbers:
         """One raw feature of all rows of a table."""
         values = self.raw.features(range(feature, feature + 1))
         return np.array(values[:, 0], dtype=np.float64)
+
+    def columns(self) -> Iterator[tuple[int, Array]]:
+        """The features of all rows, flattened, some at a time: the first one, and (rows, some)."""
+        features = prod(self.shape)
+        step = max(1, _COLUMNS // len(self))
+        for first in range(0, features, step):
+            # Copies, since a view would keep its whole block in memory.
+            parts = [x.reshape(len(x), -1)[:, first : first + step].copy() for x in self._blocks()]
+            yield first, np.concatenate(parts)
 
     def extremes(self) -> tuple[Array, Array]:
         """The smallest and the largest value of each feature."""
@@ -189,7 +202,44 @@ class Binarize:
         return self.threshold
 
 
-class Scaler:
+class PerFeature:
+    """The base class of steps with statistics of each feature, which may leave some alone."""
+
+    kept: Sequence[int] = ()
+    """Features of a table that are not changed, unless their statistics say so."""
+    spares_one_hot: ClassVar[bool] = False
+    """Whether one-hot features are left alone, too."""
+
+    def leave(self, features: Sequence[int]) -> None:
+        """Do not change these features, nor add columns for them."""
+        self.kept = [*features]
+
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        """Whether stored statistics are those of rows of this shape."""
+        return True
+
+
+class AddsColumns:
+    """The base class of steps that put columns beside the features of a table.
+
+    Their number is known once the step is fitted. Later steps neither see nor change them.
+    """
+
+    place: npt.NDArray[np.intp]
+    """The feature that each added column is made of."""
+    widens: bool = True
+    """Whether there may be such columns, before the step is fitted."""
+
+    def added(self, x: FloatArray) -> FloatArray:
+        """The columns for rows as they are before the step: (rows, columns)."""
+        raise NotImplementedError
+
+    def titles(self) -> list[str]:
+        """What each column is of its feature, for names."""
+        raise NotImplementedError
+
+
+class Scaler(PerFeature):
     """The base class of steps that can be undone: (x - shift) / scale with fitted statistics."""
 
     name: ClassVar[str]
@@ -208,7 +258,6 @@ class Scaler:
         raise NotImplementedError
 
     def leave(self, features: Sequence[int]) -> None:
-        """Do not change these features."""
         if len(features):
             shift, scale = self._fitted()
             shift[features], scale[features] = 0, 1
@@ -233,11 +282,15 @@ class Scaler:
         return self.shift, self.scale
 
     def _keep(self, shift: FloatArray, scale: FloatArray) -> None:
-        sound = np.isfinite(shift) & np.isfinite(scale)
-        if not sound.all():
-            message = "has values too large to be scaled: their spread overflows float64"
-            raise FeatureError(int(sound.argmin()), message)
+        _require_finite(np.isfinite(shift) & np.isfinite(scale))
         self.shift, self.scale = shift, np.where(scale > 0, scale, 1.0)
+
+
+def _require_finite(sound: npt.NDArray[np.bool_], first: int = 0) -> None:
+    """Raise a FeatureError for the first feature without sound statistics."""
+    if not sound.all():
+        message = "has values too large to be scaled: their spread overflows float64"
+        raise FeatureError(first + int(sound.argmin()), message)
 
 
 class Standard(Scaler):
@@ -314,8 +367,210 @@ class MinMax(Scaler):
             self._keep(low, high - low)
 
 
+class Robust(PerFeature):
+    """z / √(1 + (z/3)²) of z = (x - median) / (upper - lower quartile), which stays within ±3.
+
+    Where the quartiles are equal, half the range divides, and a constant feature is not divided.
+    Holzmüller, Grinsztajn and Steinwart, "Better by Default", arXiv:2407.04491 (2024).
+    """
+
+    name: ClassVar[str] = "robust"
+    jump = None
+
+    def __init__(self, shift: Any = (), scale: Any = (), kept: Sequence[int] = ()) -> None:
+        self.shift, self.scale = (np.asarray(each, np.float64) for each in (shift, scale))
+        self.kept = kept
+
+    def fit(self, rows: Numbers) -> None:
+        parts = []
+        for first, columns in rows.columns():
+            with np.errstate(over="ignore", invalid="ignore"):
+                lower, median, upper = np.quantile(columns, [0.25, 0.5, 0.75], axis=0)
+                scale = upper - lower
+            _require_finite(np.isfinite(median) & np.isfinite(scale), first)
+            halved = columns.max(axis=0) / 2 - columns.min(axis=0) / 2
+            scale = np.where(scale > 0, scale, halved)
+            parts.append((median, np.where(scale > 0, scale, 1.0)))
+        self.shift, self.scale = (
+            np.concatenate(each).reshape(rows.shape) for each in zip(*parts, strict=True)
+        )
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):
+            z = np.clip((x - self.shift) / self.scale, -MOST, MOST)
+        y: FloatArray = z / np.sqrt(1 + np.square(z / 3))
+        y[:, self.kept] = x[:, self.kept]
+        return y
+
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        return self.shift.shape == self.scale.shape == shape and bool((self.scale > 0).all())
+
+    def state(self) -> dict[str, Any]:
+        fitted = {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
+        return {**fitted, **({"kept": [*self.kept]} if self.kept else {})}
+
+
+MOST = 1e100
+"""The size at which `robust` cuts numbers off, so that their squares do not overflow."""
+
+
+class Quantile(PerFeature):
+    """The normal distribution's quantile of the share of training rows below a number.
+
+    Shares are interpolated between at most 1,000 quantiles of the training rows; a number that
+    several of them equal has the mean of their shares. It is what scikit-learn's
+    `QuantileTransformer(output_distribution="normal")` computes from all rows: between ±5.2, which
+    numbers within 1e-7 of the smallest and of the largest one become, too. One-hot features stay.
+    """
+
+    name: ClassVar[str] = "quantile"
+    spares_one_hot = True
+
+    def __init__(self, quantiles: Any = (), kept: Sequence[int] = ()) -> None:
+        self.quantiles = np.asarray(quantiles, np.float64)
+        self.kept = kept
+
+    @property
+    def jump(self) -> FloatArray:
+        """The quantiles: a number that several of them equal is apart from those beside it."""
+        return self.quantiles
+
+    def fit(self, rows: Numbers) -> None:
+        percent = np.linspace(0, 1, min(_QUANTILES, len(rows))) * 100
+        parts = []
+        for first, columns in rows.columns():
+            with np.errstate(over="ignore", invalid="ignore"):
+                # Rounding may put quantiles of equal numbers out of order.
+                found = np.maximum.accumulate(np.percentile(columns, percent, axis=0))
+                sound = np.isfinite(found).all(axis=0) & np.isfinite(found[-1] - found[0])
+            _require_finite(sound, first)
+            parts.append(found)
+        self.quantiles = np.concatenate(parts, axis=1).reshape(-1, *rows.shape)
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        y = normal_scores(x, self.quantiles)
+        y[:, self.kept] = x[:, self.kept]
+        return y
+
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        table = self.quantiles
+        return (
+            table.shape[1:] == shape
+            and len(table) > 0
+            and bool((np.diff(table, axis=0) >= 0).all())
+        )
+
+    def state(self) -> dict[str, Any]:
+        kept = {"kept": [*self.kept]} if self.kept else {}
+        return {"quantiles": self.quantiles.tolist(), **kept}
+
+
+_QUANTILES = 1000
+# As in scikit-learn: so near the ends of the training rows, numbers count as beyond them; and the
+# smallest share.
+NEAR, LEAST = 1e-7, 1e-7 - 2.0**-52
+
+
+def normal_scores(x: Array, quantiles: Array) -> Array:
+    """Quantiles of the normal distribution for x (rows, *shape), by quantiles (some, *shape)."""
+    flat, table = x.reshape(len(x), -1), quantiles.reshape(len(quantiles), -1)
+    shares = np.empty(flat.shape)
+    last = max(1, len(table) - 1)
+    for feature, edges in enumerate(np.ascontiguousarray(table.T)):
+        values = np.ascontiguousarray(flat[:, feature])
+        below, up_to = (np.searchsorted(edges, values, side) for side in ("left", "right"))
+        at = np.clip(up_to - 1, 0, max(0, len(edges) - 2))
+        with np.errstate(all="ignore"):
+            width = edges[np.minimum(at + 1, len(edges) - 1)] - edges[at]
+            share = (at + (values - edges[at]) / width) / last
+            share = np.where(up_to > below, (below + up_to - 1) / 2 / last, share)
+            share[values + NEAR > edges[-1]] = 1
+            share[values - NEAR < edges[0]] = 0
+        shares[:, feature] = share
+    return normal_quantile(np.clip(shares, LEAST, 1 - LEAST)).reshape(x.shape)
+
+
+class PiecewiseLinear(PerFeature, AddsColumns):
+    """Each feature as it is, and beside all features its pieces, as numbers from 0 to 1.
+
+    The edges e of a feature's pieces are quantiles of the training rows, of which equal ones count
+    once. Piece t is (x - e[t]) / (e[t+1] - e[t]), 0 below and 1 above. A feature of one or two
+    different values has no pieces. Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical
+    Features in Tabular Deep Learning", arXiv:2203.05556 (2022).
+
+    Args:
+        bins: Into how many pieces the training rows of a feature are divided, at most.
+    """
+
+    name: ClassVar[str] = "piecewise_linear"
+    jump = None
+    spares_one_hot = True
+    keyed: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        bins: Annotated[int, Bounds(ge=2)],
+        place: Any = (),
+        start: Any = (),
+        width: Any = (),
+    ) -> None:
+        self.bins = bins
+        self.place = np.asarray(place, np.intp)
+        self.start, self.width = (np.asarray(each, np.float64) for each in (start, width))
+
+    def fit(self, rows: Numbers) -> None:
+        edges = {
+            first + index: self._edges(column)
+            for first, columns in rows.columns()
+            for index, column in enumerate(columns.T)
+        }
+        with np.errstate(over="ignore"):
+            widths = {feature: np.diff(each) for feature, each in edges.items()}
+        _require_finite(np.array([np.isfinite(each).all() for each in widths.values()]))
+        self.place = np.repeat([*widths], [len(each) for each in widths.values()]).astype(np.intp)
+        self.start = np.concatenate([each[:-1] for each in edges.values()])
+        self.width = np.concatenate([*widths.values()])
+
+    def _edges(self, column: FloatArray) -> FloatArray:
+        """The ends of the pieces of a feature; a single one where it has no pieces."""
+        # More bins than that have the same edges: all values.
+        shares = np.linspace(0, 1, min(self.bins, max(1, len(column) - 1)) + 1)
+        few = len(np.unique(column)) <= 2
+        edges: FloatArray = np.unique(np.quantile(column, shares, method="nearest"))
+        return edges[:1] if few else edges
+
+    def leave(self, features: Sequence[int]) -> None:
+        pieces = ~np.isin(self.place, features)
+        self.place = self.place[pieces]
+        self.start, self.width = self.start[pieces], self.width[pieces]
+
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        alike = self.place.shape == self.start.shape == self.width.shape
+        return alike and bool((self.width > 0).all())
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        return x
+
+    def added(self, x: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):
+            pieces: FloatArray = np.clip((x[:, self.place] - self.start) / self.width, 0, 1)
+        return pieces
+
+    def titles(self) -> list[str]:
+        first = np.searchsorted(self.place, self.place)
+        return [f"piece_{1 + index - start}" for index, start in enumerate(first.tolist())]
+
+    def state(self) -> dict[str, Any]:
+        fitted = {"place": self.place, "start": self.start, "width": self.width}
+        return {"bins": self.bins, **{name: each.tolist() for name, each in fitted.items()}}
+
+
 STEPS: Table[Callable[..., Step]] = Table(
-    "step", {step.name: step for step in (L2, Standard, PerChannel, MinMax, Binarize)}
+    "step",
+    {
+        step.name: step
+        for step in (L2, Standard, PerChannel, MinMax, Robust, Quantile, Binarize, PiecewiseLinear)
+    },
 )
 SCALERS: Table[type[Scaler]] = Table("step", {scaler.name: scaler for scaler in (Standard, MinMax)})
 
@@ -323,18 +578,29 @@ SCALERS: Table[type[Scaler]] = Table("step", {scaler.name: scaler for scaler in 
 # Filling in missing numbers of a table, before all other steps of preprocessing.
 
 
-class Impute:
+class Impute(AddsColumns):
     """Replaces NaN by a statistic of the feature over the training rows.
 
     `statistics` has `mean`, `median` or `most_frequent` (of equally frequent values the smallest),
     by the index of each feature that may be missing; `fill` the fitted values, for every feature.
+    The features of `indicated` that are missing in training rows also have an indicator each, which
+    is 1 where the feature is missing and else 0; `place` has the fitted ones.
     """
 
     name: ClassVar[str] = "impute"
 
-    def __init__(self, statistics: Mapping[int, str] | None = None, fill: Any = None) -> None:
+    def __init__(
+        self,
+        statistics: Mapping[int, str] | None = None,
+        fill: Any = None,
+        place: Any = (),
+        indicated: Sequence[int] = (),
+    ) -> None:
         self.statistics = dict(statistics or {})
         self.fill: FloatArray | None = None if fill is None else np.asarray(fill, dtype=np.float64)
+        self.place = np.asarray(place, np.intp)
+        self.indicated = sorted(indicated)
+        self.widens = bool(indicated)
 
     def fit(self, rows: Numbers) -> None:
         fill = np.zeros(rows.shape)
@@ -345,12 +611,21 @@ class Impute:
                 raise FeatureError(feature, "has no value in the training split to fill in from")
             fill[feature] = STATISTICS[statistic](values)
         self.fill = fill
+        blank = [place for place in self.indicated if np.isnan(rows.column(place)).any()]
+        self.place = np.array(blank, np.intp)
 
     def apply(self, x: FloatArray) -> FloatArray:
         return np.where(np.isnan(x), self._fitted(), x)
 
+    def added(self, x: FloatArray) -> FloatArray:
+        return np.isnan(x[:, self.place]).astype(np.float64)
+
+    def titles(self) -> list[str]:
+        return ["missing"] * len(self.place)
+
     def state(self) -> dict[str, Any]:
-        return {"fill": self._fitted().tolist()}
+        indicators = {"place": self.place.tolist()} if len(self.place) else {}
+        return {"fill": self._fitted().tolist(), **indicators}
 
     def _fitted(self) -> FloatArray:
         if self.fill is None:

@@ -24,6 +24,7 @@ from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.rows import refuse_if_too_big
+from nnrun.data.steps import PerFeature
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models import MODEL
 from nnrun.models.model import Model, with_embeddings
@@ -258,7 +259,7 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
     if layout is None:
         raise ValueError("it does not say what its rows look like")
     for each in stored.each:
-        _check_layout(layout, each.input_shape)
+        _check_layout(layout, each.input_shape, preprocessing.added)
     _check_statistics(preprocessing, layout)
     networks = [_network(each, layout) for each in stored.each]
     if len({(n.output_shape, gives_probabilities(n)) for n in networks}) > 1:
@@ -297,11 +298,12 @@ def _reduced(model: Model) -> tuple[Any, ...]:
 copyreg.pickle(Model, _reduced)
 
 
-def _check_layout(layout: Layout, input_shape: Shape) -> None:
+def _check_layout(layout: Layout, input_shape: Shape, added: int) -> None:
     sides = layout.shape
     if not all(type(side) is int and side > 0 for side in sides) or len(sides) not in (1, 3):
         raise ValueError(f"rows cannot have the shape {sides}")
-    if prod(sides) != prod(input_shape) or len(input_shape) not in (1, 3):
+    flat = added == 0 or len(sides) == len(input_shape) == 1
+    if prod(sides) + added != prod(input_shape) or len(input_shape) not in (1, 3) or not flat:
         raise ValueError(f"rows of {sides} do not become inputs of {input_shape}")
     if layout.task not in get_args(Task):
         raise ValueError(f"there is no task '{layout.task}'")
@@ -323,6 +325,11 @@ def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
     if target and layout.task == "classification":
         raise ValueError("it scales classes")
     for step in (*preprocessing.steps, *target):
+        places = [*getattr(step, "kept", ()), *getattr(step, "place", ())]
+        if not np.isin(places, np.arange(prod(layout.shape))).all():
+            raise ValueError(f"'{step.name}' is of features that there are not")
+        if isinstance(step, PerFeature) and not step.sound(layout.shape):
+            raise ValueError(f"the statistics of '{step.name}' do not fit")
         for name, value in step.state().items():
             if not np.isfinite(np.asarray(value, np.float64)).all():
                 raise ValueError(f"the {name} of '{step.name}' is no finite number")

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from nnrun import __version__
 from nnrun.data.columns.categories import Categorical, OneHot
 from nnrun.data.layout import Columns
+from nnrun.data.steps import LEAST, MOST, NEAR, AddsColumns
 from nnrun.errors import UsageError
 from nnrun.models.emitters import EXPORTED, emitter_of, is_scaler, own_form, own_form_of_step
 from nnrun.models.load import Names
@@ -21,6 +22,7 @@ from nnrun.models.task import Classification, Decision
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import Array
+from nnrun.nn.special import FAR_OUT, MIDDLE
 
 # ONNX's operators for layers, steps and columns, put into a graph.
 
@@ -110,6 +112,77 @@ def _impute(graph: Graph, name: str, step: Any, x: str) -> str:
     return graph.add("Where", graph.add("IsNaN", x), graph.constant(f"{name}.fill", step.fill), x)
 
 
+def _robust(graph: Graph, name: str, step: Any, x: str) -> str:
+    most = (_double(graph, -MOST), _double(graph, MOST))
+    z = graph.add("Clip", _affine(graph, name, step, x), *most)
+    third = graph.add("Div", z, _double(graph, 3))
+    squared = graph.add("Add", _double(graph, 1), graph.add("Mul", third, third))
+    return graph.add("Div", z, graph.add("Sqrt", squared))
+
+
+def _quantile(graph: Graph, name: str, step: Any, x: str) -> str:
+    """Likewise as `nnrun.data.steps.normal_scores`, by a search in all tables at once."""
+    count, shape = len(step.quantiles), step.quantiles.shape[1:]
+    columns = step.quantiles.reshape(count, -1).T
+    size = 1 << (count - 1).bit_length()
+    padded = np.full((len(columns), size + 1), np.inf)
+    padded[:, :count] = columns
+    last, ties = max(1, count - 1), np.zeros(padded.shape)
+    for row, edges in zip(ties, columns, strict=True):
+        below, up_to = (np.searchsorted(edges, edges, side) for side in ("left", "right"))
+        row[:count] = (below + up_to - 1) / 2 / last
+    quantiles = graph.constant(f"{name}.quantiles", padded.ravel())
+    starts = np.arange(len(columns)).reshape(1, *shape) * (size + 1)
+    start = at = graph.constant(f"{name}.starts", starts)
+    for power in reversed(range(size.bit_length() - 1)):
+        step_on = graph.constant(f"integer.{1 << power}", np.int64(1 << power))
+        tried = graph.add("Gather", quantiles, graph.add("Add", at, step_on))
+        further = graph.add("Cast", graph.add("LessOrEqual", tried, x), to=INT64)
+        at = graph.add("Add", at, graph.add("Mul", further, step_on))
+    after = graph.add("Add", at, graph.constant("integer.1", np.int64(1)))
+    low, high = (graph.add("Gather", quantiles, each) for each in (at, after))
+    within = graph.add("Div", graph.add("Sub", x, low), graph.add("Sub", high, low))
+    number = graph.add("Cast", graph.add("Sub", at, start), to=DOUBLE)
+    share = graph.add("Div", graph.add("Add", number, within), _double(graph, last))
+    level = graph.add("Gather", graph.constant(f"{name}.ties", ties.ravel()), at)
+    share = graph.add("Where", graph.add("Equal", x, low), level, share)
+    first, top = (graph.constant(f"{name}.{end}", step.quantiles[end]) for end in (0, -1))
+    near = _double(graph, NEAR)
+    above = graph.add("Greater", graph.add("Add", x, near), top)
+    under = graph.add("Less", graph.add("Sub", x, near), first)
+    share = graph.add("Where", above, _double(graph, 1), share)
+    share = graph.add("Where", under, _double(graph, 0), share)
+    return _normal_quantile(
+        graph, graph.add("Clip", share, _double(graph, LEAST), _double(graph, 1 - LEAST))
+    )
+
+
+def _normal_quantile(graph: Graph, p: str) -> str:
+    def ratio(parts: Any, x: str) -> str:
+        values = []
+        for first, *others in parts:
+            value = _double(graph, first)
+            for coefficient in others:
+                value = graph.add("Mul", value, x)
+                value = graph.add("Add", value, _double(graph, coefficient))
+            values.append(value)
+        return graph.add("Div", *values)
+
+    q = graph.add("Sub", p, _double(graph, 0.5))
+    r = graph.add("Sub", _double(graph, 0.180625), graph.add("Mul", q, q))
+    tail = graph.add("Min", p, graph.add("Sub", _double(graph, 1), p))
+    root = graph.add("Sqrt", graph.add("Neg", graph.add("Log", tail)))
+    outside = ratio(FAR_OUT, graph.add("Sub", root, _double(graph, 1.6)))
+    outside = graph.add("Mul", graph.add("Sign", q), outside)
+    middle = graph.add("Mul", q, ratio(MIDDLE, r))
+    near = graph.add("LessOrEqual", graph.add("Abs", q), _double(graph, 0.425))
+    return graph.add("Where", near, middle, outside)
+
+
+def _double(graph: Graph, value: float) -> str:
+    return graph.constant(f"double.{float(value)!r}", np.float64(value))
+
+
 def _l2(graph: Graph, name: str, step: Any, x: str) -> str:
     """Rows are divided by their largest entry first, as in `nnrun.data.steps.L2`."""
     flat = graph.add("Flatten", x, axis=1)
@@ -140,7 +213,32 @@ STEPS: dict[str, StepEmitter] = {
     "standard": _affine,
     "per_channel": _affine,
     "minmax": _affine,
+    "robust": _robust,
+    "quantile": _quantile,
     "impute": _impute,
+    "piecewise_linear": lambda graph, name, step, x: x,
+}
+
+
+def _pieces(graph: Graph, name: str, step: Any, x: str) -> str:
+    x = _columns(graph, name, step, x)
+    x = graph.add("Sub", x, graph.constant(f"{name}.start", step.start))
+    x = graph.add("Div", x, graph.constant(f"{name}.width", step.width))
+    zero, one = graph.constant("zero", np.float64(0)), graph.constant("one", np.float64(1))
+    return graph.add("Clip", x, zero, one)
+
+
+def _columns(graph: Graph, name: str, step: Any, x: str) -> str:
+    """The features that added columns are made of, one for each."""
+    return graph.add("Gather", x, graph.constant(f"{name}.place", np.int64(step.place)), axis=1)
+
+
+# The columns that steps add, from x as it is before the step.
+ADDED: dict[str, StepEmitter] = {
+    "impute": lambda graph, name, step, x: graph.add(
+        "Cast", graph.add("IsNaN", _columns(graph, name, step, x)), to=DOUBLE
+    ),
+    "piecewise_linear": _pieces,
 }
 
 
@@ -382,10 +480,19 @@ def _prepared(graph: Graph, model: Model, dtype: str) -> str:
     """Append the preprocessing; returns the name of the network's input."""
     x = graph.add("Cast", INPUT, to=DOUBLE)
     x = emit_columns(graph, model.layout.columns, x)
+    added = []
     for index, step in enumerate(model.preprocessing.steps):
-        x = emit_step(graph, f"features.{index}", step, x)
+        if isinstance(step, AddsColumns) and len(step.place):
+            emitter = emitter_of(ADDED, step.name, "ONNX")
+            added.append(emitter(graph, f"features.{index}", step, x))
+        y = emit_step(graph, f"features.{index}", step, x)
+        if kept := getattr(step, "kept", ()):
+            mask = np.isin(np.arange(*model.layout.shape), kept)
+            y = graph.add("Where", graph.constant(f"features.{index}.kept", mask), x, y)
+        x = y
+    x = graph.add("Concat", x, *added, axis=1) if added else x
     x = graph.add("Cast", x, to=FLOAT)
-    if model.network.input_shape != model.layout.shape:
+    if model.network.input_shape != model.layout.shape and not added:
         shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows
         x = graph.add("Reshape", x, graph.constant("input_shape", shape))
     return x

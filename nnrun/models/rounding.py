@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.steps import FloatArray as Array
-from nnrun.data.steps import Impute, Scaler
+from nnrun.data.steps import Impute, PiecewiseLinear, Robust, Scaler
 from nnrun.models.model import Model
 
 LIMIT = 1e-5
@@ -26,14 +26,17 @@ class Rounding:
 
     Args:
         moved: the largest change of a number within one spread of the offset, in units of the
-            spread: the fitted standard deviation (`standard`) or range (`minmax`). Infinite if
-            float32 overflows.
-        threshold: of `binarize`, if rounding may move numbers across it.
+            spread: the fitted standard deviation (`standard`), range (`minmax`) or distance of the
+            quartiles (`robust`), or the column's narrowest piece. Infinite if float32 overflows.
+        threshold: a number at which the results of a step jump, if rounding may move numbers across
+            it.
+        step: the name of that step.
     """
 
     column: str
     moved: float
     threshold: float | None = None
+    step: str = ""
 
     @property
     def needs_float64(self) -> bool:
@@ -47,7 +50,7 @@ class Rounding:
             return f"would make '{self.column}' infinite"
         if self.moved > LIMIT:
             return f"would move '{self.column}' by up to {self.moved:.2g} of its spread"
-        return f"may move numbers across the threshold {self.threshold:.6g} of binarize"
+        return f"may move numbers across the threshold {self.threshold:.6g} of {self.step}"
 
 
 def rounding_of(model: Model) -> Rounding:
@@ -62,57 +65,75 @@ def rounding_of(model: Model) -> Rounding:
     names = layout.columns.feature_names
     at = int(moved.argmax())
     name = names[at] if at < len(names) else f"feature {at}"
-    worst = Rounding(name, float(moved[at]), _crossed(preprocessing))
+    worst = Rounding(name, float(moved[at]), *_crossed(preprocessing))
     if preprocessing.target is not None:
-        moved = _scaled(preprocessing.target).ravel()
+        target = preprocessing.target
+        moved = _scaled(target.shift, target.scale).ravel()
         at = int(moved.argmax())
         if moved[at] > worst.moved:
             worst = replace(worst, column=layout.target_names[at], moved=float(moved[at]))
     return worst
 
 
-def _crossed(preprocessing: Preprocessing) -> float | None:
-    """The threshold that numbers may cross when they are rounded to float32; None if none can.
+def _crossed(preprocessing: Preprocessing) -> tuple[float | None, str]:
+    """The threshold that numbers may cross when they are rounded to float32, and its step's name.
 
     Rounding keeps numbers on their side of a threshold that float32 holds, but for those closer
     to it than float32 can tell; below 2^24 it tells all whole numbers apart.
     """
-    jumps = [_jump(step) for step in preprocessing.steps]
-    threshold = next((jump for jump in jumps if jump is not None), None)
-    if threshold is None:
-        return None
-    raw = np.asarray(threshold, np.float64)
-    for step in reversed(preprocessing.steps[: jumps.index(threshold)]):
-        if isinstance(step, Impute):  # fills in what is missing, and changes no number
+    steps = preprocessing.steps
+    index = next((at for at, step in enumerate(steps) if _jump(step) is not None), None)
+    if index is None:
+        return None, ""
+    raw = thresholds = np.asarray(_jump(steps[index]), np.float64)
+    for step in reversed(steps[:index]):
+        if isinstance(step, Impute | PiecewiseLinear):  # these change no number that is there
             continue
         if not isinstance(step, Scaler):
-            return threshold  # a quotient by a root, say, which no float32 is sure to hold
+            # A quotient by a root, say, which no float32 is sure to hold.
+            return float(thresholds.flat[0]), steps[index].name
         raw = step.invert(raw)
     with np.errstate(over="ignore"):
-        held = raw.astype(np.float32) == raw
-    return None if np.all(held & (np.abs(raw) < _WHOLE)) else threshold
+        held = (raw.astype(np.float32) == raw) & (np.abs(raw) < _WHOLE)
+    lost = np.broadcast_to(thresholds, raw.shape)[~held]
+    return (float(lost[0]), steps[index].name) if len(lost) else (None, "")
 
 
-def _jump(step: Any) -> float | None:
-    """The number at which a step's results jump; steps of plugins need not say that none do."""
-    jump: float | None = getattr(step, "jump", None)
-    return jump
+def _jump(step: Any) -> Any:
+    """The number at which a step's results jump, or an array of such numbers.
+
+    Steps of plugins need not say that none do.
+    """
+    return getattr(step, "jump", None)
 
 
 def _features(preprocessing: Preprocessing, shape: tuple[int, ...]) -> Array:
-    """The change of each feature; 0 if no scaling was fitted."""
+    """The change of each feature; 0 if no scaling or pieces were fitted."""
     moved: Array | None = None
+    pieces, scalers = np.zeros(shape), list[Any]()
     for step in preprocessing.steps:
         if _jump(step) is not None:
             break
-        if isinstance(step, Scaler):
-            moved = _scaled(step) if moved is None else moved / np.asarray(step.scale)
-    return np.zeros(shape) if moved is None else np.broadcast_to(moved, shape)
+        if isinstance(step, Scaler | Robust):
+            scale = np.asarray(step.scale, np.float64)
+            moved = _scaled(step.shift, scale) if moved is None else moved / scale
+            scalers.append(step)
+        elif isinstance(step, PiecewiseLinear):
+            start, width = step.start, step.width
+            # In the column's own units, where numbers near 0 are held more exactly.
+            for scaler in reversed(scalers):
+                shift, scale = (
+                    np.broadcast_to(each, shape)[step.place]
+                    for each in (scaler.shift, scaler.scale)
+                )
+                start, width = start * scale + shift, width * scale
+            np.maximum.at(pieces, step.place, _scaled(start, width))
+    return np.maximum(pieces, 0 if moved is None else moved)
 
 
-def _scaled(step: Scaler) -> Array:
+def _scaled(shift: Any, scale: Any) -> Array:
     """Half the spacing of float32 at the column's size, divided by its scale."""
-    shift, scale = np.asarray(step.shift, np.float64), np.asarray(step.scale, np.float64)
+    shift, scale = np.asarray(shift, np.float64), np.asarray(scale, np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         largest = (np.abs(shift) + scale).astype(np.float32)
         half = np.spacing(largest).astype(np.float64) / 2

@@ -105,7 +105,8 @@ def step(name: str) -> st.SearchStrategy[Any]:
     make = PREPROCESSING[name]
     hints = get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
     arguments = inspect.signature(make).parameters.values()
-    options = [annotated(hints[a.name]) for a in arguments if a.default is a.empty]
+    values = {a.name: annotated(hints[a.name]) for a in arguments if a.default is a.empty}
+    options = [st.fixed_dictionaries(values)] if hasattr(make, "keyed") else [*values.values()]
     return st.fixed_dictionaries({name: options[0]}) if options else st.just(name)
 
 

@@ -29,7 +29,10 @@ Y = np.array([[2.0], [4.0], [9.0]])
 tables = npst.arrays(
     np.float64, npst.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(-1e6, 1e6)
 )
-OPTIONS = {"binarize": SimpleNamespace(binarize=0.25)}
+OPTIONS = {
+    "binarize": SimpleNamespace(binarize=0.25),
+    "piecewise_linear": SimpleNamespace(piecewise_linear=SimpleNamespace(bins=3)),
+}
 step_lists = st.lists(st.sampled_from([OPTIONS.get(name, name) for name in STEPS]), max_size=4)
 
 

@@ -27,13 +27,21 @@ from tests.nn.examples import NETWORKS
 
 SHAPE = (2, 7, 6)
 # Values for the option of each step that has one.
-OPTIONS: dict[str, tuple[float, ...]] = {"binarize": (0.1, 0, 5)}
+OPTIONS: dict[str, tuple[Any, ...]] = {
+    "binarize": (0.1, 0, 5),
+    "piecewise_linear": ({"bins": 2}, {"bins": 8}),
+}
+# Steps that keep the shape of rows, so that a network can be made before they are fitted.
+KEEPING = [name for name in STEPS if name != "piecewise_linear"]
 
 
 def model_of(
     network: Network, shape: Shape, features: list[Any], task: str, target: str = "none"
 ) -> Model:
-    """A model of an initialized network; its preprocessing is fitted on random rows."""
+    """A model of an initialized network; its preprocessing is fitted on random rows.
+
+    Where steps add columns, the network is made again for as many.
+    """
     outputs = network.output_shape[0]
     classes = tuple(str(3 * number) for number in range(max(2, outputs)))
     names = tuple(f"x{number}" for number in range(int(np.prod(shape))))
@@ -46,10 +54,13 @@ def model_of(
     )
     preprocessing = Preprocessing(features, target, layout)
     y = np.random.default_rng(5).normal(20, 7, (40, outputs))
+    preprocessing.fit(rows_of(preprocessing, shape, 40, seed=4), y)
+    if preprocessing.added:
+        width = (len(names) + preprocessing.added,)
+        network = Network(network.blocks, network.loss, width, network.dtype.name)
+        network.initialize(rng=np.random.default_rng(0))
     unsettle(network)
-    model = Model(network, preprocessing, layout, "s1-0123456789")
-    preprocessing.fit(rows(model, 40, seed=4), y)
-    return model
+    return Model(network, preprocessing, layout, "s1-0123456789")
 
 
 def unsettle(network: Network) -> None:
@@ -68,7 +79,12 @@ def rows(model: Model, count: int, seed: int = 0) -> Array:
     Their features are of very different scale where the first step takes that away; else sums of
     large numbers would leave little of what single precision holds, in any program.
     """
-    shape, steps = model.layout.shape, model.preprocessing.steps
+    return rows_of(model.preprocessing, model.layout.shape, count, seed)
+
+
+def rows_of(preprocessing: Preprocessing, shape: Shape, count: int, seed: int = 0) -> Array:
+    """Likewise for the model with this preprocessing."""
+    steps = preprocessing.steps
     scaled = bool(steps) and steps[0].name in SCALERS
     scale = np.random.default_rng(1).uniform(0.1, 100 if scaled else 1, shape)
     x = np.random.default_rng(seed).normal(scale, scale, (count, *shape))
@@ -87,7 +103,7 @@ def random_model(seed: int, dtype: str) -> Model:
     deal = at_random(seed)
     plan = draw(deal, images=deal("images", (True, False)), batch_norm=True, dropout=True)
     network = plan.build(seed, dtype)
-    steps = [step_of(name, deal) for name in STEPS]
+    steps = [step_of(name, deal) for name in KEEPING]
     features = [deal("step", steps) for _ in range(deal("steps", (0, 1, 2)))]
     kind = deal("kind", ("regression", "classification"))
     target = deal("target", ("none", "standard", "minmax")) if kind == "regression" else "none"

@@ -27,6 +27,15 @@ def model_of(x, features, *, y=SPREAD[:, :1], target="none", task="regression", 
     return Model(network, Preprocessing(features, target, layout).fit(x, y), layout)
 
 
+def widened_model(x, features):
+    """A model like that, whose steps add columns."""
+    layout = Layout("regression", (2,), Columns.numbers(("time", "size")), target_names=("y",))
+    preprocessing = Preprocessing(features, "none", layout).fit(x, SPREAD[:, :1])
+    network = Network([dense(1)], MeanSquared(), (2 + preprocessing.added,), "float64")
+    network.initialize(rng=np.random.default_rng(1))
+    return Model(network, preprocessing, layout)
+
+
 def onnx_outputs(model, x, dtype):
     session = onnxruntime.InferenceSession(
         onnx_bytes(model, dtype), providers=["CPUExecutionProvider"]
@@ -172,3 +181,37 @@ def test_numbers_beyond_float32_are_said_to_become_infinite():
     x = SPREAD * [1e45, 1]
     effect = rounding_of(model_of(x, ["standard"])).effect
     assert "would make 'time' infinite" == effect
+
+
+def test_narrow_pieces_need_float64():
+    """A piece of a millionth of the column's size moves, in the column's own units."""
+    step = option_step("piecewise_linear", {"bins": 4})
+    wide = widened_model(SPREAD, ["standard", step])
+    assert not rounding_of(wide).needs_float64
+    far = SPREAD * [1e-3, 1] + [1000, 0]
+    for features in ([step], ["standard", step], ["robust", step]):
+        found = rounding_of(widened_model(far, features))
+        assert ("time", True) == (found.column, found.needs_float64)
+    # Numbers near 0 lie closer together, and so may their pieces, also those of scaled numbers.
+    for features in ([step], ["standard", step]):
+        assert not rounding_of(widened_model(np.exp(3 * SPREAD), features)).needs_float64
+
+
+def test_quantiles_that_float32_does_not_hold_need_float64():
+    """Rounding would move numbers that are quantiles beside them."""
+    tenths = np.round(SPREAD, 1)
+    found = rounding_of(model_of(tenths, ["quantile"]))
+    assert ("quantile", True) == (found.step, found.needs_float64)
+    assert "of quantile" in found.effect
+    assert not rounding_of(model_of(np.ones((3, 2)), ["quantile"], y=np.ones((3, 1)))).needs_float64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("features", [["robust"], ["quantile"], ["quantile", "standard"]])
+def test_encodings_in_onnx_are_those_of_the_run(features, dtype):
+    """For rows that single precision holds, far outside of the training rows, too."""
+    x = np.round(10 * SPREAD)
+    model = model_of(x, features, dtype="float32")
+    new = np.concatenate([x, x + 0.25, [[-1e30, 1e30], [1e30, -1e30]]])
+    (found,) = onnx_outputs(model, new, dtype)
+    np.testing.assert_allclose(model.predict(new), found, rtol=1e-5, atol=2e-6)

@@ -6,11 +6,11 @@ from math import exp, inf, log
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.signature import Array
-from nnrun.nn.special import normal_cdf
+from nnrun.nn.special import normal_cdf, normal_quantile
 
 POINTWISE = sorted(set(ACTIVATIONS) - {"softmax"})
 # (name, x, f(x), f'(x))
@@ -219,3 +219,10 @@ def test_single_precision(x: float):
     y = normal_cdf(np.array([x], np.float32))
     assert np.float32 == y.dtype
     np.testing.assert_allclose(y, ndtr([x]), rtol=2e-6)
+
+
+def test_the_normal_quantile_against_scipy():
+    """To a few parts in 1e15 of its size, in the middle and far out on both sides."""
+    tail = 10.0 ** np.linspace(-10, -1, 2001)
+    p = np.concatenate([np.linspace(0.001, 0.999, 20001), tail, 1 - tail])
+    np.testing.assert_allclose(normal_quantile(p), ndtri(p), rtol=3e-15, atol=1e-15)

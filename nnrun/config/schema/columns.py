@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hi
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, BlockChoice, ConfigIssue, argument_docs
-from nnrun.config.schema.fields import Integer, Listed, OneOf, Text, example
+from nnrun.config.schema.fields import Flag, Integer, Listed, OneOf, Text, example_of
 from nnrun.config.schema.from_signature import LazyBlocks, Translator
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.columns.date_formats import DateFormat
@@ -164,6 +164,9 @@ class Impute(Block):
 
     impute: Annotated[str, OneOf(tuple(STATISTICS), "a statistic to fill in")]
     """What is filled in. Of categories, a missing one is a category of its own."""
+    indicator: Annotated[bool, Flag()] = False
+    """Whether each column of numbers or dates with blanks in training rows also has a column beside
+    all others, which is 1 where it is blank, else 0."""
 
 
 Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
@@ -172,6 +175,11 @@ Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
 def rule_of(missing: Missing) -> str:
     """`error`, `drop_rows`, or the statistic to fill in."""
     return missing.impute if isinstance(missing, Impute) else missing
+
+
+def indicates(missing: Missing) -> bool:
+    """Whether blank cells are shown by columns of their own."""
+    return isinstance(missing, Impute) and missing.indicator
 
 
 class EmbeddingConfig(Block):
@@ -289,7 +297,7 @@ class StepConfig(Block):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Classes made at run time cannot be found by name, but by their place in the table.
-        return _revive, (dict(self.__dict__),)
+        return _revive, (self.model_dump(),)
 
     @classmethod
     def phrase(cls) -> str:
@@ -298,11 +306,28 @@ class StepConfig(Block):
     @classmethod
     def example(cls) -> dict[str, Any]:
         """The step as a config may have it."""
-        return {name: example(field) for name, field in cls.model_fields.items()}
+        return example_of(cls)
+
+    @classmethod
+    def argument(cls) -> tuple[str, type[Block]]:
+        """The key that holds the option, with its block."""
+        ((name, field),) = cls.model_fields.items()
+        within = field.annotation
+        if isclass(within) and issubclass(within, StepArguments):
+            return next(iter(within.model_fields)), within
+        return name, cls
 
 
 def _revive(values: dict[str, Any]) -> StepConfig:
-    return STEP_BLOCKS[next(iter(values))].model_construct(**values)
+    return STEP_BLOCKS[next(iter(values))].model_validate(values)
+
+
+class StepArguments(Block):
+    """The option of a step as a mapping, where the step wants its argument's name."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return f"a mapping like {flow(example_of(cls))}"
 
 
 @cache
@@ -334,13 +359,21 @@ def step_blocks(steps: Mapping[str, Callable[..., Step]]) -> Mapping[str, type[S
         assert option is not None, name
         hints = get_type_hints(step.__init__ if isclass(step) else step, include_extras=True)
         about = argument_docs(step).get(option.name, option.name)
+        title = "".join(word.capitalize() for word in name.split("_"))
+        text = (getdoc(step) or name).split("\n\n")[0]
         field: Any = (Translator({}, {}).field(hints[option.name]), Field(description=about))
+        if getattr(step, "keyed", False):
+            within: type[StepArguments] = create_model(
+                f"{title}Arguments",
+                __base__=StepArguments,
+                __module__=__name__,
+                __doc__=f"The argument of {name}.",
+                **{option.name: field},
+            )
+            within.noun = f"'{name}'"
+            field = (within, Field(description=text))
         block: type[StepConfig] = create_model(
-            "".join(word.capitalize() for word in name.split("_")),
-            __base__=StepConfig,
-            __module__=__name__,
-            __doc__=(getdoc(step) or name).split("\n\n")[0],
-            **{name: field},
+            title, __base__=StepConfig, __module__=__name__, __doc__=text, **{name: field}
         )
         return block
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from nnrun.config.schema.block import Block, BlockChoice, ConfigIssue, show
-from nnrun.config.schema.columns import ColumnsConfig, Dates, Features, Lags, Missing, rule_of
+from nnrun.config.schema.columns import (
+    ColumnsConfig,
+    Dates,
+    Features,
+    Lags,
+    Missing,
+    indicates,
+    rule_of,
+)
 from nnrun.config.schema.columns import contradictions as about_times
 from nnrun.config.schema.fields import Flag, Integer, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import LazyBlocks, NamedBlock, Translator
@@ -247,6 +255,11 @@ class SourceConfig(Block):
         """The rules of columns that have their own."""
         columns = self.columns
         return {} if columns is None else {n: rule_of(rule) for n, rule in columns.missing.items()}
+
+    def indicators(self) -> dict[str, bool]:
+        """By column with a rule of its own whether blanks have an indicator; "" for all others."""
+        own = {} if self.columns is None else self.columns.missing
+        return {name: indicates(rule) for name, rule in {"": self.missing, **own}.items()}
 
 
 class PreparationConfig(Block):

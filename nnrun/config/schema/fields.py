@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
+from inspect import isclass
 from math import isfinite
 from typing import Any, ClassVar, get_args, get_origin
 
@@ -16,7 +17,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.yaml_scalars import read_scalar, write_scalar
 from nnrun.suggestions import nearest, part_suggestion, suggestion
 from nnrun.tables import Table
@@ -266,6 +267,11 @@ class Listed:
         return list(value) if self.length is None else tuple(value)
 
 
+def example_of(block: type[Block]) -> dict[str, Any]:
+    """A valid block, whose keys all have to be given."""
+    return {name: example(field) for name, field in block.model_fields.items()}
+
+
 def example(field: FieldInfo) -> Any:
     """A valid value of a field, in its first form; None where no kind of values is known."""
     return _example(field.annotation, field.metadata)
@@ -277,6 +283,8 @@ def _example(annotation: Any, marks: Iterable[Any] = ()) -> Any:
             return mark.example
     if metadata := getattr(annotation, "__metadata__", ()):
         return _example(get_args(annotation)[0], metadata)
+    if isclass(annotation) and issubclass(annotation, Block):
+        return example_of(annotation)
     if get_origin(annotation) is tuple:
         return [_example(part) for part in get_args(annotation)]
     found = (_example(part) for part in get_args(annotation))

@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.data.columns.categories import Embedding, OneHot, TargetMean
 from nnrun.data.layout import Columns
-from nnrun.data.steps import sums_of_squares
+from nnrun.data.steps import LEAST, MOST, NEAR, normal_scores, sums_of_squares
 from nnrun.models.emitters import (
     EXPORTED,
     Emitters,
@@ -258,11 +258,22 @@ def step_lines(
     if own is not None:
         return list(own(name))
     kind = "standard" if is_scaler(step) else step.name
-    return emitter_of(emitters, kind, "a script")(name, step)
+    lines = emitter_of(emitters, kind, "a script")(name, step)
+    kept = [*getattr(step, "kept", ())]
+    return [f"kept = h[:, {kept}]", *lines, f"h[:, {kept}] = kept"] if kept and lines else lines
 
 
 def _affine(name: str, step: Any) -> list[str]:
     return [f'h = (h - W["{name}.shift"]) / W["{name}.scale"]']
+
+
+def _robust(library: str) -> StepEmitter:
+    def emitter(name: str, step: Any) -> list[str]:
+        z = f'(h - W["{name}.shift"]) / W["{name}.scale"]'
+        root = f"{library}.sqrt(1 + (h / 3) ** 2)"
+        return [f"h = {library}.clip({z}, -{MOST}, {MOST})", f"h = h / {root}"]
+
+    return emitter
 
 
 def _normalize(name: str, step: Any) -> list[str]:
@@ -278,10 +289,29 @@ STEPS: dict[str, Emitters[StepEmitter]] = {
     "standard": Emitters(_affine, _affine),
     "per_channel": Emitters(_affine, _affine),
     "minmax": Emitters(_affine, _affine),
+    "robust": Emitters(_robust("np"), _robust("torch")),
+    "quantile": Emitters(
+        lambda name, step: [f'h = normal_scores(h, W["{name}.quantiles"])'],
+        lambda name, step: [
+            f'h = torch.as_tensor(normal_scores(h.numpy(), W["{name}.quantiles"].numpy()))'
+        ],
+    ),
     "impute": Emitters(
         lambda name, step: [f'h = np.where(np.isnan(h), W["{name}.fill"], h)'],
         lambda name, step: [f'h = torch.where(torch.isnan(h), W["{name}.fill"], h)'],
     ),
+    "piecewise_linear": Emitters(lambda name, step: [], lambda name, step: []),
+}
+
+
+def _pieces(name: str) -> str:
+    return f'pieces(h, W["{name}.place"], W["{name}.start"], W["{name}.width"])'
+
+
+# The columns that steps add, as an expression of h as it is before the step.
+ADDED: dict[str, Callable[[str], str]] = {
+    "impute": lambda name: f'missing(h, W["{name}.place"])',
+    "piecewise_linear": _pieces,
 }
 
 
@@ -298,6 +328,7 @@ class Language:
         imports: of the library, after those of the standard library.
         helpers: functions by name; a script holds those that it calls.
         steps: emitters by the names of the steps of preprocessing.
+        join: a function that puts columns beside each other.
         array: lines that return an array of a `shape` from the bytes `content`, numbers of `size`
             bytes each.
         take: an expression for rows x as float64.
@@ -314,6 +345,7 @@ class Language:
     imports: tuple[str, ...]
     helpers: Mapping[str, str]
     steps: Mapping[str, StepEmitter]
+    join: str
     array: tuple[str, ...]
     take: str
     cast: str
@@ -338,6 +370,28 @@ def _source(function: Callable[..., Any]) -> str:
     return getsource(function).strip().replace("Array", "np.ndarray")
 
 
+# NumPy computes them in scripts in PyTorch, too.
+_QUANTILES = {
+    "normal_scores": f"""
+{constant("NEAR", NEAR)}
+{constant("LEAST", LEAST)}
+{constant("LOG_ODD", special.LOG_ODD)}
+{constant("LOG_EVEN", special.LOG_EVEN)}
+{constant("LOG_2", special.LOG_2)}
+{constant("HALF_ROOT", special.HALF_ROOT)}
+{constant("MIDDLE", special.MIDDLE)}
+{constant("FAR_OUT", special.FAR_OUT)}
+
+
+{_source(special.portable_log)}
+
+
+{_source(special.normal_quantile)}
+
+
+{_source(normal_scores)}
+"""
+}
 _NUMPY_HELPERS = {
     "windows": '''
 def windows(h, size, stride):
@@ -377,6 +431,17 @@ def gelu(h):
     return h * normal_cdf(h)
 ''',
     **CATEGORIES,
+    **_QUANTILES,
+    "pieces": '''
+def pieces(h, place, start, width):
+    """How far features are into each of their pieces, from 0 to 1."""
+    return np.clip((h[:, place.astype(int)] - start) / width, 0, 1)
+''',
+    "missing": '''
+def missing(h, place):
+    """1 where features are missing, else 0."""
+    return np.isnan(h[:, place.astype(int)]) * 1.0
+''',
     "normalize": f'''
 {_source(sums_of_squares)}
 
@@ -397,6 +462,7 @@ NUMPY = Language(
     imports=("import numpy as np",),
     helpers=_NUMPY_HELPERS,
     steps={name: each.numpy for name, each in STEPS.items()},
+    join="np.concatenate",
     array=('return np.frombuffer(content, f"<f{size}").reshape(shape)',),
     take='np.asarray(x, "f8")',
     cast="h.astype(np.{dtype})",
@@ -411,6 +477,17 @@ NUMPY = Language(
 
 _TORCH_HELPERS = {
     **CATEGORIES,
+    **_QUANTILES,
+    "pieces": '''
+def pieces(h, place, start, width):
+    """How far features are into each of their pieces, from 0 to 1."""
+    return torch.clip((h[:, place.long()] - start) / width, 0, 1)
+''',
+    "missing": '''
+def missing(h, place):
+    """1 where features are missing, else 0."""
+    return torch.isnan(h[:, place.long()]).double()
+''',
     "normalize": '''
 def normalize(h):
     """Every row divided by its Euclidean length; rows of zeros stay."""
@@ -428,6 +505,7 @@ TORCH = Language(
     imports=("import numpy as np", "import torch", "import torch.nn.functional as F"),
     helpers=_TORCH_HELPERS,
     steps={name: each.pytorch for name, each in STEPS.items()},
+    join="torch.cat",
     array=(
         "dtype = {4: torch.float32, 8: torch.float64}[size]",
         "return torch.frombuffer(bytearray(content), dtype=dtype).reshape(shape)",

@@ -25,6 +25,7 @@ from nnrun.data.columns.column import Column, Number
 from nnrun.data.columns.kinds import CYCLIC, PERIODS, Date, Lag
 from nnrun.data.layout import Columns
 from nnrun.data.readers.text_lines import DELIMITERS, RARER, SEPARATORS
+from nnrun.data.steps import AddsColumns
 from nnrun.models.code import layers as columns
 from nnrun.models.code.layers import (
     NUMPY,
@@ -350,10 +351,17 @@ def _preparation(model: Model, language: Language) -> Iterator[str]:
     yield f"h = {language.take}"
     yield f"h = h.reshape(len(h), {_sides(model.layout.shape)})"
     yield from columns.lines(model.layout.columns)
+    added = []
     for index, step in enumerate(model.preprocessing.steps):
-        yield from step_lines(f"features.{index}", step, language.steps, language.name)
+        name = f"features.{index}"
+        if isinstance(step, AddsColumns) and len(step.place):
+            added.append(f"added_{index}")
+            yield f"{added[-1]} = {emitter_of(columns.ADDED, step.name, SCRIPT)(name)}"
+        yield from step_lines(name, step, language.steps, language.name)
+    if added:
+        yield f"h = {language.join}([h, {', '.join(added)}], 1)"
     yield "h = " + language.cast.format(dtype=model.network.dtype.name)
-    if model.network.input_shape != model.layout.shape:
+    if model.network.input_shape != model.layout.shape and not added:
         yield f"h = h.reshape(len(h), {_sides(model.network.input_shape)})"
 
 
@@ -433,6 +441,6 @@ def _arrays(model: Model) -> dict[str, Array]:
         f"{name}.{key}": np.asarray(value, np.float64)
         for name, step in scalings.items()
         for key, value in step.state().items()
-        if isinstance(value, list | np.ndarray)
+        if isinstance(value, list | np.ndarray) and len(value)
     }
     return {**fitted, **weights_of_model(model)}

@@ -146,7 +146,8 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
 
 
 def _features(name: str, w: Array, model: Model) -> tuple[Chart, list[Block]]:
-    names = [shortened(name, 40) for name in input_names(model.layout.columns)]
+    names = [*input_names(model.layout.columns), *(name for name, _ in model.preprocessing.sources)]
+    names = [shortened(name, 40) for name in names]
     if len(names) != w.shape[0]:
         names = [f"input {index}" for index in range(w.shape[0])]
     # All features, unless they are very many: then those with the largest weights.

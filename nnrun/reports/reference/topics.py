@@ -298,7 +298,7 @@ def _tables() -> Iterator[Topic]:
         for name, call in calls.items():
             step = STEP_BLOCKS.get(name) if kind == "feature step" else None
             written = name if step is None else flow(step.example())
-            keys = () if step is None else (_key(name, step),)
+            keys = () if step is None else (_key(*step.argument()),)
             yield Topic(kind, name, _text(call), keys, example=form.format(written))
     for name, data in DATASETS.items():
         source = BuiltInConfig.blocks[name]

@@ -138,12 +138,14 @@ def _engine_of(
         train = prepared.examples["train"] = replace(train, x=engine.x)
     if prepared.augmentation is None:
         return engine
+    shape, (width, *_) = prepared.dataset.shape, network.input_shape
+    added = prepared.added
     augmenter = Augmenter(
         prepared.augmentation,
-        prepared.dataset.shape,
+        (width,) if added else shape,
         training.batch_size,
         rng=streams.augmentation,
-        spared=[*prepared.dataset.layout.columns.codes],
+        spared=[*prepared.dataset.layout.columns.codes, *range(width - added, width)],
     )
     return AugmentingEngine(engine, augmenter, train.x, train.loss_target)
 

@@ -11,7 +11,6 @@ import numpy as np
 from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import CostConfig, DecideConfig
-from nnrun.data.dataset import Dataset
 from nnrun.models.load import weights_of, weights_sha256
 from nnrun.models.scores import Metrics
 from nnrun.models.task import (
@@ -265,7 +264,7 @@ def diagnosis_input(
     return DiagnosisInput(
         config=prepared.config,
         task=trainer.task,
-        features=_column_names(prepared.dataset),
+        features=prepared.input_names,
         examples=ended.examples,
         outputs={} if diverged else {name: y for name, (_, y) in ended.evaluations.items()},
         metrics={} if diverged else metrics,
@@ -276,15 +275,16 @@ def diagnosis_input(
         iterations=trainer.iteration,
         stopped_early=trainer.stopped_early,
         codes=[*prepared.dataset.layout.columns.codes],
-        sources=prepared.dataset.layout.columns.sources,
+        sources=_sources(prepared),
         watched=None if trainer.watch is None else trainer.watch.watched,
     )
 
 
-def _column_names(dataset: Dataset) -> Sequence[str]:
-    if len(dataset.shape) > 1:
-        return ()
-    return dataset.feature_names or [f"column {index + 1}" for index in range(dataset.shape[0])]
+def _sources(prepared: Prepared) -> dict[str, str]:
+    """The column of the file by the name of a column that the network takes."""
+    sources = prepared.dataset.layout.columns.sources
+    added = prepared.preprocessing.sources
+    return {**sources, **{name: sources.get(feature, feature) for name, feature in added}}
 
 
 # The threshold of a run, fitted on its validation split once training has ended.

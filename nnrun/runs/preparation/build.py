@@ -183,15 +183,18 @@ def build_network(
     penalty: L2Penalty | None = None,
     *,
     weighted: bool = False,
+    added: int = 0,
 ) -> Network:
     """The network of a config for a data set; it takes no memory yet.
+
+    `added` is the number of columns that the preparation adds.
 
     Raises: ConfigMismatchError if its layers do not fit together.
     """
     blocks: Blocks = [layer.build() for layer in config.network.layers]
     images = Sequential(blocks).input_kind == "images"
     blocks = with_embeddings(blocks, dataset.columns)
-    shape = dataset.shape if images else (prod(dataset.shape),)
+    shape = dataset.shape if images else (prod(dataset.shape) + added,)
     try:
         return Network(
             blocks, config.loss.build(), shape, config.training.dtype, penalty, weighted=weighted

@@ -35,11 +35,11 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     """A generous estimate from the shapes."""
     width = network.dtype.itemsize
     rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
-    row = prod(dataset.shape)
     # Raw rows, unless they stay in their file, and the prepared ones in the network's dtype; of
     # each output the target, the prediction, and what metrics make of them.
     raw = 0 if is_mapped(dataset.x) else dataset.x.itemsize
-    data = rows * (row * (raw + width) + dataset.outputs * (32 + 2 * width))
+    row = prod(dataset.shape) * raw + prod(network.input_shape) * width
+    data = rows * (row + dataset.outputs * (32 + 2 * width))
     training = config.training
     batch = max(training.batch_size, min(chunk_rows(network), rows))
     optimizer = training.optimizer.build()

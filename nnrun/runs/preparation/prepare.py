@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -189,7 +189,7 @@ def check_ranges(prepared: Prepared) -> None:
         return
     with np.errstate(over="ignore", invalid="ignore"):
         examples = prepared.examples
-    names = dataset.feature_names if len(dataset.shape) == 1 else ()
+    names = prepared.input_names if dataset.feature_names else ()
     dtype = prepared.network.dtype.name
     for part, rows in examples.items():
         _check(rows.x, part, "features", names, dtype)
@@ -201,7 +201,7 @@ def _is_large(values: Array) -> bool:
     return any(bool((np.abs(block.astype(np.float64)) > _LARGE).any()) for block in blocks)
 
 
-def _check(values: Array, part: str, key: str, names: tuple[str, ...], dtype: str) -> None:
+def _check(values: Array, part: str, key: str, names: Sequence[str], dtype: str) -> None:
     if all_finite(values):
         return
     row, column = np.argwhere(~np.isfinite(values).reshape(len(values), -1))[0]

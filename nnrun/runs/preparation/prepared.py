@@ -206,17 +206,34 @@ class Prepared:
     def network(self) -> Network:
         """The network; it takes memory for its parameters when it is initialized.
 
-        Raises: ConfigMismatchError if it does not fit the data or the loss.
+        Raises: ConfigMismatchError if it does not fit the data or the loss; DatasetProblem if steps
+        that add columns cannot be fitted.
         """
+        config, dataset, added = self.config, self.dataset, self.added
 
         def build() -> Network:
-            return build_network(self.config, self.dataset, self._penalty, weighted=self.weighted)
+            weighted = self.weighted
+            return build_network(config, dataset, self._penalty, weighted=weighted, added=added)
 
         if self.grid is None:
             return build()
-        config = self.config
-        parts = config.network, config.loss, config.training.dtype, self.weighted, self.dataset
+        parts = config.network, config.loss, config.training.dtype, self.weighted, dataset, added
         return self.grid.get("network", parts, build)
+
+    @property
+    def added(self) -> int:
+        """How many columns the preparation adds; it is fitted only where a step adds some."""
+        unfitted = Preprocessing.for_dataset(self.dataset, self.config.dataset)
+        return self.preprocessing.added if unfitted.widens else 0
+
+    @property
+    def input_names(self) -> Sequence[str]:
+        """The names of the columns that the network takes; empty for images."""
+        shape, names = self.dataset.shape, self.dataset.feature_names
+        if len(shape) > 1:
+            return ()
+        features = names or [f"column {index + 1}" for index in range(shape[0])]
+        return [*features, *(name for name, _ in self.preprocessing.sources)]
 
     @property
     def weighted(self) -> bool:
