@@ -29,6 +29,8 @@ SYNONYMS: dict[str, str] = {
     "patience": "n_iter_no_change",
     "restore_best": "restore_best_weights",
     "augment": "augmentation data_augmentation transforms",
+    "average": "averaging weight_averaging model_averaging moving_average polyak use_ema swa",
+    "ema": "ema_decay ema_momentum decay",
     "flip": "horizontal_flip",
     "rotate": "rotation_range degrees",
     "shift": "translate",

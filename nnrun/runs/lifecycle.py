@@ -45,7 +45,7 @@ from nnrun.runs.storage.reading import (
 )
 from nnrun.runs.storage.store import Store
 from nnrun.runs.stored_config import load_named, load_stored
-from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
+from nnrun.training.state import TrainingState, allocate, copies, live_arrays, network_arrays
 from nnrun.training.stopping import EarlyStopping
 from nnrun.training.trainer import Progress
 from nnrun.training.watched import add_record
@@ -193,19 +193,19 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
     if weights_sha256(weights) != record.weights_sha256:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
     kept = unpack(folder / STATE)[0] if STATE in record.files else {}
-    network, optimizer = longer.network, longer.config.training.optimizer.build()
+    network, optimizer = longer.network, longer.config.training.make_optimizer()
     network.initialize(rng=longer.streams.weights)
-    optimizer.allocate(network.theta)
+    allocate(network, optimizer)
     try:
         load_weights(network, weights)
         arrays = copies(live_arrays(network, optimizer))
-        if "theta" in kept:
+        values = stored["state"]
+        if "theta" in kept and (values["stopping"] or {}).get("restore_best"):
             best = copies(network_arrays(network))
             arrays |= {f"best.{name}": array for name, array in best.items()}
         lacking = {name for name in arrays if name.startswith("optimizer.")} - kept.keys()
         if lacking:
             raise KeyError(*lacking)
-        values = stored["state"]
         history = load_history(folder)
         if values["iteration"] % longer.evaluate_every:
             history = history[:-1]

@@ -118,6 +118,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         batch_size: int = 32,
         sampling: str = "shuffle",
         clip_norm: float | None = None,
+        average: Any = None,
         class_weight: Any = None,
         augment: Any = None,
         alpha: float = 0.0,
@@ -143,6 +144,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.batch_size = batch_size
         self.sampling = sampling
         self.clip_norm = clip_norm
+        self.average = average
         self.class_weight = class_weight
         self.augment = augment
         self.alpha = alpha
@@ -234,6 +236,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         """One epoch over these rows, from where the last one ended."""
         if self.early_stopping:
             raise ValueError("partial_fit does not go with early_stopping: it trains one epoch")
+        if self.average is not None:
+            raise ValueError(
+                "partial_fit does not go with average: the next would train on with it"
+            )
         if isinstance(self.learning_rate, dict):
             raise ValueError("partial_fit needs a constant learning_rate, since it has no end")
         before: TrainingState | None = getattr(self, "_state", None)

@@ -184,6 +184,7 @@ _BY_FUNCTION = [
     _kernel("update.reduce", f"buffers buffer_task total {_TASK} rows most"),
     _kernel("update.penalty", f"theta gradient {_TASK} alpha sums"),
     _kernel("update.penalty_value", "sums count half losses"),
+    _kernel("update.average", f"source mean {_TASK} share"),
     _kernel("update.squares", f"gradient {_TASK} sums", units=UNITS),
     _kernel("update.clip", "sums count limit factors"),
     _kernel(

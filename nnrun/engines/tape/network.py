@@ -40,13 +40,17 @@ from nnrun.nn.signature import Array
 
 
 def corrections(optimizer: Optimizer, rates: Array) -> dict[str, Array]:
-    """The corrections of the next steps, which have these learning rates."""
+    """The corrections of the next steps, which have these learning rates, and their share in the
+    average.
+    """
     steps = range(optimizer.steps + 1, optimizer.steps + 1 + len(rates))
     found = {}
     for name, correction in OPTIMIZERS[formula_name(optimizer)].corrections.items():
         beta = getattr(optimizer, correction.beta)
         rests = np.array([1 - beta**step for step in steps])
         found[name] = np.sqrt(rests) if correction.root else rates / rests
+    if optimizer.average is not None:
+        found["share"] = optimizer.average.shares(optimizer.steps, len(rates))
     return found
 
 
@@ -85,9 +89,20 @@ def add_update(
         values: dict[str, Value] = {"theta": Address(one.block), "gradient": Address(one.gradient)}
         values |= {**_values(optimizer, one.block), **chunks(one.size)}
         ready.ops.append(plan.op(formula_name(optimizer), **values, factors=factors))
+    if optimizer.average is not None:
+        for block, size in plan.lasting.items():
+            ready.ops.append(_average(plan, block, size))
     plan.stages.append(ready)
     if cost is not None and losses:
         plan.stages.append(Stage(tasks=1, ops=[cost]))
+
+
+def _average(plan: ExecutionPlan, block: str, size: int) -> Op:
+    """A parameter or a statistic into its average."""
+    mean = Address(f"{block}.average")
+    plan.blocks[mean.block] = size
+    values: dict[str, Value] = {"source": Address(block), "mean": mean, "share": Address("@share")}
+    return plan.op("average", **values, **chunks(size))
 
 
 def _reduce(plan: ExecutionPlan, one: Placed) -> Op:

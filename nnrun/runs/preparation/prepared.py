@@ -240,7 +240,7 @@ class Prepared:
             return select_engine(
                 training.engine,
                 self.network,
-                training.optimizer.build(),
+                training.make_optimizer(),
                 batch_size=training.batch_size,
                 iterations=self.planned_iterations,
             )

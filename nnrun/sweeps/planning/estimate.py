@@ -51,7 +51,7 @@ def estimate(prepared: Prepared) -> Estimate:
         return _beside(prepared)
     config, network = prepared.config.training, prepared.network
     sizes, iterations = prepared.split.sizes, prepared.iterations
-    optimizer = config.optimizer.build()
+    optimizer = config.make_optimizer()
     numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     if prepared.engine == "numpy":
         update, evaluation = numpy + _SECONDS_PER_NUMPY_UPDATE, _SECONDS_PER_NUMPY_EVALUATION

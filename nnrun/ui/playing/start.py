@@ -345,13 +345,17 @@ def _shapes(network: Network, names: dict[str, str]) -> dict[str, tuple[int, ...
 
 
 def _copy(old: Trainer, new: Trainer, source: str, name: str) -> None:
-    _arrays(new.network)[name][...] = _arrays(old.network)[source]
-    if old.optimizer.type != new.optimizer.type or name not in new.network.parameters:
+    before, after = _arrays(old.network)[source], _arrays(new.network)[name]
+    after[...] = before
+    if name not in new.network.parameters:
+        if old.optimizer.average is not None and new.optimizer.average is not None:
+            new.optimizer.average.of(after)[...] = old.optimizer.average.of(before)
         return
     there, here = _slice(old.network, source), _slice(new.network, name)
-    for memory, array in new.optimizer.state.items():
-        if memory in old.optimizer.state:
-            array[here] = old.optimizer.state[memory][there]
+    same, known = old.optimizer.type == new.optimizer.type, old.optimizer.vectors
+    for memory, array in new.optimizer.vectors.items():
+        if memory in known and (same or memory == "average"):
+            array[here] = known[memory][there]
 
 
 def _slice(network: Network, wanted: str) -> slice:
