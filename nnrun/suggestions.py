@@ -67,6 +67,8 @@ SYNONYMS: dict[str, str] = {
     "sizes": "hidden_layer_sizes hidden_layers hidden_sizes",
     "loss": "criterion objective loss_function",
     "initializer": "kernel_initializer weight_init init",
+    # of losses
+    "label_smoothing": "smoothing smooth_labels",
     # of layers
     "channels": "filters out_channels",
     "units": "neurons out_features nodes width filters",

@@ -30,6 +30,7 @@ from nnrun.engines.formulas import (
     LOSSES,
     OPTIMIZERS,
     POINTWISE,
+    SMOOTHED,
     LossFormula,
     OptimizerFormula,
     Pointwise,
@@ -197,7 +198,7 @@ _BY_FUNCTION = [
 
 def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
     """Two kernels for a loss: the gradient, and the losses of rows."""
-    place = "pointwise." + ("softmax_" if name == "softmax_cross_entropy" else "")
+    place = "pointwise." + ("softmax_" if name.startswith("softmax_cross_entropy") else "")
     given = {setting: f"settings.{setting}" for setting in loss.settings}
     more = " ".join(loss.settings)
     options: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
@@ -251,7 +252,7 @@ def _of_plugin(name: str) -> Kernel | None:
 KERNELS: Extended[Kernel] = Extended(
     {kernel.function: kernel for kernel in _BY_FUNCTION}, _of_plugin
 )
-for _name, _loss in LOSSES.items():
+for _name, _loss in {**LOSSES, **SMOOTHED}.items():
     KERNELS |= loss_kernels(_name, _loss)
 for _name, _formula in OPTIMIZERS.items():
     KERNELS[_name] = optimizer_kernel(_formula)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from nnrun.engines.formulas import (
-    LOSSES,
     OPTIMIZERS,
     POINTWISE,
     formula_name,
     is_plain,
+    loss_formula,
+    loss_name,
     weight_decay,
 )
 from nnrun.engines.generated.program import title_lines
@@ -31,7 +32,6 @@ from nnrun.engines.tape.plan import (
 from nnrun.engines.tape.products import Sequence, Step, border_of
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import Loss, Weighted
-from nnrun.nn.losses.weighted import unweighted
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -153,7 +153,7 @@ def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, loss
     if losses:
         _add_losses(plan, loss, y, target)
     values = {**y.rows("y"), **target.rows("t"), **dy.rows("dy")}
-    plan.by_rows(loss.type, **values, size=y.size, **_settings(loss))
+    plan.by_rows(loss_name(loss), **values, size=y.size, **_settings(loss, y.size))
     if isinstance(loss, Weighted):
         plan.by_rows("weigh", **_weights(y, target), **dy.rows("dy"), size=y.size)
     return plan.unflattened(dy, output)
@@ -161,7 +161,7 @@ def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, loss
 
 def _add_losses(plan: ExecutionPlan, loss: Loss, y: Map, target: Map) -> None:
     values = {**y.rows("y"), **target.rows("t"), "losses": Address("@losses")}
-    plan.by_rows(f"{loss.type}_value", **values, size=y.size, **_settings(loss))
+    plan.by_rows(f"{loss_name(loss)}_value", **values, size=y.size, **_settings(loss, y.size))
     if isinstance(loss, Weighted):
         plan.by_rows("weigh_losses", **_weights(y, target), losses=Address("@losses"))
 
@@ -171,9 +171,8 @@ def _weights(y: Map, target: Map) -> dict[str, Address | int]:
     return target.rows("w", target.offset + y.size)
 
 
-def _settings(loss: Loss) -> dict[str, float]:
-    plain = unweighted(loss)
-    return {name: float(getattr(plain, name)) for name in LOSSES[loss.type].settings}
+def _settings(loss: Loss, outputs: int) -> dict[str, float]:
+    return {name: loss.setting(name, outputs) for name in loss_formula(loss).settings}
 
 
 def add_values(
@@ -218,7 +217,7 @@ def evaluation(network: Network, batch_size: int) -> ExecutionPlan:
     """Losses and outputs of rows, this many at a time."""
     plan = ExecutionPlan(network.dtype, batch_size, descends=True, training=False)
     layers, target = _forward(plan, network)
-    add_values(plan, network.loss, layers.y, target, network.head)
+    add_values(plan, network.reported, layers.y, target, network.head)
     return plan
 
 

@@ -159,7 +159,7 @@ class DiagnosisInput:
         """What each row adds to a metric, in its mean."""
         part, outputs = self.examples[split], self.outputs[split]
         if metric == "loss":
-            costs: Array = self.config.loss.build().rows(outputs, part.target)
+            costs: Array = self.config.loss.build().reported.rows(outputs, part.target)
             return costs if part.weight is None else costs * part.weight
         if metric == "log_loss":
             assert isinstance(self.task, Classification)

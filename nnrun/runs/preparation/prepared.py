@@ -321,9 +321,9 @@ class Prepared:
 
     @property
     def loss(self) -> Loss | None:
-        """What training minimizes; None for a model that does not minimize a loss of nnrun."""
+        """What evaluations report; None for a model that does not minimize a loss of nnrun."""
         loss: Loss = self.config.loss.build()
-        return loss
+        return loss.reported
 
     @cached_property
     def baseline(self) -> dict[str, Metrics | None]:
