@@ -54,12 +54,16 @@ def by_pytorch(z: np.ndarray, target: np.ndarray, binary: bool) -> tuple[float, 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["softmax", "sigmoid"])
 def test_losses_are_those_of_pytorch(binary: bool):
-    """The value and the gradient of logits, to 1e-10."""
+    """The value and the gradient of logits, to 1e-10; and the value of probabilities."""
     z, target = np.random.default_rng(0).normal(scale=3, size=(ROWS, 3)), targets(binary)
     loss = (SigmoidBinaryCrossEntropy if binary else SoftmaxCrossEntropy)(S)
     expected, gradient = by_pytorch(z, target, binary)
     assert expected == pytest.approx(loss.value(z, target), rel=1e-10)
     np.testing.assert_allclose(loss.gradient(z, target), gradient, rtol=1e-10, atol=1e-10)
+    logits = torch.tensor(z)
+    p = (torch.sigmoid(logits) if binary else torch.softmax(logits, dim=1)).numpy()
+    alone = (BinaryCrossEntropy if binary else CrossEntropy)(S)
+    assert expected == pytest.approx(alone.value(p, target), rel=1e-10)
 
 
 @pytest.mark.parametrize(
