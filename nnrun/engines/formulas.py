@@ -180,6 +180,12 @@ LOSSES: Extended[LossFormula] = Extended(
             over_outputs=True,
             settings=("quantile",),
         ),
+        "poisson": LossFormula(
+            value="({error} + ({t} * log({t} / {y}) if {t} > zero else zero))",
+            gradient="(one - ({t} / {y} if {t} > zero else zero)) * scale",
+            over_outputs=True,
+            functions=("log",),
+        ),
         "cross_entropy": LossFormula(
             value="(-{t} * log({y}) if {t} > zero else zero)",
             gradient="({t} / {y} * scale if {t} > zero else zero)",

@@ -166,7 +166,7 @@ def _patience(value: Any) -> float:
 
 
 # The activation of the output where a loss asks for one.
-_OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+_OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "softplus"}
 
 # Epochs from one check for divergence to the next, if there are no other evaluations.
 _SELDOM = 10

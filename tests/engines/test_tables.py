@@ -109,7 +109,7 @@ LOSSES_TRIED: list[Loss] = [Pinball(0.9), Pinball(0.2)]
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses(name: str, task: Any, agree: Any) -> None:
     """Every loss, on an output that it fits, in a batch."""
-    last = "sigmoid" if "cross_entropy" in name else "linear"
+    last = "sigmoid" if "cross_entropy" in name else LOSSES[name].needs or "linear"
     agree(
         task(
             lambda: [dense(6, "tanh"), dense(3, last)],

@@ -16,6 +16,7 @@ class Loss:
 
     type = ""
     needs: str | None = None  # the last activation that it requires
+    least_target: float | None = None  # the smallest number that a target may be
 
     def value(self, y: Array, target: Array) -> float:
         """The loss of predictions y."""

@@ -6,7 +6,7 @@ from math import inf, log
 
 import numpy as np
 import pytest
-from sklearn.metrics import mean_pinball_loss
+from sklearn.metrics import mean_pinball_loss, mean_poisson_deviance
 
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.losses import (
@@ -19,6 +19,7 @@ from nnrun.nn.losses import (
     MeanAbsolute,
     MeanSquared,
     Pinball,
+    Poisson,
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
 )
@@ -56,6 +57,25 @@ def test_pinball_is_that_of_scikit_learn(quantile: float):
     expected = mean_pinball_loss(t, y, alpha=quantile)
 
     assert expected == pytest.approx(Pinball(quantile).value(y, t), rel=1e-14)
+
+
+def test_poisson_is_half_the_deviance_of_scikit_learn():
+    """`mean_poisson_deviance` is twice the loss, where targets are 0, too."""
+    rng = np.random.default_rng(0)
+    y, t = rng.uniform(0.1, 5, (2, 50, 1))
+    t[:20] = 0
+
+    assert mean_poisson_deviance(t, y) / 2 == pytest.approx(Poisson().value(y, t), rel=1e-14)
+
+
+def test_poisson_of_no_counts():
+    """An output of 0 costs nothing with a slope of 1 where nothing is counted; else, infinity."""
+    nothing, some = np.zeros((1, 1)), np.ones((1, 1))
+
+    assert 0 == Poisson().value(nothing, nothing)
+    assert [[1]] == Poisson().gradient(nothing, nothing).tolist()
+    assert inf == Poisson().value(nothing, some)
+    assert [[-inf]] == Poisson().gradient(nothing, some).tolist()
 
 
 def test_cross_entropy_is_a_mean_over_rows():
@@ -117,6 +137,8 @@ def targets(loss: str, shape: tuple[int, int], rng: np.random.Generator) -> Arra
         return np.eye(shape[1])[rng.integers(shape[1], size=shape[0])]
     if loss == "binary_cross_entropy":
         return rng.integers(2, size=shape).astype(float)
+    if loss == "poisson":
+        return rng.poisson(1, shape).astype(float)
     return rng.standard_normal(shape)
 
 

@@ -14,6 +14,7 @@ from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
 from tests.nn.losses.test_losses import targets
 from tests.nn.numerical import differences
+from tests.nn.torch_twin import ACTIVATIONS as TORCH_ACTIVATIONS
 from tests.nn.torch_twin import LOSSES as TORCH_LOSSES
 
 ROWS, OUTPUTS = 9, 3
@@ -81,7 +82,9 @@ def network(loss: str, *, weighted: bool) -> Network:
 def torch_rows(name: str, z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     """The loss of each row by PyTorch, from the logits where the loss has an activation."""
     loss = LOSSES[name]
-    whole = TORCH_LOSSES[FUSED[loss.needs, name].type if loss.needs else name]
+    fused = FUSED.get((loss.needs, name))
+    z = z if fused or loss.needs is None else TORCH_ACTIVATIONS[loss.needs](z)
+    whole = TORCH_LOSSES[fused.type if fused else name]
     return torch.stack([whole(z[i : i + 1], t[i : i + 1]) for i in range(len(z))])
 
 

@@ -38,6 +38,8 @@ def prepared(tmp_path):
         ([1.5, 2.5, 3.5], "[1]", "[linear]", "mean_squared", "regression"),
         ([0, 1, 0], "[4, 1]", "[tanh, linear]", "huber", "regression"),
         ([5, 6, 7], "[1]", "[softplus]", "mean_absolute", "regression"),
+        ([5, 6, 7], "[1]", "[softplus]", "poisson", "regression"),
+        ([5, 6, 7], "[1]", "[linear]", "pinball", "regression"),
         ([0, 1, 2], "[3]", "[softmax]", "cross_entropy", "classification"),
         ([0, 1, 0], "[1]", "[sigmoid]", "binary_cross_entropy", "classification"),
         ([0, 1, 2], "[3]", "[sigmoid]", "mean_squared", "classification"),

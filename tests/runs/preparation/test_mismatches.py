@@ -20,6 +20,7 @@ def config(dataset="{name: iris}", loss="cross_entropy", batch=4, layers=()):
     return HEAD.format(dataset=dataset, loss=loss, batch=batch, layers=lines)
 
 
+SOFTPLUS = "{type: dense, units: 1, activation: softplus}"
 SOFTMAX3 = "{type: dense, units: 3, activation: softmax}"
 CASES = {
     "kernel larger than its input": (
@@ -89,6 +90,18 @@ CASES = {
     "cross-entropy for regression": (
         config("{name: boston}", layers=["{type: dense, units: 1}"]),
         (5, "cross_entropy is for classes, but boston is regression"),
+    ),
+    "poisson without softplus": (
+        config("{name: boston}", "poisson", layers=["{type: dense, units: 1}"]),
+        (4, "loss poisson needs softplus in the last layer, but this is linear"),
+    ),
+    "poisson of scaled targets": (
+        config("{name: boston, target: standard}", "poisson", layers=[SOFTPLUS]),
+        (1, "the loss poisson needs targets of 0 or more; standard moves them below: write none"),
+    ),
+    "poisson of targets below 0": (
+        config("{name: sine}", "poisson", layers=[SOFTPLUS]),
+        (5, "poisson needs targets of 0 or more, but sine has -1."),
     ),
     "softmax for regression": (
         config(
