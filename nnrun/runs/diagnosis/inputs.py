@@ -15,6 +15,7 @@ from nnrun.data.columns.categories import NONE
 from nnrun.data.steps import Numbers
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
+from nnrun.nn.losses import LOSSES
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.training.state import HistoryRow, PreparedSplit
@@ -350,8 +351,8 @@ def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def target_scale(case: DiagnosisInput) -> Diagnostic | None:
-    """A target whose values, as the network must output them, are far from 1."""
-    if case.classifies:
+    """A target whose values, as the network must output them, are far from 1, and may be scaled."""
+    if case.classifies or LOSSES[case.config.loss.type].least_target is not None:
         return None
     target = case.examples["train"].target
     size = float(root_mean_square(target.reshape(-1, 1))[0])
