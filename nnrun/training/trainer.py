@@ -215,12 +215,7 @@ class Trainer(TrainingCore):
         if self.best:
             self._evaluated.clear()
             copy_into(self.kept, self.best)
-        self.settle()
-
-    def settle(self) -> None:
-        """Put the average into the network, if there is one; training cannot go on from here."""
-        if self.optimizer.average is not None:
-            copy_into(network_arrays(self.network), self.kept)
+        copy_into(network_arrays(self.network), self.kept)
 
     def _progress(self) -> Progress:
         return Progress(

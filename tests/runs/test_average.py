@@ -122,9 +122,9 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(prepared, store, config, ov
     run.update(80)
     kept = half.result.weights
     parameters = run.network.parameters
-    run.settle()
-    for name, parameter in parameters.items():
-        assert parameter.value.tobytes() == kept[name].tobytes()
+    with run.averaged():
+        for name, parameter in parameters.items():
+            assert parameter.value.tobytes() == kept[name].tobytes()
     starts = []
     end = train(
         prepared(config, *overrides), store, Listener(started=lambda run, at: starts.append(at))

@@ -88,10 +88,8 @@ def trained_result(
         diagnostics.append(Diagnostic("nothing_monitored", trainer.unmonitored))
     if decision is not None and decision["note"]:
         diagnostics.append(Diagnostic("no_threshold", decision["note"]))
-    unfinished = status in ("interrupted", "stopped")
-    checkpoint = trainer.checkpoint() if unfinished else None
-    trainer.settle()
-    weights = None if lost else weights_of(trainer.network)
+    with trainer.averaged():
+        weights = None if lost else weights_of(trainer.network)
     record = record_of(
         prepared,
         status,
@@ -114,7 +112,7 @@ def trained_result(
         trainer.history,
         weights=weights,
         metadata={} if lost else describe_model(prepared, decision),
-        checkpoint=checkpoint,
+        checkpoint=trainer.checkpoint() if status in ("interrupted", "stopped") else None,
         ending=trainer.ending() if completed else None,
         watched=None if trainer.watch is None else trainer.watch.watched,
     )
