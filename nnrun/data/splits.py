@@ -212,6 +212,42 @@ def make_split(
     )
 
 
+def rows_of_members(
+    dataset: Dataset, config: DatasetSettings, split: Split, rngs: Sequence[Rng]
+) -> list[tuple[Places, Places]]:
+    """The training and the validation rows of members with validation rows of their own.
+
+    They are places among the rows of both parts, those of training first. The first member has the
+    parts of the split; each of `rngs` draws the validation rows of one more, among those that no
+    member before it has had, until these run out and all are there to be drawn again. So five
+    members that hold out a fifth of the rows hold out each row once.
+    """
+    validation = split.held_out["validation"]
+    pool = np.concatenate([split.train.rows, validation.rows])
+    place = np.empty(pool.max() + 1, np.intp)
+    place[pool] = np.arange(len(pool))
+    labels = np.asarray(dataset.classes)[dataset.pooled_y] if split.stratified else None
+    found = [(np.arange(len(split.train)), np.arange(len(split.train), len(pool)))]
+    left = split.train.rows
+    for rng in rngs:
+        splitter: Splitter = AtRandom(labels, rng, strict=False)
+        if dataset.split_values is not None:
+            splitter = ByGroup(dataset.split_values, labels, rng)
+        if len(left) == len(validation) and dataset.split_values is None:
+            drawn = left
+        else:
+            try:
+                _, drawn = splitter.held_out(left, len(validation), "validation_size")
+            except DatasetProblem:  # too few rows or groups are left
+                left = pool
+                _, drawn = splitter.held_out(left, len(validation), "validation_size")
+        left = left[~np.isin(left, drawn)]
+        held_out = np.zeros(len(pool), np.bool_)
+        held_out[place[drawn]] = True
+        found.append((np.flatnonzero(~held_out), place[drawn]))
+    return found
+
+
 def resolve_test_size(dataset: Dataset, test_size: float | int | str | None) -> float | int | str:
     """`test_size` with its default: "given" if the set has its own test split, else 0.2."""
     if test_size is None:

@@ -101,7 +101,10 @@ def surfaces(trained: Model | Prepared, extent: Extent, side: int) -> Surfaces:
         for place, block, y in _passed(network, x):
             layers.append(LayerSurfaces(place, _kind(block), _over_grid(y, shape)))
         last = layers.pop()
-        outputs, classes = _meaning(trained.task, last.units.reshape(len(last.units), -1).T)
+        values = last.units.reshape(len(last.units), -1).T
+        if isinstance(trained, Model) and len(trained.networks) > 1:
+            values = trained.forward(x)  # hidden units are those of the first network
+        outputs, classes = _meaning(trained.task, values)
     return Surfaces(
         extent,
         [layer for layer in layers if layer.kind not in _UNCHANGED],

@@ -14,7 +14,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.explain.surfaces import Film, filmed_training
 from nnrun.explain.trace import UpdateTrace, trace_update
 from nnrun.models import MODEL
-from nnrun.models.load import load_weights, unpack, weights_of, weights_sha256
+from nnrun.models.load import load_weights, of_member, unpack, weights_of, weights_sha256
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepare import PreparedBeside, prepare
@@ -93,19 +93,23 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     network.initialize(rng=prepared.streams.weights)
     allocate(network, optimizer)
     try:
-        load_weights(network, weights)
+        load_weights(network, of_member(weights))
         if prepared.schedule.follows_loss:
-            prepared.schedule.restore(stored_values["state"]["schedule"])
+            state = stored_values["state"]
+            first, *_ = state.get("members", [state])
+            prepared.schedule.restore(first["schedule"])
     except (KeyError, TypeError, ValueError) as error:
         raise NnrunError(damaged(folder, f"{MODEL} does not fit its config")) from error
-    iteration = int(record.timing["iterations"])
+    iteration = int((record.members or {}).get("iterations", [record.timing["iterations"]])[0])
     notes = [] if _restored(folder, record, prepared, optimizer, iteration) else [_FRESH]
+    if record.members is not None:
+        notes.append(f"this is the first of {record.members['number']} networks")
     title = f"{record.name}/{record.run_id}"
     found = _explained(prepared, optimizer, rows, iteration=iteration, title=title, notes=notes)
     film = found.film
     if film is None or film.frames[-1][0] != iteration:
         return found
-    if weights_sha256(weights_of(network)) == record.weights_sha256:
+    if weights_sha256(weights_of(network)) == weights_sha256(of_member(weights)):
         return found
     return replace(found, film=replace(film, notes=[*film.notes, _OTHER]))
 
@@ -122,7 +126,7 @@ def _restored(
               if name.startswith("optimizer.")}  # fmt: skip
     if not wanted:
         return True
-    kept = unpack(folder / STATE)[0] if STATE in record.files else {}
+    kept = of_member(unpack(folder / STATE)[0]) if STATE in record.files else {}
     fits = all(name in kept and kept[name].shape == wanted[name].shape for name in wanted)
     if not fits or "theta" in kept:
         return False

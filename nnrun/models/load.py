@@ -7,10 +7,10 @@ import hashlib
 import json
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -54,6 +54,32 @@ def weights_of(network: Network) -> dict[str, Array]:
     return {name: array.copy() for name, array in weights_views(network).items()}
 
 
+V = TypeVar("V")
+
+
+def of_members(each: Sequence[Mapping[str, V]]) -> dict[str, V]:
+    """What several networks have by name, each name with the number of its network."""
+    return {
+        f"members.{number}.{name}": array
+        for number, arrays in enumerate(each)
+        for name, array in arrays.items()
+    }
+
+
+def of_member(arrays: Mapping[str, V], number: int = 0) -> dict[str, V]:
+    """What one network has, of the first or only one by default."""
+    head = f"members.{number}."
+    own = {name.removeprefix(head): a for name, a in arrays.items() if name.startswith(head)}
+    return own or dict(arrays)
+
+
+def weights_of_model(model: Model) -> dict[str, Array]:
+    """The weights of all its networks, as they are stored; views, not copies."""
+    each = [weights_views(network) for network in model.networks]
+    several = model.values is not None and model.values.get("members") is not None
+    return of_members(each) if several else each[0]
+
+
 def load_weights(network: Network, weights: dict[str, Array]) -> None:
     """Copy stored weights into an initialized network."""
     for name, array in weights_views(network).items():
@@ -72,11 +98,11 @@ def weights_sha256(weights: dict[str, Array]) -> str:
 
 
 class Names:
-    """`names[parameter or buffer]` is its name in the file of weights."""
+    """`names[parameter or buffer]` is its name in the file of weights, after `head`."""
 
-    def __init__(self, network: Network) -> None:
-        self._names = {id(value): name for name, value in network.parameters.items()}
-        self._names |= {id(array): name for name, array in network.buffers.items()}
+    def __init__(self, network: Network, head: str = "") -> None:
+        self._names = {id(value): head + name for name, value in network.parameters.items()}
+        self._names |= {id(array): head + name for name, array in network.buffers.items()}
 
     def __getitem__(self, part: Parameter | Array) -> str:
         return self._names[id(part)]
@@ -139,6 +165,7 @@ class _Stored(BaseModel):
     input_shape: tuple[Annotated[int, Integer(gt=0)], ...]
     preprocessing: dict[str, Any]
     decision: _StoredDecision | None = None
+    members: Annotated[int, Integer(ge=1, le=1000)] | None = None
 
 
 def load_model(folder: Path) -> Model:
@@ -212,17 +239,21 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         raise ValueError("it does not say what its rows look like")
     _check_layout(layout, stored.input_shape)
     _check_statistics(preprocessing, layout)
-    network = _network(stored, layout)
+    networks = [_network(stored, layout) for _ in range(stored.members or 1)]
     shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-    expected = {name: (shape, network.dtype) for name, shape in weights_shapes(network).items()}
+    usual, dtype = weights_shapes(networks[0]), networks[0].dtype
+    every = usual if stored.members is None else of_members([usual] * stored.members)
+    expected = {name: (shape, dtype) for name, shape in every.items()}
     if shapes != expected:
         odd = sorted(n for n in shapes | expected if shapes.get(n) != expected.get(n))[0]
         raise ValueError(f"the weights '{odd}' do not fit the network")
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError("its weights are no finite numbers")
-    network.initialize(rng=np.random.default_rng(0))
-    load_weights(network, arrays)
-    model = Model(network, preprocessing, layout, stored.run_id, values)
+    for number, network in enumerate(networks):
+        network.initialize(rng=np.random.default_rng(0))
+        load_weights(network, of_member(arrays, number))
+    first, *others = networks
+    model = Model(first, preprocessing, layout, stored.run_id, values, others)
     if stored.decision is not None:
         if not model.decides:
             raise ValueError("it has a threshold, but not the probabilities of two classes")
@@ -235,7 +266,7 @@ def _reduced(model: Model) -> tuple[Any, ...]:
     """Pickle support: a model is restored from its weights and values, as from a file."""
     if model.values is None:
         raise TypeError("a model without stored values cannot be pickled")
-    return restore, (weights_of(model.network), model.values)
+    return restore, (weights_of_model(model), model.values)
 
 
 copyreg.pickle(Model, _reduced)

@@ -29,9 +29,11 @@ from nnrun.nn.signature import Array
 
 
 class Model:
-    """A network with its fitted preprocessing.
+    """A network with its fitted preprocessing, or several that predict with their mean.
 
     Args:
+        network: the first one.
+        others: networks of the same layers.
         values: stored with the weights, to restore the model from.
     """
 
@@ -42,8 +44,10 @@ class Model:
         layout: Layout,
         run_id: str = "",
         values: dict[str, Any] | None = None,
+        others: Sequence[Network] = (),
     ) -> None:
         self.network = network
+        self.networks = (network, *others)
         self.preprocessing = preprocessing
         self.layout = layout
         self.run_id = run_id
@@ -161,8 +165,16 @@ class Model:
                 chunk = rows.between(start, stop) if isinstance(rows, RawRows) else rows[start:stop]
                 ready = self.preprocessing.transform_x(chunk).reshape(-1, *network.input_shape)
                 ready = np.ascontiguousarray(ready, network.dtype)
-                outputs[start : start + step] = network.predict(ready)
+                outputs[start : start + step] = self.forward(ready)
         return outputs
+
+    def forward(self, x: Array) -> Array:
+        """The outputs for prepared rows, in the network's dtype: of several networks the mean."""
+        total = self.network.predict(x)
+        for other in self.networks[1:]:
+            total = total + other.predict(x)
+        mean: Array = total / len(self.networks) if len(self.networks) > 1 else total
+        return mean
 
     def decode(self, outputs: Array, threshold: float | None = None) -> Array:
         """The result of `predict`, from the network's outputs."""

@@ -334,7 +334,7 @@ def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
         UsageError: the network is too large for the format, or a layer or step cannot be exported.
         onnx.checker.ValidationError: the file does not conform to the standard.
     """
-    needed = 4 * model.network.size
+    needed = 4 * model.network.size * len(model.networks)
     if needed > _LARGEST:
         raise UsageError(f"an ONNX file holds 2 GB, and the weights need {needed / 1e9:.1f} GB")
     graph = Graph(_opset(model))
@@ -392,10 +392,15 @@ def _prepared(graph: Graph, model: Model, dtype: str) -> str:
 
 
 def _network(graph: Graph, model: Model, x: str) -> str:
-    names = Names(model.network)
-    for layer in model.network.layers:
-        x = emit_layer(graph, names, layer, x)
-    return x
+    """Append the network; of several the mean of their outputs."""
+    outputs = []
+    for number, network in enumerate(model.networks):
+        names = Names(network, f"members.{number}." if len(model.networks) > 1 else "")
+        y = x
+        for layer in network.layers:
+            y = emit_layer(graph, names, layer, y)
+        outputs.append(y)
+    return graph.add("Mean", *outputs) if len(outputs) > 1 else outputs[0]
 
 
 def _predict(graph: Graph, model: Model, y: str, kind: int) -> list[onnx.ValueInfoProto]:

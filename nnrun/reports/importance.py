@@ -235,15 +235,16 @@ def pixel_maps(model: Model, part: SplitData) -> list[PixelMap]:
 def _gradient(model: Model, x: Array, output: int) -> Array:
     """The mean gradient of one output; of two classes with one output, that of the second."""
     network, total = model.network, np.zeros(model.layout.shape)
-    sign = 1.0
+    sign = 1.0 / len(model.networks)
     if network.output_shape[0] == 1 and isinstance(model.task, Classification):
-        sign, output = (1.0 if output else -1.0), 0
+        sign, output = (sign if output else -sign), 0
     for start in range(0, len(x), step := chunk_rows(network)):
         ready = model.preprocessing.transform_x(x[start : start + step])
         rows = np.ascontiguousarray(ready.reshape(-1, *network.input_shape), network.dtype)
-        dy = np.zeros_like(network.forward(rows))
-        dy[:, output] = sign
-        total += network.backward(dy).sum(axis=0, dtype=np.float64).reshape(total.shape)
+        for each in model.networks:
+            dy = np.zeros_like(each.forward(rows))
+            dy[:, output] = sign
+            total += each.backward(dy).sum(axis=0, dtype=np.float64).reshape(total.shape)
     mean: Array = total.sum(axis=0) / len(x)
     return mean
 

@@ -341,6 +341,31 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
         yield f"{split} rows with a category that no training row has: {which}"
 
 
+def members_line(record: RunRecord) -> str:
+    """What several networks reach together and each alone, in a sentence; empty of a single one."""
+    found = record.members
+    if found is None:
+        return ""
+    networks = plural(found["number"], "network")
+    split = splits(record.dataset)[-1]
+    name = record.main_metric
+    alone = (found["metrics"].get(split) or {}).get(name)
+    together = (record.metrics[split] or {}).get(name)
+    line = f"the mean of {networks}"
+    if alone is not None and together is not None:
+        spread = "" if alone["sd"] is None else f" ± {number(alone['sd'])}"
+        line += (
+            f", with a {split} {metric_label(name)} of {number(together)}; "
+            f"one alone has {number(alone['mean'])}{spread} (mean and standard deviation)"
+        )
+    if rows := found.get("rows_judged"):
+        line += (
+            f"; validation is of {plural(rows, 'row')}, each judged by the networks that were not "
+            "trained on it"
+        )
+    return f"{line}; curves and weights are shown of the first"
+
+
 def training_line(record: RunRecord) -> str:
     """How long training took, in a sentence."""
     timing = record.timing
@@ -367,12 +392,12 @@ def training_line(record: RunRecord) -> str:
 
 def planned_iterations(record: RunRecord) -> int:
     """How many iterations the config asks for; 0 if it does not say."""
-    training = record.config["training"]
+    training, members = record.config["training"], record.members or {"number": 1}
     iterations, epochs, size = map(training.get, ("iterations", "epochs", "batch_size"))
     if isinstance(iterations, int):
-        return iterations
+        return iterations * int(members["number"])
     if isinstance(epochs, int) and isinstance(size, int) and size > 0:
-        return epochs * -(-int(record.dataset["n_train"]) // size)
+        return epochs * -(-int(record.dataset["n_train"]) // size) * int(members["number"])
     return 0
 
 

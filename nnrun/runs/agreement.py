@@ -49,7 +49,7 @@ _COMPUTED = ("weights ", _FITTED, "model state.rate", "state ", "watched ")
 # Values that depend on numbers with a tolerance, or whose wording may change.
 _DERIVED = {
     *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
-    "decision",
+    *("decision", "members", "model state.members"),
     *("model decision", "model state.stopping", "model state.schedule"),
     *("state stopping", "state schedule", "state good.stopping", "state good.schedule"),
     *("dataset.description", "dataset.note", "dataset.task_from"),

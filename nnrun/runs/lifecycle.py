@@ -22,9 +22,11 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import EngineFaultError, NnrunError, PluginFaultError, UsageError
 from nnrun.models import MODEL
-from nnrun.models.load import load_weights, unpack, weights_sha256
+from nnrun.models.load import load_weights, of_member, unpack, weights_sha256
+from nnrun.nn.signature import Array
 from nnrun.runs.events import Listener, Listeners, now_and_then
 from nnrun.runs.execution.execute import execute
+from nnrun.runs.execution.members import joined_states
 from nnrun.runs.execution.result import record_of
 from nnrun.runs.lease import Outcome, RunLease, begin
 from nnrun.runs.preparation.prepare import prepare
@@ -144,8 +146,10 @@ def _refuse_ended_schedule(folder: Path, shorter: Prepared, iterations: int) -> 
 def _refuse_exhausted(folder: Path, state: TrainingState) -> None:
     """Refuse a run that early stopping ends at its last iteration in any case."""
     try:
-        stopping = state.values["stopping"]
-        exhausted = stopping is not None and EarlyStopping(**stopping).exhausted
+        every = [each["stopping"] for each in state.values.get("members", [state.values])]
+        exhausted = all(
+            stopping is not None and EarlyStopping(**stopping).exhausted for stopping in every
+        )
     except (KeyError, TypeError) as error:
         raise NnrunError(f"{folder}: damaged, or of another version of nnrun") from error
     if exhausted:
@@ -193,35 +197,47 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
     if weights_sha256(weights) != record.weights_sha256:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
     kept = unpack(folder / STATE)[0] if STATE in record.files else {}
-    network, optimizer = longer.network, longer.config.training.make_optimizer()
-    network.initialize(rng=longer.streams.weights)
-    allocate(network, optimizer)
     try:
-        load_weights(network, weights)
-        arrays = copies(live_arrays(network, optimizer))
         values = stored["state"]
-        if "theta" in kept and (values["stopping"] or {}).get("restore_best"):
-            best = copies(network_arrays(network))
-            arrays |= {f"best.{name}": array for name, array in best.items()}
-        lacking = {name for name in arrays if name.startswith("optimizer.")} - kept.keys()
-        if lacking:
-            raise KeyError(*lacking)
-        history = load_history(folder)
-        if values["iteration"] % longer.evaluate_every:
-            history = history[:-1]
-        values = {**values, "history": history, **_seconds(record)}
-        values["environments"] = record.environments
-        state = TrainingState({**arrays, **kept}, values)
+        if record.members is None:
+            states = [_network_state(longer, weights, kept, values)]
+        else:
+            states = [
+                _network_state(longer, of_member(weights, number), of_member(kept, number), own)
+                for number, own in enumerate(values["members"])
+            ]
+        states[0].values["history"] = load_history(folder)
+        seconds = {key: record.timing[key] for key in ("train_seconds", "evaluation_seconds")}
+        states[0].values.update(seconds, environments=record.environments)
+        for state in states:
+            history = state.values["history"]
+            if history and state.iteration % longer.evaluate_every:
+                state.values["history"] = history[:-1]
     except (KeyError, TypeError, ValueError) as error:
         raise NnrunError(f"{folder}: damaged, or of another version of nnrun") from error
     watched = read_watched(folder, record)
     if watched is not None:
-        add_record(state, watched)
-    return state
+        add_record(states[0], watched)
+    return states[0] if record.members is None else joined_states(states)
 
 
-def _seconds(record: RunRecord) -> dict[str, float]:
-    return {key: record.timing[key] for key in ("train_seconds", "evaluation_seconds")}
+def _network_state(
+    longer: Prepared, weights: dict[str, Array], kept: dict[str, Array], values: dict[str, Any]
+) -> TrainingState:
+    """The state of one network, without its history, from what was stored of its end."""
+    network, optimizer = longer.network, longer.config.training.make_optimizer()
+    network.initialize(rng=longer.streams.weights)
+    allocate(network, optimizer)
+    load_weights(network, weights)
+    arrays = copies(live_arrays(network, optimizer))
+    if "theta" in kept and (values["stopping"] or {}).get("restore_best"):
+        best = copies(network_arrays(network))
+        arrays |= {f"best.{name}": array for name, array in best.items()}
+    lacking = {name for name in arrays if name.startswith("optimizer.")} - kept.keys()
+    if lacking:
+        raise KeyError(*lacking)
+    nothing = {"train_seconds": 0.0, "evaluation_seconds": 0.0, "history": [], "environments": []}
+    return TrainingState({**arrays, **kept}, {**nothing, **values})
 
 
 # A leased run in progress: its folder has checkpoints, and how far the run has come.
@@ -247,7 +263,7 @@ class InProgress(Listener):
         self._lease.note(progress, self._about)
 
     def _at(self, iteration: int) -> None:
-        total = max(1, self._prepared.iterations)
+        total = max(1, self._prepared.updates)
         self._lease.note(Progress(iteration, total, None, 0.0), self._about)
 
     def _about(self) -> tuple[Replicate, Mapping[str, Any], str]:

@@ -168,7 +168,7 @@ EARLIER = "earlier"
 """The key of an environment under which others are, in which the run had its earlier updates."""
 
 # Entries that reports have only where they say something.
-_RARE = ("plugins", "search")
+_RARE = ("plugins", "search", "members")
 # What bits depend on. The compiled engine calls no BLAS and computes alike on every processor;
 # NumPy's arithmetic depends on the BLAS, on its kernel for the processor, and on NumPy's vectors.
 _ALWAYS = ("architecture",)
@@ -182,7 +182,8 @@ Status = Literal["completed", "diverged", "stopped", "interrupted", "failed"]
 class RunRecord:
     """A run's report. Every field can be written as JSON; no number is NaN or infinite.
 
-    `search` is the identity of the search that trained it; None for other runs.
+    `search` is the identity of the search that trained it; None for other runs. `members` says what
+    each of several networks reaches alone; None of a run with one.
     """
 
     name: str
@@ -212,6 +213,7 @@ class RunRecord:
     decision: dict[str, Any] | None = None
     plugins: list[dict[str, str]] = field(default_factory=list)
     search: str | None = None
+    members: dict[str, Any] | None = None
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""

@@ -21,7 +21,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.layout import Layout
 from nnrun.data.rows import refuse_if_too_big
 from nnrun.errors import ConfigError, DataError
-from nnrun.models.load import load_model, restore, weights_of, weights_shapes
+from nnrun.models.load import load_model, of_members, restore, weights_of, weights_shapes
 from nnrun.models.model import Model
 from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.penalty import L2Penalty
@@ -29,6 +29,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.descriptions import describe_model
+from nnrun.runs.preparation.members import members_of
 from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sklearn.parameters import (
@@ -130,6 +131,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         dtype: str = "float64",
         engine: str = "auto",
         random_state: Any = None,
+        members: Any = 1,
     ) -> None:
         self.layers = layers
         self.activations = activations
@@ -156,10 +158,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.dtype = dtype
         self.engine = engine
         self.random_state = random_state
+        self.members = members
 
     @property
     def network_(self) -> Network:
-        """The trained network, with its weights."""
+        """The trained network, with its weights; of several members the first."""
         check_is_fitted(self)
         network: Network = self.model_.network
         return network
@@ -226,6 +229,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         rule = stopping_of(self, dataset, self._rule if goes_on else None)
         fitting = Fitting(self._prepare(dataset, self._first_seed), rule)
         self._check_held_out(fitting)
+        if goes_on and fitting.prepared.config.networks > 1:
+            raise ValueError("warm_start continues one network, and members are several")
         if goes_on:
             self._check_same(fitting)
             fitting.go_on_from(self._state, optimizer=False)
@@ -242,6 +247,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             )
         if isinstance(self.learning_rate, dict):
             raise ValueError("partial_fit needs a constant learning_rate, since it has no end")
+        if self.members != 1:
+            raise ValueError("partial_fit trains one network, and members are several")
         before: TrainingState | None = getattr(self, "_state", None)
         if before is None and hasattr(self, "model_"):
             raise ValueError("partial_fit cannot continue a run; fit trains a new network")
@@ -281,12 +288,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def _train(self, fitting: Fitting, *, continues: bool) -> None:
         """Train, become the estimator of the result, and lengthen or replace the curves."""
-        fitting.train(Listener())
-        trainer, prepared = fitting.trainer, fitting.prepared
-        if trainer.divergence is not None:
-            raise ValueError(describe_divergence(prepared.config, trainer.divergence))
-        self.model_ = restore(weights_of(fitting.trainer.network), describe_model(prepared))
-        self._state, self._rule = trainer.checkpoint(), fitting.rule
+        trainer, prepared, rule = fitting.trainer, fitting.prepared, replace(fitting.rule)
+        number = prepared.config.networks
+        networks: list[dict[str, Array]] = []
+        for member in members_of(prepared) if number > 1 else [prepared]:
+            each = Fitting(member, replace(rule), checked=True) if networks else fitting
+            each.train(Listener())
+            if each.trainer.divergence is not None:
+                raise ValueError(describe_divergence(prepared.config, each.trainer.divergence))
+            networks.append(weights_of(each.trainer.network))
+        weights = of_members(networks) if number > 1 else networks[0]
+        self.model_ = restore(weights, describe_model(prepared, networks=number))
+        self._state, self._rule = trainer.snapshot(), fitting.rule
         before = self._curves() if continues else ([], [], [])
         self.loss_curve_ = [*before[0], *fitting.curve]
         self.loss_ = self.loss_curve_[-1]

@@ -67,6 +67,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         engine: `auto`, `numpy` or `compiled`.
         random_state: decides initial weights, order, dropout and what is held out; an integer is
             the seed that a config would have.
+        members: how many networks are trained, each with its own initial weights and order; the
+            estimator predicts with their mean. `{"number": 10, "validation": "own"}` lets each
+            hold out rows of its own, with `early_stopping`.
 
     Attributes:
         classes_: the labels, sorted.

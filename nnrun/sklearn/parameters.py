@@ -214,6 +214,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
                 "layers": [*_hidden(estimator), _output(estimator, dataset, loss)],
             },
             "loss": given,
+            "members": estimator.members,
             "training": training,
             "seed": seed,
         }
@@ -265,6 +266,7 @@ def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
         "layers": tuple(layers[:-1]),
         "output_activation": layers[-1].get("activation"),
         "loss": config["loss"],
+        "members": config.get("members", 1),
         "initializer": config["network"].get("initializer", "glorot_uniform"),
         "input_shape": model.layout.shape if len(model.layout.shape) == 3 else None,
         "random_state": config["seed"],

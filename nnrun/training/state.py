@@ -192,10 +192,12 @@ class Streams:
     Args:
         seed: of the run.
         fold: that it tests, if any.
+        member: of several networks; the first has the streams of a single one.
     """
 
     seed: int
     fold: int | None = None
+    member: int = 0
 
     @cached_property
     def split(self) -> Rng:
@@ -227,7 +229,14 @@ class Streams:
         """For the rows that evaluations on the way take."""
         return self._stream_of_fold(5)
 
+    @cached_property
+    def validation(self) -> Rng:
+        """For the validation rows of a member that has its own."""
+        return self._stream_of_fold(6)
+
     def _stream_of_fold(self, number: int) -> Rng:
+        if self.member:
+            return self._stream(number, self.fold or 0, self.member)
         return self._stream(number) if self.fold is None else self._stream(number, self.fold)
 
     def _stream(self, *key: int) -> Rng:

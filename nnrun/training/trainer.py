@@ -126,8 +126,13 @@ class Trainer(TrainingCore):
         return cause
 
     def checkpoint(self) -> TrainingState:
-        """A copy of everything needed to continue later, with the same bits."""
+        """A copy of everything needed to continue later, with the same bits.
+
+        That of a finished training is from before other weights were put into the network.
+        """
         state, good = self.snapshot(), self.last_good
+        if self._last is not None:
+            state = TrainingState({**self._last.arrays}, {**self._last.values})
         if good.iteration != self.iteration:
             state.arrays.update({f"good.{name}": array for name, array in good.arrays.items()})
             state.values["good"] = good.values

@@ -120,6 +120,7 @@ training:
   dtype: float64
   engine: auto
   watch: false
+members: 1
 decide: null
 seed: 42
 metrics: null

@@ -160,7 +160,8 @@ def test_arguments_do_not_hide_mistakes_of_the_file(problems_of: ProblemsOf, val
     assert [
         "1:17: dataset.name: 'bostn' is not a built-in data set; did you mean 'boston'?",
         "argument 'zzz=1': zzz: 'zzz' is not a key of the config (one of name, description, "
-        "dataset, network, loss, training, decide, seed, metrics, published, sweep, search)",
+        "dataset, network, loss, training, members, decide, seed, metrics, published, sweep, "
+        "search)",
         "argument 'foo': this is not of the form key=value",
         "argument 'seed=x': seed: 'x' is not a whole number of at least 0",
     ] == problems

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import config_from_dict
-from nnrun.models.load import load_model
+from nnrun.models.load import load_model, of_member, weights_of
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import extend, train
+from nnrun.runs.preparation.members import members_of
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.verify import verify
 from nnrun.training.state import network_arrays
@@ -170,3 +171,26 @@ def test_a_number_in_place_of_the_block_says_what_to_write(lab):
     """The block with that number."""
     write("run.yaml", PLAIN.replace("{ema: 0.95}", "0.95"))
     assert "a mapping like {ema: 0.999}; write {ema: 0.95}" in lab.refused("train", "run.yaml")
+
+
+@pytest.mark.parametrize("average", [True, False], ids=["average", "plain"])
+@pytest.mark.parametrize("stopping", [[], [STOPPING.replace("3", "100")]], ids=["whole", "best"])
+def test_members_go_on_from_the_weights_themselves(prepared, store, average, stopping):
+    """A member that had ended when its run was interrupted ends as if nothing had happened, so that
+    the run can be extended.
+    """
+    text = DEEP if average else DEEP.replace("  average: {ema: 0.95}\n", "")
+    words = [text + "members: 3\n", "training.learning_rate=0.5", *stopping]
+    half = train(prepared(*words), store, until=480)
+    assert "interrupted" == half.record.status
+    third = Execution(list(members_of(prepared(*words)))[2]).trainer
+    third.update(80)
+    with third.averaged():
+        for name, array in weights_of(third.network).items():
+            assert array.tobytes() == of_member(half.result.weights, 2)[name].tobytes()
+    end, whole = train(prepared(*words), store), train(prepared(*words), None)
+    assert whole.record.weights_sha256 == end.record.weights_sha256
+    expected, actual = whole.result.ending.arrays, end.result.ending.arrays
+    assert expected.keys() == actual.keys()
+    for name, array in expected.items():
+        assert array.tobytes() == actual[name].tobytes()

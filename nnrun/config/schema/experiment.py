@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from nnrun.config.names import BESIDE, CHANGE_NOTHING, NAME_PATTERN, NAME_RULE, is_name
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue, show
@@ -113,9 +113,36 @@ class DecideConfig(Block):
             yield ConfigIssue("decide needs 'maximize' or 'cost'", part="block")
 
 
+# The `members` key: how many networks are trained, whose mean the run predicts with.
+
+
+class MembersConfig(Block):
+    """Networks of one setting that predict together."""
+
+    noun: ClassVar[str] = "members"
+    must_be: ClassVar[str] = "a mapping like {number: 10, validation: own}"
+
+    number: Annotated[int, Integer(ge=1, le=1000)]
+    """How many networks; each draws its initial weights, order and dropout."""
+    validation: Annotated[str, OneOf(("shared", "own"))] = "shared"
+    """`own`: each draws validation rows among all that are not for testing, so that every row is
+    trained on; the validation result is then that of each row by the members that did not."""
+
+
+def _shortest(members: int | MembersConfig) -> int | MembersConfig:
+    """The number alone where that says it all, so that equal configs look alike."""
+    if isinstance(members, int) or (members.number > 1 and members.validation == "own"):
+        return members
+    return members.number
+
+
+Members = Annotated[
+    Annotated[int, Integer(ge=1, le=1000)] | MembersConfig, AfterValidator(_shortest)
+]
+
 # Numbers up to the first are rounded to 0, those from the second on to infinity.
 _ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
-OF_NETWORKS = ("network", "loss", "training", "decide")
+OF_NETWORKS = ("network", "loss", "training", "members", "decide")
 _PREPARATION = ("features", "target")
 NO_LOSS = "models of scikit-learn have no loss of the config to be ordered by; name a metric"
 
@@ -185,6 +212,9 @@ class ExperimentConfig(Block):
     """What training minimizes."""
     training: TrainingConfig
     """The optimizer, how long, in what steps."""
+    members: Members = 1
+    """How many networks are trained, each with its own initial weights; the run predicts with their
+    mean. {number: 10, validation: own} gives each its own validation rows."""
     decide: DecideConfig | None = None
     """The threshold at which one of two classes is predicted, fitted on the validation split."""
     seed: Annotated[int, Integer(ge=0)] = 42
@@ -204,6 +234,16 @@ class ExperimentConfig(Block):
         """Whether training rows stay in the order of the file."""
         return self.training.sampling == "in_order"
 
+    @property
+    def networks(self) -> int:
+        """How many networks a run trains."""
+        return self.members if isinstance(self.members, int) else self.members.number
+
+    @property
+    def own_validation(self) -> bool:
+        """Whether each network has its own validation rows."""
+        return not isinstance(self.members, int)
+
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         dataset, training = data.get("dataset"), data.get("training")
@@ -216,11 +256,25 @@ class ExperimentConfig(Block):
         if isinstance(data.get("decide"), dict) and held_out in (0, None):
             message = "a threshold is fitted on a validation split; set dataset.validation_size"
             yield ConfigIssue(message, ("decide",), "key")
+        yield from _without_own_rows(dataset, data.get("members"))
         yield from _drawing_nothing(dataset, data.get("sweep"))
         if isinstance(training, dict) and training.get("dtype") == "float32":
             for key in ("network", "loss"):
                 yield from _lost_in_float32(data.get(key), (key,))
             yield from _lost_in_float32(training.get("optimizer"), ("training", "optimizer"))
+
+
+def _without_own_rows(dataset: Any, members: Any) -> Iterator[ConfigIssue]:
+    """Members that are to draw validation rows where there are none to draw."""
+    if not isinstance(members, dict) or members.get("validation") != "own":
+        return
+    block = dataset if isinstance(dataset, dict) else {"validation_size": ""}
+    split, path = block.get("split"), ("members", "validation")
+    if block.get("validation_size", 0) in (0, None):
+        yield ConfigIssue("members draw validation rows; set dataset.validation_size", path)
+    elif isinstance(split, dict) and split.get("by") == "time":
+        message = "by time the last rows are for validation, which no member draws; write 'shared'"
+        yield ConfigIssue(message, path)
 
 
 def _drawing_nothing(dataset: Any, sweep: Any) -> Iterator[ConfigIssue]:
@@ -260,6 +314,7 @@ class BesideConfig(ExperimentConfig):
     network: Any = Field(default=None, exclude=True)
     loss: Any = Field(default=None, exclude=True)
     training: Any = Field(default=None, exclude=True)
+    members: Any = Field(default=1, exclude=True)
     beside: Annotated[str, OneOf(BESIDE, "a model of scikit-learn")]
     """The model."""
 

@@ -36,7 +36,7 @@ from nnrun.models.code.layers import (
 )
 from nnrun.models.code.source import cells, program, table
 from nnrun.models.emitters import emitter_of
-from nnrun.models.load import Names, weights_views
+from nnrun.models.load import Names, weights_of_model
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.models.writing import label_cells, prediction_names, spelled
@@ -255,10 +255,13 @@ def script(model: Model, language: Language) -> str:
     Raises:
         UsageError: a layer or a step of preprocessing cannot be exported.
     """
-    body = [*_preparation(model, language), *_network(model, language)]
+    before, network = [*_preparation(model, language)], [*_network(model, language)]
+    several = len(model.networks) > 1
     says = "What the network puts out for raw rows x, an array."
+    body = [*before, *([_MEAN.format(number=len(model.networks))] if several else network)]
     parts = [
-        *_helpers(language, body),
+        *_helpers(language, [*before, *network]),
+        *([_function("one", _OF_ONE, ["return h"], network, "h, W"), _MEMBER] if several else []),
         _function("outputs", says, ["return h"], body),
         *_meaning(model, language),
         *program_parts(model),
@@ -319,8 +322,17 @@ def _sides(shape: tuple[int, ...]) -> str:
     return ", ".join(map(str, shape))
 
 
-def _function(name: str, says: str, ending: list[str], body: list[str]) -> str:
-    lines = [f"def {name}(x):", f'    """{says}"""', *(f"    {text}" for text in body)]
+_OF_ONE = "What one of the networks, with the weights W, puts out for prepared rows h."
+_MEAN = "h = sum(one(h, member(number)) for number in range({number})) / {number}"
+_MEMBER = '''def member(number):
+    """The weights of one of the networks."""
+    head = f"members.{number}."
+    return {name.removeprefix(head): w for name, w in W.items() if name.startswith(head)}
+'''
+
+
+def _function(name: str, says: str, ending: list[str], body: list[str], takes: str = "x") -> str:
+    lines = [f"def {name}({takes}):", f'    """{says}"""', *(f"    {text}" for text in body)]
     return "\n".join([*lines, *(f"    {text}" for text in ending)])
 
 
@@ -408,4 +420,4 @@ def _arrays(model: Model) -> dict[str, Array]:
         for key, value in step.state().items()
         if isinstance(value, list | np.ndarray)
     }
-    return {**fitted, **weights_views(model.network)}
+    return {**fitted, **weights_of_model(model)}

@@ -41,6 +41,7 @@ PAGES = (
     "explain",
     "metrics",
     "choosing",
+    "members",
     "prediction",
     "notebooks",
     "plugins",

@@ -168,10 +168,12 @@ def describe_embeddings(columns: Columns | None) -> Description:
     return {"embeddings": found} if found else {}
 
 
-def describe_model(prepared: Prepared, decision: Description | None = None) -> Description:
+def describe_model(
+    prepared: Prepared, decision: Description | None = None, networks: int = 1
+) -> Description:
     """The metadata that prediction needs besides the weights.
 
-    `decision` is that of the record.
+    `decision` is that of the record; `networks` is how many have been trained.
     """
     classes = prepared.dataset.classes
     needed = [part.fingerprint for part in prepared.plugins if part.kind in _IN_MODELS]
@@ -190,6 +192,7 @@ def describe_model(prepared: Prepared, decision: Description | None = None) -> D
         "classes": list(prepared.dataset.classes),
         "preprocessing": prepared.preprocessing.to_dict(),
         **({"plugins": needed} if needed else {}),
+        **({"members": networks} if prepared.config.networks > 1 else {}),
     }
 
 

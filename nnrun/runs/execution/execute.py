@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -22,9 +22,11 @@ from nnrun.plugins.loading import checks_gradients
 from nnrun.plugins.running import describe_fault
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.descriptions import environment, run_arithmetic
+from nnrun.runs.execution.members import Joining, OfMember, separate_states, updates_of
 from nnrun.runs.execution.reference_models import train_beside
-from nnrun.runs.execution.result import trained_result
+from nnrun.runs.execution.result import Ending, trained_result
 from nnrun.runs.preparation.gradients import check_run_gradients
+from nnrun.runs.preparation.members import members_of
 from nnrun.runs.preparation.prepare import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status, environment_of_updates, now
@@ -268,14 +270,69 @@ def execute(
     with naming_plugins():
         if isinstance(prepared, PreparedBeside):
             return train_beside(prepared, listener)
-        execution = _resumed(prepared, checkpoint, origin, listener, threads)
-        try:
-            execution = execution or Execution(prepared, start, origin, listener, threads=threads)
-        except _UNFIT as error:
-            if start is None:
-                raise
-            raise NnrunError(f"the state that {origin} ended in is damaged") from error
+        if prepared.config.networks > 1:
+            states = separate_states(checkpoint), separate_states(start)
+            return _train_members(prepared, *states, origin, listener, threads, until)
+        execution = _begun(prepared, checkpoint, start, origin, listener, threads)
         return execution.run(listener, until)
+
+
+def _begun(
+    prepared: Prepared,
+    checkpoint: TrainingState | None,
+    start: TrainingState | None,
+    origin: dict[str, Any] | None,
+    listener: Listener,
+    threads: int,
+    *,
+    checked: bool = False,
+) -> Execution:
+    """A network ready to be trained, from its checkpoint if that fits."""
+    execution = _resumed(prepared, checkpoint, origin, listener, threads)
+    try:
+        return execution or Execution(
+            prepared, start, origin, listener, threads=threads, checked=checked
+        )
+    except _UNFIT as error:
+        if start is None:
+            raise
+        raise NnrunError(f"the state that {origin} ended in is damaged") from error
+
+
+def _train_members(
+    prepared: Prepared,
+    checkpoints: Sequence[TrainingState],
+    starts: Sequence[TrainingState],
+    origin: dict[str, Any] | None,
+    listener: Listener,
+    threads: int,
+    until: int | None,
+) -> RunResult:
+    """Train the networks of a run one after the other; `until` counts the updates of all."""
+    joining, started = Joining(prepared), now()
+    status: Status | None = None
+    for number, member in enumerate(members_of(prepared)):
+        checkpoint, start = (
+            states[number] if number < len(states) else None for states in (checkpoints, starts)
+        )
+        told = Listener(wait=listener.wait) if number else listener  # of the engine, once
+        checked = number > 0
+        execution = _begun(member, checkpoint, start, origin, told, threads, checked=checked)
+        left = None if until is None else until - updates_of(joining.states)
+        status = execution.train(OfMember(listener, prepared, joining.states), left)
+        with run_arithmetic():
+            joining.add(member, execution.trainer)
+        if status is not None or joining.diverged:
+            break
+    uncut: Status = "diverged" if joining.diverged else "completed"
+    with run_arithmetic():
+        return trained_result(
+            prepared,
+            joining.ending(),
+            status or uncut,
+            started=started,
+            extended_from=origin,
+        )
 
 
 def _resumed(
@@ -346,16 +403,16 @@ class Execution:
             uncut: Status = "completed" if self.trainer.divergence is None else "diverged"
             return trained_result(
                 self.prepared,
-                self.trainer,
+                Ending.of(self.prepared, self.trainer),
                 cut or uncut,
                 started=self.started,
                 extended_from=self.extended_from,
             )
 
-    def train(self, listener: Listener, until: int | None = None) -> bool:
-        """Train without making a result; returns whether it was stopped or paused."""
+    def train(self, listener: Listener, until: int | None = None) -> Status | None:
+        """Train without making a result; returns how it was stopped or paused, if it was."""
         with run_arithmetic():
-            return self._train(listener, until) is not None
+            return self._train(listener, until)
 
     def _train(self, listener: Listener, until: int | None) -> Status | None:
         """Returns how it ended before its end, if it did."""

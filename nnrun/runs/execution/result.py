@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ from nnrun.runs.execution.descriptions import (
     described_network,
     environment,
 )
-from nnrun.runs.metrics import metrics_of_splits
+from nnrun.runs.metrics import Evaluation, metrics_of_splits
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import (
     RunRecord,
@@ -52,52 +52,99 @@ from nnrun.runs.record import (
     published_of,
     with_earlier,
 )
+from nnrun.training.state import PreparedSplit, TrainingState
 from nnrun.training.trainer import Trainer
 
 # How many causes the error of a diverged run names; its report has all.
 _CAUSES_NAMED = 2
 
 
+@dataclass
+class Ending:
+    """What a run has when its training ends, or is ended.
+
+    Args:
+        trainer: that ended; of several networks the first one's, or that of the one that diverged.
+        examples: the rows of each split that was evaluated.
+        evaluations: their losses and outputs; empty once numbers are not finite.
+        weights: by name; None once numbers are not finite.
+        timing: of all updates and evaluations.
+        checkpoint: the state to continue from.
+        ending: what a longer run needs to continue, besides the weights.
+        members: what a report says of several networks; None of a single one.
+    """
+
+    trainer: Trainer
+    examples: dict[str, PreparedSplit]
+    evaluations: Mapping[str, Evaluation]
+    weights: dict[str, Array] | None
+    timing: Description
+    checkpoint: Callable[[], TrainingState]
+    ending: Callable[[], TrainingState]
+    members: Description | None = None
+
+    @property
+    def networks(self) -> int:
+        """How many networks have been trained."""
+        return 1 if self.members is None else len(self.members["iterations"])
+
+    @classmethod
+    def of(cls, prepared: Prepared, trainer: Trainer) -> Ending:
+        """The ending of a run with one network."""
+        divergence, examples = trainer.divergence, prepared.examples
+        lost = divergence if divergence is not None and divergence.cause == "not_finite" else None
+        # Updates after numbers that are not finite were no training.
+        iterations = lost.iteration if lost else trainer.iteration
+        with trainer.averaged():
+            weights = None if lost else weights_of(trainer.network)
+        return cls(
+            trainer,
+            examples,
+            evaluations={} if lost else {name: trainer.evaluate(name) for name in examples},
+            weights=weights,
+            timing=timing_of(trainer.train_seconds, trainer.evaluation_seconds, iterations),
+            checkpoint=trainer.checkpoint,
+            ending=trainer.ending,
+        )
+
+
 def trained_result(
     prepared: Prepared,
-    trainer: Trainer,
+    ended: Ending,
     status: Status,
     *,
     started: str,
     extended_from: Description | None,
 ) -> RunResult:
     """The result of a run that was trained, to its last update or before."""
-    examples = prepared.examples
+    trainer, examples, evaluations = ended.trainer, ended.examples, ended.evaluations
     completed, divergence = status == "completed", trainer.divergence
-    lost = divergence if divergence is not None and divergence.cause == "not_finite" else None
-    # Updates after numbers that are not finite were no training.
-    iterations = lost.iteration if lost else trainer.iteration
-    evaluations = {} if lost else {name: trainer.evaluate(name) for name in examples}
     task, decision = trainer.task, None
     if completed and prepared.config.decide is not None:
         outputs = {name: given for name, (_, given) in evaluations.items()}
-        task, decision = decide(prepared, trainer.task, outputs)
+        task, decision = decide(prepared, trainer.task, examples, outputs)
     undecided = metrics_of_splits(trainer.task, examples, evaluations, prepared.metrics)
     metrics = undecided
     if task is not trainer.task:
         metrics = metrics_of_splits(task, examples, evaluations, prepared.metrics)
     # A diagnosis is of predictions without the threshold: an accuracy below the baseline's may be
     # intended.
-    error, diagnostics = diagnosed(prepared, trainer, status, undecided)
+    error, diagnostics = diagnosed(prepared, ended, status, undecided)
+    if error is not None and divergence is not None and ended.members is not None:
+        place = f"network {ended.networks + 1} of {ended.members['number']}"
+        error = error.replace("diverged: ", f"diverged: in {place} ", 1)
     if completed and trainer.unmonitored:
         diagnostics.append(Diagnostic("nothing_monitored", trainer.unmonitored))
     if decision is not None and decision["note"]:
         diagnostics.append(Diagnostic("no_threshold", decision["note"]))
-    with trainer.averaged():
-        weights = None if lost else weights_of(trainer.network)
     record = record_of(
         prepared,
         status,
         error,
         diagnostics,
         metrics=metrics,
-        timing=timing_of(trainer.train_seconds, trainer.evaluation_seconds, iterations),
-        weights=weights,
+        timing=ended.timing,
+        weights=ended.weights,
         surroundings=with_earlier(trainer.engine.surroundings, trainer.environments[:-1]),
         engine=trainer.engine.name,
         started=started,
@@ -106,14 +153,17 @@ def trained_result(
         divergence=asdict(divergence) if divergence else None,
         decision=decision,
         extended_from=extended_from,
+        members=ended.members,
     )
     return RunResult(
         record,
         trainer.history,
-        weights=weights,
-        metadata={} if lost else describe_model(prepared, decision),
-        checkpoint=trainer.checkpoint() if status in ("interrupted", "stopped") else None,
-        ending=trainer.ending() if completed else None,
+        weights=ended.weights,
+        metadata={}
+        if ended.weights is None
+        else describe_model(prepared, decision, ended.networks),
+        checkpoint=ended.checkpoint() if status in ("interrupted", "stopped") else None,
+        ending=ended.ending() if completed else None,
         watched=None if trainer.watch is None else trainer.watch.watched,
     )
 
@@ -187,17 +237,18 @@ def timing_of(train_seconds: float, evaluation_seconds: float, iterations: int) 
 
 def diagnosed(
     prepared: Prepared,
-    trainer: Trainer,
+    ended: Ending,
     status: Status,
     metrics: dict[str, Metrics | None],
 ) -> tuple[str | None, list[Diagnostic]]:
     """What went wrong, in a sentence, and what is wrong with the result."""
     if status == "interrupted":
         return "stopped before its end; it can continue from here", []
+    trainer = ended.trainer
     if status == "stopped":
-        done, planned = trainer.iteration, trainer.iterations
+        done, planned = ended.timing["iterations"], prepared.updates
         return f"on_evaluation stopped it at iteration {done:,} of {planned:,}", []
-    case, found = diagnosis_input(prepared, trainer, metrics), trainer.divergence
+    case, found = diagnosis_input(prepared, ended, metrics), trainer.divergence
     if found is None:
         return None, diagnose(case)
     causes = diagnose_divergence(case)
@@ -206,22 +257,23 @@ def diagnosed(
 
 def diagnosis_input(
     prepared: Prepared,
-    trainer: Trainer,
+    ended: Ending,
     metrics: dict[str, Metrics | None],
 ) -> DiagnosisInput:
     """The input of a diagnosis; without outputs and metrics for a run that diverged."""
+    trainer = ended.trainer
     diverged = trainer.divergence is not None
     first = trainer.schedule.rates(np.zeros(1), trainer.iterations)
     return DiagnosisInput(
         config=prepared.config,
         task=trainer.task,
         features=_column_names(prepared.dataset),
-        examples=prepared.examples,
-        outputs={} if diverged else {name: trainer.evaluate(name)[1] for name in trainer.splits},
+        examples=ended.examples,
+        outputs={} if diverged else {name: y for name, (_, y) in ended.evaluations.items()},
         metrics={} if diverged else metrics,
         baseline=prepared.baseline,
         history=trainer.history,
-        network=prepared.network,
+        network=trainer.network,
         peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
         iterations=trainer.iteration,
         stopped_early=trainer.stopped_early,
@@ -241,13 +293,17 @@ def _column_names(dataset: Dataset) -> Sequence[str]:
 
 
 def decide(
-    prepared: Prepared, task: Task, outputs: Mapping[str, Array]
+    prepared: Prepared,
+    task: Task,
+    examples: Mapping[str, PreparedSplit],
+    outputs: Mapping[str, Array],
 ) -> tuple[Task, dict[str, Any] | None]:
     """Fit the threshold, if the config wants one; the task with it, and its description.
 
-    `outputs` are those of the network by split, `validation` among them.
+    `examples` and `outputs` are the rows by split, `validation` among them, and the outputs for
+    these.
     """
-    config, classes, examples = prepared.config.decide, prepared.dataset.classes, prepared.examples
+    config, classes = prepared.config.decide, prepared.dataset.classes
     if config is None or not isinstance(task, Classification):
         return task, None
     objective = objective_of(config)

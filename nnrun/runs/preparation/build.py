@@ -401,12 +401,12 @@ def class_factors(
     return factors
 
 
-def row_weights(part: SplitData, factors: Array | None) -> Array | None:
+def row_weights(y: Array, weight: Array | None, factors: Array | None) -> Array | None:
     """The weight of each row, the class's included; None if rows have no weights."""
     if factors is None:
-        return part.weight
-    by_class: Array = factors[part.y]
-    return by_class if part.weight is None else by_class * part.weight
+        return weight
+    by_class: Array = factors[y]
+    return by_class if weight is None else by_class * weight
 
 
 def relative(weights: Array | None) -> Array | None:
@@ -439,7 +439,7 @@ def check_weights(
     for name, part in {"train": split.train, **split.held_out}.items():
         if part.weight is not None and not part.weight.any():
             problems.append((_COLUMN, f"every row of the {name} split has a weight of 0"))
-        elif factors is not None and not np.any(row_weights(part, factors)):
+        elif factors is not None and not np.any(row_weights(part.y, part.weight, factors)):
             problems.append((_CLASSES, f"every row of the {name} split has a weight of 0"))
     if problems:
         raise DatasetProblem(problems)

@@ -48,6 +48,7 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     more = buffers(training.engine, network, optimizer, batch_size=training.batch_size)
     copies = _COPIES_OF_PARAMETERS if training.average is None else _COPIES_WITH_AVERAGE
     copy = 2 * network.size * 8 if training.watch else 0  # in float64, with its gradient
+    copies = _COPIES_OF_PARAMETERS * config.networks  # members that are done keep a checkpoint
     return MemoryEstimate(
         parameters=(network.size * copies + more) * width + copy,
         activations=_per_row(network) * batch * width,

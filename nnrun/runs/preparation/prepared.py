@@ -131,14 +131,24 @@ class Prepared:
         return self.identity.run_id(self.config.seed)
 
     @property
+    def train_rows(self) -> int:
+        """How many rows the network is trained on."""
+        return len(self.split.train)
+
+    @property
     def batches_per_epoch(self) -> int:
         """Iterations in one pass over the training split."""
-        return batches_per_epoch(len(self.split.train), self.config.training.batch_size)
+        return batches_per_epoch(self.train_rows, self.config.training.batch_size)
 
     @property
     def iterations(self) -> int:
-        """How many updates the run has."""
-        return iterations_of(self.config.training, len(self.split.train))
+        """How many updates the run has; each network, if it trains several."""
+        return iterations_of(self.config.training, self.train_rows)
+
+    @property
+    def updates(self) -> int:
+        """How many updates all its networks have."""
+        return self.iterations * self.config.networks
 
     @property
     def planned_iterations(self) -> int:
@@ -209,7 +219,8 @@ class Prepared:
 
         So a row with a weight of 2 counts as two rows here, too.
         """
-        weights = row_weights(self.split.train, self.class_factors)
+        train = self.split.train
+        weights = row_weights(train.y, train.weight, self.class_factors)
         if self.penalty is None or weights is None:
             return self.penalty
         return L2Penalty(self.penalty.alpha / float(weights.mean()))
@@ -310,14 +321,18 @@ class Prepared:
         for places, rows in part.raw.as_stored():
             x[places] = self.preprocessing.transform_x(rows).reshape(-1, *shape)
             target[places] = self.task.encode(part.y[places])
-        weight = relative(row_weights(part, self.class_factors))
         return PreparedSplit(
             x=x,
             target=target,
             y=part.y,
-            weight=None if weight is None else weight.astype(dtype),
+            weight=self.loss_weights(part.y, part.weight),
             sample_weight=part.weight,
         )
+
+    def loss_weights(self, y: Array, weight: Array | None) -> Array | None:
+        """The weight of each row in the loss, in the network's dtype."""
+        found = relative(row_weights(y, weight, self.class_factors))
+        return None if found is None else found.astype(self.network.dtype)
 
     @property
     def loss(self) -> Loss | None:

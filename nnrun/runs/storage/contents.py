@@ -70,7 +70,7 @@ def _is_valid(values: Any, arrays: dict[str, Array]) -> bool:
     except (KeyError, TypeError, AttributeError):
         return False
     return (
-        "theta" in arrays
+        any(name == "theta" or name.endswith(".theta") for name in arrays)
         and are_environments(environments)
         and all(type(count) is int and count >= 0 for count in counts)
         and all(type(number) in (int, float) and isfinite(number) for number in (*numbers, *rows))

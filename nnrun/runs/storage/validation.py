@@ -147,6 +147,13 @@ _DECISION = {
     "note": (str, None),
     "splits": dict,
 }
+_MEMBERS = {
+    "number": _is_count,
+    "validation": str,
+    "rows_judged": (_is_count, _MISSING),
+    "iterations": [_is_count],
+    "metrics": {...: {...: {"mean": _is_number, "sd": (_is_number, None)}}},
+}
 _LAYER = {"type": str, "output_shape": [_is_count], "parameters": _is_count}
 _EMBEDDING = {"column": str, **dict.fromkeys(("entries", "dimensions", "parameters"), _is_count)}
 _ENVIRONMENT = {"packages": (dict, None, _MISSING)}
@@ -191,6 +198,7 @@ _REPORT = {
     "environment": {**_ENVIRONMENT, EARLIER: (are_environments, _MISSING)},
     "divergence": (dict, None),
     "decision": (_is_decision, None),
+    "members": (_MEMBERS, None, _MISSING),
     "plugins": [dict.fromkeys(("kind", "name", "source", "sha256"), str)],
     "extended_from": ({"iterations": _is_count}, None),
     "metrics": _are_metrics,

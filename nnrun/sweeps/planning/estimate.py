@@ -50,7 +50,11 @@ def estimate(prepared: Prepared) -> Estimate:
     if isinstance(prepared, PreparedBeside):
         return _beside(prepared)
     config, network = prepared.config.training, prepared.network
-    sizes, iterations = prepared.split.sizes, prepared.iterations
+    sizes, iterations, networks = (
+        prepared.split.sizes,
+        prepared.iterations,
+        prepared.config.networks,
+    )
     optimizer = config.make_optimizer()
     numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     if prepared.engine == "numpy":
@@ -63,8 +67,9 @@ def estimate(prepared: Prepared) -> Estimate:
     most = prepared.evaluate_rows or sizes.largest
     each = sum(min(size, most) for size in (sizes.train, *sizes.held_out))
     rows = (sizes.total + on_the_way * each) * _row(network)
-    seconds = iterations * update + rows + (on_the_way + 1) * evaluation + _SECONDS_PER_RUN
-    return Estimate(iterations, network.size, seconds, prepared.memory.total, code)
+    seconds = networks * (iterations * update + rows + (on_the_way + 1) * evaluation)
+    seconds += _SECONDS_PER_RUN
+    return Estimate(prepared.updates, network.size, seconds, prepared.memory.total, code)
 
 
 def _beside(prepared: PreparedBeside) -> Estimate:

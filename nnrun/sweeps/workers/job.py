@@ -168,12 +168,14 @@ class _Sender(Listener):
 
     def started(self, run: Prepared, iteration: int) -> None:
         if not self._job.is_short:  # such a run is shown as queued until it says this
-            self._channel.send(Progress(iteration, max(1, run.iterations), None, 0.0))
+            self._channel.send(Progress(iteration, max(1, run.updates), None, 0.0))
 
     def progressed(self, run: Prepared, progress: Progress) -> None:
         if monotonic() - self._shown <= _PROGRESS_SECONDS:
             return
         self._channel.send(progress.brief())
+        if len(progress.history) < self._rows:  # another member of the run has begun
+            self._rows = 0
         if self._job.follows and not self.decides and len(progress.history) > self._rows:
             self._channel.send(Evaluations(progress.since(self._rows)))
             self._rows = len(progress.history)

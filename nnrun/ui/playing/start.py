@@ -43,6 +43,7 @@ _LENGTH_FREE = (Step, Exponential, InverseTime)
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 _NOTHING: Plain = {
     "description": "", "published": None, "sweep": None, "search": None, "decide": None,
+    "members": 1,
 }  # fmt: skip
 _OF_TRAINING: Plain = {
     "epochs": None, "evaluate_every": None, "evaluate_rows": None, "early_stopping": None,

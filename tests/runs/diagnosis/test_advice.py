@@ -12,7 +12,7 @@ from nnrun.runs.diagnosis.symptoms import trained_past_the_best, unfinished
 from nnrun.runs.diagnosis.training import tiny_rate, unstable_rate
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.execution.result import diagnosis_input
+from nnrun.runs.execution.result import Ending, diagnosis_input
 from tests.simulations.advice import outcome
 from tests.simulations.corpus.recipes import FINE, ILL, looked_at
 
@@ -44,7 +44,9 @@ def finished(prepared):
     def make(text, *overrides):
         execution = Execution(prepared(text, *overrides))
         metrics = execution.run(Listener()).record.metrics
-        return diagnosis_input(execution.prepared, execution.trainer, metrics)
+        return diagnosis_input(
+            execution.prepared, Ending.of(execution.prepared, execution.trainer), metrics
+        )
 
     return make
 

@@ -13,7 +13,7 @@ from nnrun.runs.diagnosis import diagnose
 from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.execution.result import diagnosis_input
+from nnrun.runs.execution.result import Ending, diagnosis_input
 from nnrun.runs.preparation.prepare import prepare
 
 BOSTON = """
@@ -199,7 +199,9 @@ def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_reported_with_both
 
     def message(accuracy):
         metrics = {"test": {"accuracy": accuracy}}
-        case = diagnosis_input(execution.prepared, execution.trainer, metrics)
+        case = diagnosis_input(
+            execution.prepared, Ending.of(execution.prepared, execution.trainer), metrics
+        )
         found = majority_share(replace(case, baseline={"test": {"accuracy": 0.4}}))
         return found and found.message
 
@@ -241,7 +243,9 @@ def test_numbers_that_are_alike_are_not_far_apart(prepared):
 
     def gap(ours, other, base_train, base_test):
         metrics = {"train": {"mse": ours}, "test": {"mse": other}}
-        case = diagnosis_input(execution.prepared, execution.trainer, metrics)
+        case = diagnosis_input(
+            execution.prepared, Ending.of(execution.prepared, execution.trainer), metrics
+        )
         baseline = {"train": {"mse": base_train}, "test": {"mse": base_test}}
         return far_apart(replace(case, baseline=baseline)) is not None
 

@@ -19,7 +19,7 @@ from nnrun.runs.diagnosis.watched import (
 )
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.execution.result import diagnosis_input
+from nnrun.runs.execution.result import Ending, diagnosis_input
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.training.watched import Watched
@@ -191,7 +191,9 @@ def case_of(rate):
     }
     execution = Execution(prepare(load_config(config)))
     metrics = execution.run(Listener()).record.metrics
-    return diagnosis_input(execution.prepared, execution.trainer, metrics)
+    return diagnosis_input(
+        execution.prepared, Ending.of(execution.prepared, execution.trainer), metrics
+    )
 
 
 def test_a_rate_is_not_blamed_where_no_update_was_large():

@@ -1,0 +1,212 @@
+"""Training the members of a run one after the other, and joining what they predict.
+
+The run predicts with the mean of the members' outputs. Targets are scaled by a line, so that this
+is the mean of their values; of classes it is the mean of their probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from nnrun.models.load import of_member, of_members, weights_of
+from nnrun.models.scores import Metrics
+from nnrun.nn.losses import Weighted
+from nnrun.nn.signature import Array
+from nnrun.runs.events import Listener
+from nnrun.runs.execution.descriptions import Description
+from nnrun.runs.execution.result import Ending, timing_of
+from nnrun.runs.metrics import metrics_of_splits
+from nnrun.runs.preparation.members import Member
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.training.state import HistoryRow, PreparedSplit, TrainingState
+from nnrun.training.trainer import Progress, Trainer
+
+# The states of several networks as one, whose values are those of the last one.
+
+
+def joined_states(states: Sequence[TrainingState]) -> TrainingState:
+    """The states of the members so far as one."""
+    arrays = of_members([state.arrays for state in states])
+    values = {**states[-1].values, "members": [state.values for state in states]}
+    return TrainingState(arrays, values)
+
+
+def separate_states(state: TrainingState | None) -> list[TrainingState]:
+    """The states of the members in a state as `joined_states` makes it."""
+    if state is None:
+        return []
+    return [
+        TrainingState(of_member(state.arrays, number), own)
+        for number, own in enumerate(state.values["members"])
+    ]
+
+
+def updates_of(states: Sequence[TrainingState]) -> int:
+    """The updates of all members so far."""
+    return sum(state.iteration for state in states)
+
+
+class OfMember(Listener):
+    """Hands on the events of one member as those of the run."""
+
+    def __init__(self, listener: Listener, run: Prepared, states: Sequence[TrainingState]) -> None:
+        super().__init__(stop=listener.stop, warn=listener.warn, wait=listener.wait)
+        self.follows, self.decides = listener.follows, listener.decides
+        self._listener, self._run, self._states = listener, run, states
+        self._planned = len(states) * run.iterations
+        self._before = updates_of(states)
+        self._seconds = sum(state.values["train_seconds"] for state in states)
+
+    def started(self, run: Prepared, iteration: int) -> None:
+        if not self._states:
+            self._listener.started(self._run, iteration)
+
+    def progressed(self, run: Prepared, progress: Progress) -> None:
+        self._listener.progressed(
+            self._run,
+            replace(
+                progress,
+                iteration=self._planned + progress.iteration,
+                total=self._run.updates,
+                train_seconds=self._seconds + progress.train_seconds,
+            ),
+        )
+
+    def evaluated(self, run: Prepared, rows: Sequence[HistoryRow]) -> bool | None:
+        counted = [{**row, "iteration": self._before + int(row["iteration"])} for row in rows]
+        return self._listener.evaluated(self._run, counted)
+
+    def checkpoint(self, state: Callable[[], TrainingState]) -> None:
+        self._listener.checkpoint(lambda: joined_states([*self._states, state()]))
+
+
+# What members predict together, and each of them alone.
+
+
+@dataclass
+class Joining:
+    """Collects what members have when their training ends.
+
+    Args:
+        run: their run.
+        diverged: whether the last one has diverged, which ends the run.
+    """
+
+    run: Prepared
+    diverged: bool = False
+    states: list[TrainingState] = field(default_factory=list)
+    _trainer: Trainer | None = None  # that the report describes
+    _member: Member | None = None
+    _endings: list[TrainingState] = field(default_factory=list)
+    _weights: list[dict[str, Array]] = field(default_factory=list)
+    _metrics: list[dict[str, Metrics | None]] = field(default_factory=list)
+    _sums: dict[str, Array] = field(default_factory=dict)
+    _held_out: Array | None = None  # how many members each row of the pool was held out from
+    _pool: PreparedSplit | None = None
+
+    def add(self, member: Member, trainer: Trainer) -> None:
+        """Add a member whose training has ended, at its end or before."""
+        if self._trainer is None or trainer.divergence is not None:
+            self._trainer, self._member = trainer, member
+        self.diverged = trainer.divergence is not None
+        if self.diverged:
+            return
+        evaluations = {name: trainer.evaluate(name) for name in member.examples}
+        self._metrics.append(
+            metrics_of_splits(trainer.task, member.examples, evaluations, self.run.metrics)
+        )
+        self.states.append(trainer.checkpoint())
+        self._endings.append(trainer.ending())
+        with trainer.averaged():
+            self._weights.append(weights_of(trainer.network))
+        outputs = {name: given for name, (_, given) in evaluations.items()}
+        if member.pool is not None:
+            self._pool = member.pool
+            outputs = self._over_pool(member, outputs)
+        for name, given in outputs.items():
+            self._sums[name] = self._sums[name] + given if name in self._sums else given
+
+    def _over_pool(self, member: Member, outputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs for the training rows of the run, and for each row if it was held out."""
+        train, held_out = member.places
+        rows = len(train) + len(held_out)
+        whole = np.zeros((rows, *outputs["train"].shape[1:]), outputs["train"].dtype)
+        whole[held_out] = outputs["validation"]
+        validation = whole.copy()
+        whole[train] = outputs["train"]
+        if self._held_out is None:
+            self._held_out = np.zeros(rows, np.intp)
+        self._held_out[held_out] += 1
+        return {**outputs, "train": whole[: len(self.run.split.train)], "validation": validation}
+
+    def ending(self) -> Ending:
+        """The ending of the run, with the curves of its first member, or of one that diverged."""
+        assert self._trainer is not None  # one has been added
+        assert self._member is not None
+        if self.diverged:
+            ended = Ending.of(self._member, self._trainer)
+            return replace(ended, weights=None, members=self._described({}))
+        states, count = self.states, len(self.states)
+        examples = dict(self.run.examples)
+        outputs = {name: total / count for name, total in self._sums.items()}
+        if self._pool is not None and self._held_out is not None:
+            judged = np.flatnonzero(self._held_out)
+            examples["validation"] = self._pool.part(judged)
+            times = self._held_out[judged, np.newaxis].astype(self._sums["validation"].dtype)
+            outputs["validation"] = self._sums["validation"][judged] / times
+        evaluations = {
+            name: (self._loss(examples[name], given), given) for name, given in outputs.items()
+        }
+        seconds, waiting, iterations = (
+            sum(state.values[key] for state in states)
+            for key in ("train_seconds", "evaluation_seconds", "iteration")
+        )
+        return Ending(
+            self._trainer,
+            examples,
+            evaluations,
+            weights=of_members(self._weights),
+            timing=timing_of(seconds, waiting, iterations),
+            checkpoint=partial(joined_states, states),
+            ending=partial(joined_states, self._endings),
+            members=self._described(examples),
+        )
+
+    def _loss(self, part: PreparedSplit, outputs: Array) -> float:
+        loss = self.run.loss
+        assert loss is not None  # networks have one
+        exact = outputs.astype(np.float64)
+        if part.weight is None:
+            return loss.value(exact, part.target)
+        return Weighted(loss).value(exact, part.loss_target.astype(np.float64))
+
+    def _described(self, examples: Mapping[str, PreparedSplit]) -> Description:
+        """What the members reach alone: of each metric the mean and the standard deviation."""
+        config = self.run.config
+        own = config.own_validation
+        return {
+            "number": config.networks,
+            "validation": "own" if own else "shared",
+            **({"rows_judged": len(examples["validation"])} if own and examples else {}),
+            "iterations": [state.values["iteration"] for state in self.states],
+            "metrics": {name: _spread([each[name] for each in self._metrics]) for name in examples},
+        }
+
+
+def _spread(metrics: Sequence[Any]) -> dict[str, dict[str, float | None]]:
+    """The mean and the standard deviation of each metric that is a number for all members."""
+    found = {}
+    for name in metrics[0]:
+        values = [each.get(name) for each in metrics]
+        if all(type(value) in (int, float) for value in values):
+            found[name] = {
+                "mean": fmean(values),
+                "sd": stdev(values) if len(values) > 1 else None,
+            }
+    return found

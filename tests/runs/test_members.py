@@ -1,0 +1,275 @@
+"""Runs that train several networks and predict with their mean."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnrun.models.load import load_model, of_member, weights_of
+from nnrun.runs.events import Listener
+from nnrun.runs.execution.execute import Execution, execute
+from nnrun.runs.preparation.members import members_of
+from tests.lab import invoke_well, refused, write
+
+IRIS = """
+name: iris
+dataset: {name: iris, validation_size: 0.2, features: standard}
+network:
+  layers:
+    - {type: dense, units: 5, activation: tanh}
+    - {type: dense, units: 3, activation: softmax}
+loss: cross_entropy
+members: 4
+training: {optimizer: adam, learning_rate: 0.02, epochs: 8, batch_size: 16, engine: numpy}
+"""
+OWN = "members={number: 4, validation: own}"
+STOPPING = "training.early_stopping={patience: 2}"
+DROPOUT = (
+    "network.layers=[{type: dense, units: 6, activation: relu}, {type: batch_norm}, "
+    "{type: dropout, rate: 0.3}, {type: dense, units: 3, activation: softmax}]"
+)
+BOSTON = [
+    "dataset={name: boston, validation_size: 40, features: standard, target: standard}",
+    "network={sizes: [6, 1], activations: [relu, linear]}",
+    "loss=mean_squared",
+]
+SETTINGS = {
+    "plain": [],
+    "own rows": [OWN],
+    "own rows, stopping": [OWN, STOPPING],
+    "stopping": [STOPPING, "training.evaluate_every=3"],
+    "dropout": [DROPOUT, "training.batch_size=12"],
+    "dropout, own rows": [DROPOUT, OWN, "training.batch_size=12"],
+    "stratified": [OWN, "dataset.stratify=true"],
+    "folds": [OWN, "dataset.folds=5", "dataset.fold=2"],
+    "float32": [OWN, "training.dtype=float32"],
+    "compiled": [OWN, "training.engine=compiled"],
+    "class weights": [OWN, "training.class_weight={setosa: 3}"],
+    "noise": [OWN, "training.augment={noise: 0.1}"],
+    "in order": [OWN, "training.sampling=in_order"],
+    "parts of splits": ["training.evaluate_rows=9", STOPPING],
+    "plateau": [OWN, "training.learning_rate={schedule: reduce_on_plateau, initial: 0.1}"],
+    "average": [DROPOUT, OWN, "training.batch_size=12", "training.average={ema: 0.9}"],
+    "average, stopping": [OWN, STOPPING, "training.average={ema: 0.9}"],
+    "regression": BOSTON,
+    "regression, own rows": [*BOSTON, OWN, STOPPING],
+}
+
+
+@pytest.fixture(params=SETTINGS.values(), ids=[*SETTINGS])
+def run(request, prepared):
+    """A prepared run of four networks."""
+    return prepared(IRIS, *request.param)
+
+
+def test_each_member_has_the_bits_of_its_training_alone(run):
+    """A member's weights are those that its own run would have."""
+    weights = execute(run, None, Listener()).weights
+    for number, member in enumerate(members_of(run)):
+        alone = Execution(member)
+        alone.train(Listener())
+        expected = weights_of(alone.trainer.network)
+        found = of_member(weights, number)
+        assert expected.keys() == found.keys()
+        assert all(np.array_equal(expected[name], found[name]) for name in expected)
+
+
+def test_the_first_member_is_the_run_without_members(run, prepared, request):
+    """The first member has the weights and the history of the run with a single network."""
+    settings = [word for word in request.node.callspec.params["run"] if word != OWN]
+    alone = execute(prepared(IRIS, *settings, "members=1"), None, Listener())
+    result = execute(run, None, Listener())
+    first = of_member(result.weights)
+    assert all(np.array_equal(alone.weights[name], first[name]) for name in alone.weights)
+    assert alone.history == result.history
+
+
+def test_numbers_are_those_of_the_mean(run):
+    """Test outputs are averaged over all members, validation outputs over those held out from."""
+    result = execute(run, None, Listener())
+    outputs, held_out = [], []
+    for number, member in enumerate(members_of(run)):
+        member.network.initialize(rng=np.random.default_rng(0))
+        for name, array in of_member(result.weights, number).items():
+            ({p: q.value for p, q in member.network.parameters.items()} | member.network.buffers)[
+                name
+            ][...] = array
+        outputs.append(member.network.predict(run.examples["test"].x).copy())
+        places = member.places[1] if member.places else np.arange(len(run.split.validation))
+        part = member.examples["validation"]
+        held_out.append((places, member.network.predict(part.x).copy(), part.y))
+    metric = "mse" if run.dataset.task == "regression" else "accuracy"
+
+    def value(given, y):
+        decoded = run.task.decode(given)
+        return np.mean((decoded - y) ** 2) if metric == "mse" else np.mean(decoded == y)
+
+    mean = value(np.mean(outputs, axis=0), run.examples["test"].y)
+    assert result.record.metrics["test"][metric] == pytest.approx(mean, rel=1e-5)
+    rows = {}
+    for places, given, y in held_out:
+        for place, output, target in zip(places.tolist(), given, y, strict=True):
+            rows.setdefault(place, ([], target))[0].append(output)
+    judged = np.array([np.mean(given, axis=0) for given, _ in rows.values()])
+    target = np.array([y for _, y in rows.values()])
+    expected = value(judged, target)
+    assert result.record.metrics["validation"][metric] == pytest.approx(expected, rel=1e-5)
+    alone = [value(given, run.examples["test"].y) for given in outputs]
+    spread = result.record.members["metrics"]["test"][metric]
+    assert (np.mean(alone), np.std(alone, ddof=1)) == pytest.approx(
+        tuple(spread.values()), rel=1e-5
+    )
+
+
+class StoppedError(Exception):
+    """Ends a training from within."""
+
+
+@pytest.mark.parametrize("at", [0, 5, 17, 23, 40])
+def test_a_run_goes_on_from_any_checkpoint_to_the_same_bits(prepared, at):
+    """What was lost with the process is trained again, and nothing else."""
+    words = [
+        IRIS,
+        OWN,
+        "training.evaluate_every=2",
+        "training.optimizer={type: sgd, momentum: 0.9}",
+    ]
+    whole, kept = execute(prepared(*words), None, Listener()), []
+
+    def checkpoint(state):
+        if len(kept) == at:
+            kept.append(state())
+            raise StoppedError
+        kept.append(None)
+
+    with pytest.raises(StoppedError):
+        execute(prepared(*words), None, Listener(checkpoint=checkpoint, decides=True))
+    rest = execute(prepared(*words), kept[-1], Listener())
+    assert all(np.array_equal(whole.weights[n], rest.weights[n]) for n in whole.weights)
+    assert (whole.history, whole.record.metrics) == (rest.history, rest.record.metrics)
+    assert whole.record.members == rest.record.members
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], [OWN, STOPPING, "training.evaluate_every=10"], ["training.optimizer=sgd"]],
+    ids=["shared", "own, stopping", "sgd"],
+)
+def test_extended_members_are_those_of_the_longer_run(lab, words):
+    """Each member goes on from where it ended."""
+    write("iris.yaml", IRIS.replace("epochs: 8", "iterations: 60, evaluate_every: 10"))
+    invoke_well("train", "iris.yaml", *words, "-q")
+    invoke_well("train", "iris", "--extend", "30", "-q")
+    invoke_well("train", "iris.yaml", *words, "--iterations", "90", "--results", "whole", "-q")
+    (whole,) = Path("whole/iris").glob("s*")
+    longer = max(Path("results/iris").glob("s*"), key=lambda folder: folder.stat().st_mtime_ns)
+    reports = [json.loads((f / "report.json").read_text()) for f in (whole, longer)]
+    for key in ("weights_sha256", "metrics", "members"):
+        assert reports[0][key] == reports[1][key]
+
+
+def test_commands_take_a_run_of_several_networks(lab, tmp_path):
+    """The run is verified, shown, explained and predicts as its exported script does."""
+    write("iris.yaml", IRIS)
+    invoke_well("train", "iris.yaml", OWN, "-q")
+    assert "the same bits" in invoke_well("verify", "iris").out
+    assert "the mean of 4 networks" in invoke_well("show", "iris").out.replace("\n           ", " ")
+    invoke_well("explain", "iris")
+    invoke_well("report", "-o", "page.html")
+    write("new.csv", "a,b,c,d\n5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n")
+    invoke_well("pack", "iris", "-o", "iris.zip")
+    (folder,) = Path("results/iris").glob("s*")
+    model = load_model(folder)
+    x = np.array([[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]])
+    each = [network.predict(model.preprocessing.transform_x(x)) for network in model.networks]
+    assert model.predict_proba(x) == pytest.approx(np.mean(each, axis=0), abs=1e-12)
+    assert 4 == len(model.networks)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("library", ["numpy", "pytorch"])
+def test_scripts_of_several_networks_predict_their_mean(lab, library):
+    """A script has all networks, and gives the run's probabilities to 1e-12."""
+    write("iris.yaml", IRIS)
+    invoke_well("train", "iris.yaml", DROPOUT, "-q")
+    invoke_well("export", "iris", "-o", "script.py", "--code", library)
+    names = {}
+    exec(compile(Path("script.py").read_text(), "script.py", "exec"), names)
+    (folder,) = Path("results/iris").glob("s*")
+    x = np.random.default_rng(1).normal(4, 2, (30, 4))
+    assert load_model(folder).predict_proba(x) == pytest.approx(
+        names["predict_proba"](x), abs=1e-12
+    )
+
+
+def test_onnx_of_several_networks_predicts_their_mean(lab):
+    """One graph holds all networks."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    write("iris.yaml", IRIS)
+    invoke_well("train", "iris.yaml", DROPOUT, "-q")
+    invoke_well("export", "iris", "-o", "iris.onnx", "--dtype", "float64")
+    session = onnxruntime.InferenceSession("iris.onnx")
+    (folder,) = Path("results/iris").glob("s*")
+    x = np.random.default_rng(1).normal(4, 2, (30, 4))
+    (_, probability) = session.run(None, {"x": x})
+    assert load_model(folder).predict_proba(x) == pytest.approx(probability, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("0", "members: 0 is not a whole number of at least 1"),
+        ("{number: 4, validation: mine}", "members.validation: 'mine' is not 'shared' or 'own'"),
+        ("{validation: own}", "members needs 'number'"),
+        ("{number: 4, validation: own}", "set dataset.validation_size"),
+    ],
+)
+def test_members_that_cannot_be_are_refused(lab, given, message):
+    """The message names the place in the file."""
+    content = IRIS.replace("members: 4", f"members: {given}").replace("validation_size: 0.2, ", "")
+    err = refused("check", write("iris.yaml", content))
+    assert message in err
+    assert err.startswith("iris.yaml:9:")
+
+
+def test_members_by_time_cannot_draw_validation_rows(lab):
+    """The last rows are for validation, for all members."""
+    rows = "\n".join(f"{day},{day % 7},{day % 5}" for day in range(60))
+    write("days.csv", f"day,x,y\n{rows}\n")
+    content = IRIS.replace(
+        "name: iris, valid", "path: days.csv, split: {by: time, column: day}, valid"
+    )
+    err = refused(
+        "check", write("days.yaml", content.replace("members: 4", OWN.replace("=", ": ")))
+    )
+    assert "by time the last rows are for validation" in err
+
+
+def test_five_members_hold_out_each_row_once(prepared):
+    """Members draw their validation rows among those that none before them has had."""
+    run = prepared(IRIS, "members={number: 5, validation: own}")
+    drawn = np.concatenate([member.places[1] for member in members_of(run)])
+    assert [*range(120)] == sorted(drawn.tolist())
+
+
+def test_own_validation_rows_keep_groups_whole(lab, prepared):
+    """No group of rows is in a member's training and validation part."""
+    rng = np.random.default_rng(0)
+    rows = "\n".join(f"{rng.integers(12)},{rng.normal()},{rng.normal()}" for _ in range(150))
+    write("groups.csv", f"shop,x,y\n{rows}\n")
+    run = prepared(
+        IRIS,
+        "dataset={path: groups.csv, columns: {target: y}, split: {by: group, column: shop}, "
+        "validation_size: 0.2, features: standard}",
+        *BOSTON[1:],
+        "members={number: 6, validation: own}",
+    )
+    pool = np.concatenate([run.split.train.rows, run.split.validation.rows])
+    for member in members_of(run):
+        shops = [set(run.dataset.split_values[pool[places]].tolist()) for places in member.places]
+        assert not shops[0] & shops[1]
+        assert shops[1]
