@@ -29,6 +29,8 @@ SYNONYMS: dict[str, str] = {
     "patience": "n_iter_no_change",
     "restore_best": "restore_best_weights",
     "augment": "augmentation data_augmentation transforms",
+    "average": "averaging weight_averaging model_averaging moving_average polyak use_ema swa",
+    "ema": "ema_decay ema_momentum decay",
     "flip": "horizontal_flip",
     "rotate": "rotation_range degrees",
     "shift": "translate",
@@ -65,6 +67,8 @@ SYNONYMS: dict[str, str] = {
     "sizes": "hidden_layer_sizes hidden_layers hidden_sizes",
     "loss": "criterion objective loss_function",
     "initializer": "kernel_initializer weight_init init",
+    # of losses
+    "label_smoothing": "smoothing smooth_labels",
     # of layers
     "channels": "filters out_channels",
     "units": "neurons out_features nodes width filters",

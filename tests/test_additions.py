@@ -76,8 +76,8 @@ def in_docs(label: str) -> set[str]:
     return set(re.findall(r"\w+", line.removeprefix(f"| {label} |")))
 
 
-# What networks are trained on: a loss that needs an activation is computed together with it.
-TRAINED = {loss.type: loss for loss in LOSSES.values() if loss.needs is None}
+# What networks are trained on: some losses are computed together with the activation they need.
+TRAINED = {name: loss for name, loss in LOSSES.items() if (loss.needs, name) not in FUSED}
 TRAINED |= {loss.type: loss for loss in FUSED.values()}
 BUILT = {layer.type: type(layer) for name in NETWORKS for layer in layers_of(name)}
 LEAVES = {name: cls for name, cls in BUILT.items() if name not in ACTIVATIONS}

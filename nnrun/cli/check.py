@@ -153,7 +153,7 @@ def _emit(output: Output, files: list[Path], overrides: list[str], iterations: i
     try:
         source = source_code(
             prepared.network,
-            training.optimizer.build(),
+            training.make_optimizer(),
             clip_norm=training.clip_norm,
             batch_size=training.batch_size,
         )

@@ -25,6 +25,7 @@ from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, 
 from nnrun.config.schema.search import SearchConfig
 from nnrun.config.schema.training import (
     AugmentConfig,
+    AverageConfig,
     CrossedSeeds,
     EarlyStoppingConfig,
     OptimizerConfig,
@@ -51,6 +52,7 @@ BLOCKS: tuple[tuple[str, type[Block]], ...] = (
     ("published.", PublishedConfig),
     ("dataset.images.", ImagesConfig),
     ("training.augment.", AugmentConfig),
+    ("training.average.", AverageConfig),
     ("search.", SearchConfig),
 )
 """The blocks with keys of their own, those with the most frequent keys first."""

@@ -12,6 +12,7 @@ from typing import Any
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.formulas import FormulaActivation, FormulaLoss
 from nnrun.nn.losses import LOSSES as NN_LOSSES
+from nnrun.nn.losses.weighted import unweighted
 from nnrun.nn.optimizers import Optimizer
 from nnrun.tables import Extended
 
@@ -117,7 +118,8 @@ class LossFormula:
         factor: that all gradients have.
         over_outputs: whether the loss is a mean over the outputs of a row, and not their sum.
         functions: what the text uses of `engines.functions`.
-        settings: attributes of the loss that the text uses.
+        settings: numbers of the loss (`Loss.setting`) that the text uses.
+        target: what {t} is in the text.
     """
 
     value: str
@@ -127,9 +129,11 @@ class LossFormula:
     over_outputs: bool = False
     functions: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    target: str = "{t}"
 
     def written(self, text: str, y: str, t: str, settings: dict[str, Any]) -> str:
         """One of the texts with these names in it."""
+        t = self.target.format(t=t, **settings)
         error, output = f"({y} - {t})", self.output.format(y=y)
         return text.format(y=y, t=t, error=error, output=output, **settings)
 
@@ -176,6 +180,12 @@ LOSSES: Extended[LossFormula] = Extended(
             over_outputs=True,
             settings=("quantile",),
         ),
+        "poisson": LossFormula(
+            value="({error} + ({t} * log({t} / {y}) if {t} > zero else zero))",
+            gradient="(one - ({t} / {y} if {t} > zero else zero)) * scale",
+            over_outputs=True,
+            functions=("log",),
+        ),
         "cross_entropy": LossFormula(
             value="(-{t} * log({y}) if {t} > zero else zero)",
             gradient="({t} / {y} * scale if {t} > zero else zero)",
@@ -205,6 +215,25 @@ LOSSES: Extended[LossFormula] = Extended(
     },
     _loss_of_plugin,
 )
+
+_SMOOTHED = "({t} * {keep} + {share})"
+SMOOTHED = {
+    f"{name}_smoothed": replace(loss, target=_SMOOTHED, settings=("keep", "share"))
+    for name, loss in LOSSES.items()
+    if "cross_entropy" in name
+}
+"""Formulas of losses with label smoothing, by the names of their kernels."""
+
+
+def loss_name(loss: Any) -> str:
+    """The name of a loss's kernels: its type, and whether it smooths labels."""
+    smooth = getattr(unweighted(loss), "label_smoothing", 0)
+    return f"{loss.type}_smoothed" if smooth else str(loss.type)
+
+
+def loss_formula(loss: Any) -> LossFormula:
+    """The formula of a loss."""
+    return SMOOTHED.get(loss_name(loss)) or LOSSES[loss.type]
 
 
 # The optimizers' formulas, as source text: one source for generated functions and kernels.

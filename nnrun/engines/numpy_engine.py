@@ -59,6 +59,8 @@ class NumpyEngine(Engine):
                 if self.clip_norm is not None:
                     clip(gradient, self.clip_norm)
                 optimizer.step(theta, gradient, rate)
+                if optimizer.average is not None:
+                    optimizer.average.update(optimizer.steps - 1)
 
     def train_on(self, x: Array, target: Array) -> None:
         self.x, self.target = x, target

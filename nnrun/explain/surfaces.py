@@ -240,12 +240,14 @@ def filmed_training(prepared: Prepared) -> Film | None:
     def evaluated(run: Prepared, rows: Sequence[HistoryRow]) -> None:
         iteration = int(rows[-1]["iteration"])
         if kept.wants(iteration):
-            kept.add(iteration, weights_of(network))
+            with trainer.averaged():
+                kept.add(iteration, weights_of(network))
 
     execution.train(Listener(decides=True, evaluated=evaluated), until)
     last, notes = _ending(trainer)
     # Kept in any case, also if this moment was kept before.
-    kept.found[last] = weights_of(network)
+    with trainer.averaged():
+        kept.found[last] = weights_of(network)
     film = film_of(prepared, prepared.dataset, prepared.split.train, sorted(kept.found.items()))
     return None if film is None else replace(film, notes=notes)
 

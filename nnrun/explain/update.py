@@ -22,7 +22,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import STATE, damaged, no_model, refuse_changed
 from nnrun.runs.stored_config import load_named, load_stored
-from nnrun.training.state import live_arrays
+from nnrun.training.state import allocate, live_arrays
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def explain_config(experiment: Experiment, rows: Sequence[int] = ()) -> Explanat
         UsageError: a row is no training row, or the config has no network.
     """
     prepared = _network_of(prepare(experiment), str(experiment.file))
-    optimizer = prepared.config.training.optimizer.build()
+    optimizer = prepared.config.training.make_optimizer()
     prepared.network.initialize(rng=prepared.streams.weights)
-    optimizer.allocate(prepared.network.theta)
+    allocate(prepared.network, optimizer)
     return _explained(prepared, optimizer, rows, iteration=0, title=prepared.config.name)
 
 
@@ -89,9 +89,9 @@ def explain_run(folder: Path, record: RunRecord, rows: Sequence[int] = ()) -> Ex
     weights, stored_values = unpack(folder / MODEL)
     if weights_sha256(weights) != record.weights_sha256:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
-    network, optimizer = prepared.network, prepared.config.training.optimizer.build()
+    network, optimizer = prepared.network, prepared.config.training.make_optimizer()
     network.initialize(rng=prepared.streams.weights)
-    optimizer.allocate(network.theta)
+    allocate(network, optimizer)
     try:
         load_weights(network, of_member(weights))
         if prepared.schedule.follows_loss:

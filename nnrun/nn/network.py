@@ -65,8 +65,9 @@ class Network(Sequential):
         """If the loss includes the last activation, only predictions compute that: the head."""
         last = self.active_layers[-1] if self.active_layers else None
         fused = FUSED.get((last.type, loss.type)) if last else None
-        plain = fused() if fused else loss
+        plain = fused(**vars(loss)) if fused else loss
         self.loss = Weighted(plain) if self.weighted else plain
+        self.reported = self.loss.reported
         self.head = self.active_layers.pop() if fused else None
 
     @cached_property
@@ -125,9 +126,9 @@ class Network(Sequential):
         return self._finish(self.forward(x, None))
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
-        """The loss of rows x and the outputs for them, in evaluation mode."""
+        """The reported loss of rows x and the outputs for them, in evaluation mode."""
         y = self.forward(x, None)
-        return self.loss.value(y, target), self._finish(y)
+        return self.reported.value(y, target), self._finish(y)
 
     def training_loss(self, x: Array, target: Array, rng: Rng) -> float:
         """The loss of a batch in training mode, whose gradient `backpropagate` computes."""

@@ -48,7 +48,7 @@ from nnrun.runs.storage.reading import (
 )
 from nnrun.runs.storage.store import Store
 from nnrun.runs.stored_config import load_named, load_stored
-from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
+from nnrun.training.state import TrainingState, allocate, copies, live_arrays, network_arrays
 from nnrun.training.stopping import EarlyStopping
 from nnrun.training.trainer import Progress
 from nnrun.training.watched import add_record
@@ -227,12 +227,12 @@ def _network_state(
     longer: Prepared, weights: dict[str, Array], kept: dict[str, Array], values: dict[str, Any]
 ) -> TrainingState:
     """The state of one network, without its history, from what was stored of its end."""
-    network, optimizer = longer.network, longer.config.training.optimizer.build()
+    network, optimizer = longer.network, longer.config.training.make_optimizer()
     network.initialize(rng=longer.streams.weights)
-    optimizer.allocate(network.theta)
+    allocate(network, optimizer)
     load_weights(network, weights)
     arrays = copies(live_arrays(network, optimizer))
-    if "theta" in kept:
+    if "theta" in kept and (values["stopping"] or {}).get("restore_best"):
         best = copies(network_arrays(network))
         arrays |= {f"best.{name}": array for name, array in best.items()}
     lacking = {name for name in arrays if name.startswith("optimizer.")} - kept.keys()

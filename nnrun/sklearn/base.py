@@ -119,6 +119,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         batch_size: int = 32,
         sampling: str = "shuffle",
         clip_norm: float | None = None,
+        average: Any = None,
         class_weight: Any = None,
         augment: Any = None,
         alpha: float = 0.0,
@@ -145,6 +146,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.batch_size = batch_size
         self.sampling = sampling
         self.clip_norm = clip_norm
+        self.average = average
         self.class_weight = class_weight
         self.augment = augment
         self.alpha = alpha
@@ -239,6 +241,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         """One epoch over these rows, from where the last one ended."""
         if self.early_stopping:
             raise ValueError("partial_fit does not go with early_stopping: it trains one epoch")
+        if self.average is not None:
+            raise ValueError(
+                "partial_fit does not go with average: the next would train on with it"
+            )
         if isinstance(self.learning_rate, dict):
             raise ValueError("partial_fit needs a constant learning_rate, since it has no end")
         if self.members != 1:
@@ -293,7 +299,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             networks.append(weights_of(each.trainer.network))
         weights = of_members(networks) if number > 1 else networks[0]
         self.model_ = restore(weights, describe_model(prepared, networks=number))
-        self._state, self._rule = trainer.checkpoint(), fitting.rule
+        self._state, self._rule = trainer.snapshot(), fitting.rule
         before = self._curves() if continues else ([], [], [])
         self.loss_curve_ = [*before[0], *fitting.curve]
         self.loss_ = self.loss_curve_[-1]

@@ -46,6 +46,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         batch_size: rows for each update, at most all there are.
         sampling: `shuffle`, `in_order` or `with_replacement`.
         clip_norm: the largest norm that a gradient may have.
+        average: None, or as in a config `{"ema": 0.999}`, the share that stays at each update of an
+            average of the weights, which scores and predicts in their place.
         class_weight: how much rows of each class count in the loss: None, `balanced` for all
             classes alike, or a mapping of labels to weights, 1 where a label is left out.
         augment: random changes of training rows as in a config, `{"shift": 1, "noise": 0.1}`;

@@ -92,6 +92,8 @@ class Fitting(Execution):
             memory = live_arrays(trainer.network, trainer.optimizer)
             arrays |= {name: before.arrays[name] for name in memory if name in before.arrays}
             values["optimizer_steps"] = before.values["optimizer_steps"]
+        if trainer.optimizer.average is not None:
+            arrays |= {f"optimizer.average.{name}": array for name, array in weights.items()}
         if trainer.stopping is not None:
             arrays |= {f"best.{name}": array for name, array in weights.items()}
         trainer.restore(TrainingState(arrays, values))
@@ -164,7 +166,7 @@ def _patience(value: Any) -> float:
 
 
 # The activation of the output where a loss asks for one.
-_OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+_OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "poisson": "softplus"}
 
 # Epochs from one check for divergence to the next, if there are no other evaluations.
 _SELDOM = 10
@@ -183,6 +185,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         "batch_size": estimator.batch_size,
         "sampling": estimator.sampling,
         "clip_norm": estimator.clip_norm,
+        "average": estimator.average,
         "class_weight": _class_weight(estimator),
         "augment": estimator.augment,
         "dtype": estimator.dtype,

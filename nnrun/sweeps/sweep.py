@@ -405,7 +405,7 @@ def _is_worth_a_process(plan: Plan) -> bool:
 _BLOCKS = ("network", "loss")
 _KEYS = (
     *("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations", "epochs"),
-    "class_weight",
+    *("class_weight", "average"),
 )
 
 
@@ -436,7 +436,7 @@ def compile_first(plan: Plan, datasets: Datasets, workers: int) -> None:
             compile_ahead(
                 prepared.engine,
                 prepared.network,
-                training.optimizer.build(),
+                training.make_optimizer(),
                 clip_norm=training.clip_norm,
                 batch_size=training.batch_size,
             )

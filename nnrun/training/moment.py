@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from time import perf_counter
@@ -23,6 +24,7 @@ from nnrun.training.state import (
     copies,
     copy_into,
     live_arrays,
+    network_arrays,
     under,
 )
 from nnrun.training.stopping import (
@@ -163,14 +165,36 @@ class TrainingCore:
         return self.schedule.rate_at(iteration - 1, self.iterations)
 
     def evaluate(self, name: str, *, whole: bool = True) -> tuple[float, Array]:
-        """The loss of a split and the outputs for its rows, with the current weights.
+        """The loss of a split and the outputs for its rows, with the current weights, or their
+        average if there is one.
 
         If it is not evaluated whole, they are those of its part, if there is one.
         """
         key = name, whole or name not in self.parts
         if key not in self._evaluated:
-            self._evaluated[key] = self.evaluator(*key)()
+            with self.averaged():
+                self._evaluated[key] = self.evaluator(*key)()
         return self._evaluated[key]
+
+    @property
+    def kept(self) -> dict[str, Array]:
+        """The arrays of the network that is evaluated: views of its own, or of their average."""
+        average = self.optimizer.average
+        return network_arrays(self.network) if average is None else average.arrays
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the average into the network, and its own arrays back."""
+        if self.optimizer.average is None:
+            yield
+            return
+        live = network_arrays(self.network)
+        own = copies(live)
+        copy_into(live, self.kept)
+        try:
+            yield
+        finally:
+            copy_into(live, own)
 
     def evaluator(self, name: str, whole: bool = True) -> Evaluator:
         """The engine's evaluator for a split, or for its part."""

@@ -76,6 +76,7 @@ class FirstUpdate:
             target: its targets, in the same dtype.
         """
         own, batch_loss = copy(optimizer), np.empty(1)
+        own.average = None  # that of the run's own network
         own.allocate(network.theta)
         loss, outputs = evaluate(network, x, target)
         engine = NumpyEngine(network, own, x, target, rng=self.stream, clip_norm=self.clip_norm)

@@ -144,10 +144,19 @@ def network_arrays(network: Network) -> dict[str, Array]:
     return {"theta": network.theta, **buffers}
 
 
+def allocate(network: Network, optimizer: Optimizer) -> None:
+    """Allocate the arrays of the optimizer and its average for an initialized network."""
+    optimizer.allocate(network.theta)
+    if optimizer.average is not None:
+        optimizer.average.begin(network_arrays(network))
+
+
 def live_arrays(network: Network, optimizer: Optimizer) -> dict[str, Array]:
     """The arrays that updates change, by name; views, not copies."""
     memory = {f"optimizer.{name}": array for name, array in optimizer.state.items()}
-    return {**network_arrays(network), **memory}
+    average = {} if optimizer.average is None else optimizer.average.arrays
+    means = {f"optimizer.average.{name}": array for name, array in average.items()}
+    return {**network_arrays(network), **memory, **means}
 
 
 def copies(arrays: dict[str, Array]) -> dict[str, Array]:

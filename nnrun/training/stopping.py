@@ -137,7 +137,7 @@ def culprit(network: Network, optimizer: Optimizer, cause: Cause) -> tuple[str |
     for name, array in named.items():
         if not np.isfinite(array).all():
             return name, None
-    for memory, array in optimizer.state.items():
+    for memory, array in optimizer.vectors.items():
         if not np.isfinite(array).all():
             return _owner(parameters, int(np.isfinite(array).argmin())), memory
     return None, None

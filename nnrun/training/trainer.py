@@ -72,7 +72,7 @@ class Trainer(TrainingCore):
 
     environments: list[dict[str, Any]] = field(default_factory=list)
     _steps: int = 1
-    _last: TrainingState | None = None  # before the best weights were put back
+    _last: TrainingState | None = None  # before other weights were put into the network
 
     def run(self, until: int | None = None, *, at_once: bool = True) -> Iterator[Progress]:
         """Train to the end, to early stopping or to divergence; yields after each engine call.
@@ -126,8 +126,13 @@ class Trainer(TrainingCore):
         return cause
 
     def checkpoint(self) -> TrainingState:
-        """A copy of everything needed to continue later, with the same bits."""
+        """A copy of everything needed to continue later, with the same bits.
+
+        That of a finished training is from before other weights were put into the network.
+        """
         state, good = self.snapshot(), self.last_good
+        if self._last is not None:
+            state = TrainingState({**self._last.arrays}, {**self._last.values})
         if good.iteration != self.iteration:
             state.arrays.update({f"good.{name}": array for name, array in good.arrays.items()})
             state.values["good"] = good.values
@@ -154,7 +159,7 @@ class Trainer(TrainingCore):
     def ending(self) -> TrainingState:
         """What a longer run needs to continue from this finished one, besides its weights.
 
-        The arrays are the optimizer's; and the last weights, if the best ones were put back.
+        The arrays are the optimizer's; and the last weights, if the best or an average are kept.
         """
         restored = self._last is not None
         state = self._last or self._current()
@@ -207,13 +212,15 @@ class Trainer(TrainingCore):
             return
         improved = self.stopping.update(row[self.stopping.monitor], self.iteration)
         if improved and self.stopping.restore_best:
-            self.best = copies(network_arrays(self.network))
+            self.best = copies(self.kept)
 
     def _finish(self) -> None:
-        if self.best:
+        if self.best or self.optimizer.average is not None:
             self._last = self.snapshot()
+        if self.best:
             self._evaluated.clear()
-            copy_into(network_arrays(self.network), self.best)
+            copy_into(self.kept, self.best)
+        copy_into(network_arrays(self.network), self.kept)
 
     def _progress(self) -> Progress:
         return Progress(
@@ -226,12 +233,13 @@ def run_at_once(core: TrainingCore) -> bool:
 
     Returns:
         False if updates remain: the run is long or large, stops early, is watched, or follows the
-        losses of evaluations or batches. Or it has diverged: then it is back at its last good
-        evaluation, for the loop to find where.
+        losses of evaluations or batches, or averages weights. Or it has diverged: then it is back
+        at its last good evaluation, for the loop to find where.
     """
     first = core.iteration
     followed = core.stopping is not None or core.schedule.follows_loss
     apart = followed or core.curve is not None or core.parts or core.watch is not None
+    apart = apart or core.optimizer.average is not None
     if apart or first == core.iterations:
         return False
     every = core.evaluate_every

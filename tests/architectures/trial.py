@@ -69,6 +69,8 @@ class Architecture:
             target = np.eye(self.outputs)[rng.integers(self.outputs, size=count)]
         elif last == "sigmoid":
             target = rng.integers(2, size=(count, self.outputs)).astype(float)
+        elif last == "softplus":
+            target = rng.poisson(1, (count, self.outputs)).astype(float)
         else:
             target = rng.normal(0, 2, (count, self.outputs))
         return x.astype(dtype), target.astype(dtype)

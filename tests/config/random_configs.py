@@ -182,6 +182,7 @@ CONFIGS = fields(
                     rotate=bounded(float, Bounds(ge=0, le=180)),
                     noise=bounded(float, Bounds(ge=0, le=1e6)),
                 ),
+                average=st.none() | fields({"ema": bounded(float, Bounds(gt=0, lt=1))}),
                 clip_norm=st.none() | bounded(float, Bounds(gt=0)),
                 dtype=st.sampled_from(["float64", "float32"]),
             ),

@@ -122,6 +122,7 @@ training:
   early_stopping: null
   class_weight: null
   augment: null
+  average: null
   clip_norm: null
   dtype: float64
   engine: auto

@@ -46,6 +46,8 @@ class Task:
         x = rng.standard_normal((40, *self.input_shape))
         if "cross_entropy" in self.loss.type:
             target = np.eye(outputs)[rng.integers(outputs, size=40)]
+        elif self.loss.type == "poisson":
+            target = rng.poisson(1, (40, outputs)).astype(float)
         else:
             target = rng.standard_normal((40, outputs))
         return x.astype(self.dtype), target.astype(self.dtype)

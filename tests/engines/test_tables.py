@@ -91,7 +91,10 @@ def test_activations(name: str, task: Any, agree: Any) -> None:
 # On an output that they fit, some with other settings than their defaults; and with the activation
 # that they are computed together with.
 LOSSES_TRIED: dict[str, tuple[Loss, str, int]] = {
-    **{n: (loss(), "sigmoid" if loss.needs else "linear", 3) for n, loss in LOSSES.items()},
+    **{
+        n: (loss(), "sigmoid" if "cross_entropy" in n else loss.needs or "linear", 3)
+        for n, loss in LOSSES.items()
+    },
     **{f"pinball of {share}": (Pinball(share), "linear", 3) for share in (0.9, 0.2)},
     **{f"{name} of {last}": (LOSSES[name](), last, 1) for last, name in FUSED},
 }

@@ -33,6 +33,7 @@ FEATURES = ("none", *FEATURE_STEPS, *(flow(block.example()) for block in STEP_BL
 CASES = list(product(SIZES, SIZES, RATES, LOSSES, RULES, FEATURES, ("float64", "float32")))
 NUMBER = len(CASES) if large() else 100
 LAST = {name: loss.needs for name, loss in LOSSES.items() if loss.needs}
+OF_CLASSES = {name for name, last in LAST.items() if last != "softplus"}
 CONFIG = """\
 name: extreme
 dataset: {{path: x.npz, features: {step}, task: {task}}}
@@ -53,7 +54,8 @@ def write(folder: Path, case: tuple[Any, ...]) -> Path:
     size_x, size_y, rate, loss, optimizer, step, dtype = case
     signs = np.array([-1.0, 1.0, 1.0, -1.0] * 6)
     rest = np.linspace(-1, 1, len(signs))
-    y = (signs > 0).astype(int) if loss in LAST else signs * size_y
+    y = (signs > 0).astype(int) if loss in OF_CLASSES else signs * size_y
+    y = np.abs(y) if loss == "poisson" else y
     np.savez(folder / "x.npz", x=np.stack([signs * size_x, rest], axis=1), y=y)
     text = CONFIG.format(
         loss=loss,
@@ -61,7 +63,7 @@ def write(folder: Path, case: tuple[Any, ...]) -> Path:
         optimizer=optimizer,
         step=step,
         dtype=dtype,
-        task="classification" if loss in LAST else "regression",
+        task="classification" if loss in OF_CLASSES else "regression",
         outputs=2 if LAST.get(loss) == "softmax" else 1,
         activation=LAST.get(loss, "linear"),
     )

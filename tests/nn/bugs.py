@@ -63,7 +63,9 @@ class Bug:
         network.initialize(rng=np.random.default_rng(1))
         rng = np.random.default_rng(2)
         target = rng.normal(0, 3, (4, outputs))
-        if self.loss in LAST:
+        if self.loss == "poisson":
+            target = np.abs(target)
+        elif self.loss in LAST:
             target = np.eye(outputs)[rng.integers(outputs, size=4)]
         return network, rng.standard_normal((4, *shape)), target
 
@@ -228,6 +230,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     *bugs("MeanAbsolute.gradient", TWO, {"rows_alone": ("y.size", "len(y)")}, "mean_absolute"),
     *bugs("Pinball.gradient", TWO, {"turned": ("y > target", "y < target")}, "pinball"),
+    *bugs("Poisson.gradient", TWO, {"sign": ("1 - np.div", "1 + np.div")}, "poisson"),
     *bugs("Huber.gradient", TWO, {"not_held": (", self.delta)", ", 9.0)")}, "huber"),
     *bugs(
         "SoftmaxCrossEntropy.gradient",

@@ -100,6 +100,8 @@ def targets(loss: str) -> Array:
         return np.eye(OUTPUTS)[[0, 1, 1]]
     if loss == "binary_cross_entropy":
         return np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+    if loss == "poisson":
+        return np.array([[0.0, 1.0], [3.0, 0.0], [1.0, 2.0]])
     # One output too large and one too small, or softmax would have nothing to gain from either.
     return np.array([[-0.3, 1.7], [1.9, 0.2], [-1.5, 0.8]])
 

@@ -7,7 +7,7 @@ from math import inf, log
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import mean_pinball_loss
+from sklearn.metrics import mean_pinball_loss, mean_poisson_deviance
 
 from nnrun.nn import (
     BatchNorm,
@@ -30,12 +30,14 @@ from nnrun.nn.losses import (
     MeanAbsolute,
     MeanSquared,
     Pinball,
+    Poisson,
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
 )
 from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
 from tests.nn.numerical import differences
+from tests.nn.torch_twin import ACTIVATIONS as TORCH_ACTIVATIONS
 from tests.nn.torch_twin import LOSSES as TORCH_LOSSES
 
 Y = np.array([[1.0, 2.0], [3.0, 4.0]])
@@ -69,6 +71,23 @@ def test_pinball_is_that_of_scikit_learn(quantile: float):
     y, t = rng.standard_normal((2, 50, 3))
     expected = mean_pinball_loss(t, y, alpha=quantile)
     assert expected == pytest.approx(Pinball(quantile).value(y, t), rel=1e-14)
+
+
+def test_poisson_is_half_the_deviance_of_scikit_learn():
+    """`mean_poisson_deviance` is twice the loss, where targets are 0, too."""
+    rng = np.random.default_rng(0)
+    y, t = rng.uniform(0.1, 5, (2, 50, 1))
+    t[:20] = 0
+    assert mean_poisson_deviance(t, y) / 2 == pytest.approx(Poisson().value(y, t), rel=1e-14)
+
+
+def test_poisson_of_no_counts():
+    """An output of 0 costs nothing with a slope of 1 where nothing is counted; else, infinity."""
+    nothing, some = np.zeros((1, 1)), np.ones((1, 1))
+    assert 0 == Poisson().value(nothing, nothing)
+    assert [[1]] == Poisson().gradient(nothing, nothing).tolist()
+    assert inf == Poisson().value(nothing, some)
+    assert [[-inf]] == Poisson().gradient(nothing, some).tolist()
 
 
 def test_cross_entropy_is_a_mean_over_rows():
@@ -125,6 +144,8 @@ def targets(loss: str, shape: tuple[int, int], rng: np.random.Generator) -> Arra
         return np.eye(shape[1])[rng.integers(shape[1], size=shape[0])]
     if loss == "binary_cross_entropy":
         return rng.integers(2, size=shape).astype(float)
+    if loss == "poisson":
+        return rng.poisson(1, shape).astype(float)
     return rng.standard_normal(shape)
 
 
@@ -231,7 +252,9 @@ def network(loss: str, *, weighted: bool) -> Network:
 def torch_rows(name: str, z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     """The loss of each row by PyTorch, from the logits where the loss has an activation."""
     loss = LOSSES[name]
-    whole = TORCH_LOSSES[FUSED[loss.needs, name].type if loss.needs else name]
+    fused = FUSED.get((loss.needs, name))
+    z = z if fused or loss.needs is None else TORCH_ACTIVATIONS[loss.needs](z)
+    whole = TORCH_LOSSES[fused.type if fused else name]
     return torch.stack([whole(z[i : i + 1], t[i : i + 1]) for i in range(len(z))])
 
 

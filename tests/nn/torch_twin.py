@@ -44,6 +44,7 @@ LOSSES = {
     "mean_absolute": functional.l1_loss,
     "huber": functional.huber_loss,
     "pinball": lambda y, t: torch.mean(torch.maximum(0.5 * (t - y), -0.5 * (t - y))),
+    "poisson": lambda y, t: torch.mean(y - t + torch.xlogy(t, t) - t * torch.log(y)),
     "softmax_cross_entropy": functional.cross_entropy,
     "sigmoid_binary_cross_entropy": lambda z, t: (
         functional.binary_cross_entropy_with_logits(z, t, reduction="sum") / len(z)

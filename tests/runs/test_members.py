@@ -62,6 +62,8 @@ SETTINGS = {
         "{training.class_weight: {setosa: 2}, training.batch_size: 8}]}",
         STOPPING,
     ],
+    "average": [DROPOUT, OWN, "training.batch_size=12", "training.average={ema: 0.9}"],
+    "average, stopping": [OWN, STOPPING, "training.average={ema: 0.9}"],
     "regression": BOSTON,
     "regression, own rows": [*BOSTON, OWN, STOPPING],
 }

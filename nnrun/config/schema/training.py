@@ -14,7 +14,8 @@ from nnrun.config.schema.block import Block, ConfigIssue, show
 from nnrun.config.schema.fields import Flag, Integer, Kind, Listed, Number, OneOf
 from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.metrics.table import LOSS, METRICS, find, pattern
-from nnrun.nn.optimizers import OPTIMIZERS
+from nnrun.nn import optimizers
+from nnrun.nn.average import Average
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.suggestions import PLUGINS, nearest
 
@@ -138,7 +139,7 @@ if TYPE_CHECKING:
     Optimizer = OptimizerConfig
     Schedule = ScheduleConfig
 else:
-    Optimizer = _TRANSLATOR.union(OPTIMIZERS, OptimizerConfig, "an optimizer", word=True)
+    Optimizer = _TRANSLATOR.union(optimizers.OPTIMIZERS, OptimizerConfig, "an optimizer", word=True)
     Schedule = _TRANSLATOR.union(SCHEDULES, ScheduleConfig, "a schedule")
 
 
@@ -166,6 +167,26 @@ class EarlyStoppingConfig(Block):
         if value is True:
             return "; write {} to take the defaults"
         return "; leave it out" if value is False else ""
+
+
+class AverageConfig(Block):
+    """The mean of the weights over updates, which is evaluated and kept in the place of the last.
+
+    Training goes on with the weights themselves.
+    """
+
+    noun: ClassVar[str] = "average"
+    must_be: ClassVar[str] = "a mapping like {ema: 0.999}"
+
+    ema: Annotated[float, Number(gt=0, lt=1)]
+    """The share of the mean that stays at each update, when they are many; about the last 1 / (1 -
+    ema) updates count, and fewer at the beginning."""
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        if value is False:
+            return "; leave it out"
+        return f"; write {{ema: {value}}}" if type(value) is float and 0 < value < 1 else ""
 
 
 class AugmentConfig(Block):
@@ -228,6 +249,8 @@ class TrainingConfig(Block):
     mapping of labels to weights, 1 where a label is left out. Metrics count rows as they are."""
     augment: AugmentConfig | None = None
     """Random changes of training rows; off by default."""
+    average: AverageConfig | None = None
+    """An average of the weights over updates, for evaluations and predictions; off by default."""
     clip_norm: Annotated[float, Number(gt=0)] | None = None
     """The largest norm that the gradient of an update may have."""
     dtype: Annotated[str, OneOf(DTYPES)] = "float64"
@@ -239,6 +262,12 @@ class TrainingConfig(Block):
     """Whether to record, layer by layer, norms and histograms of weights, outputs and gradients
     while it trains, dead and saturated units, and how far updates move the weights. The run stays
     the same to the last bit."""
+
+    def make_optimizer(self) -> optimizers.Optimizer:
+        """A new optimizer, with the average of the weights if there is one."""
+        optimizer: optimizers.Optimizer = self.optimizer.build()
+        optimizer.average = None if self.average is None else Average(self.average.ema)
+        return optimizer
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

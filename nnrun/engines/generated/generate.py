@@ -30,13 +30,17 @@ from nnrun.nn.signature import Array
 
 
 def step(p: Program, optimizer: Optimizer, size: int) -> tuple[str, ...]:
-    """Write the optimizer's step by its formula; the state's arrays, by name, are returned."""
+    """Write the optimizer's step by its formula, and the average; returns the vectors' names."""
     formula = OPTIMIZERS[formula_name(optimizer)]
     p.comment(optimizer.type)
     known = {name: f"real({value!r})" for name, value in formula.numbers(optimizer).items()}
     known |= _corrections(p, formula, optimizer)
     known |= {name: f"{name}[j]" for name in formula.state}
     known |= {"g": "g", "theta": "all_theta[j]", "rate": "rate"}
+    average = optimizer.average
+    if average is not None:
+        share = f"max({1 - average.ema!r}, 9.0 / (10.0 + double(steps + k)))"
+        p.line(f"share = real({share})")
     with p.loop("j", size):
         p.line("g = all_gradient[j]")
         if weight_decay(optimizer):
@@ -47,7 +51,9 @@ def step(p: Program, optimizer: Optimizer, size: int) -> tuple[str, ...]:
             p.line(f"{known[name]} = {value}")
         for name in formula.state:
             p.line(f"{name}[j] = new_{name}")
-    return formula.state
+        if average is not None:
+            p.line("average[j] += (all_theta[j] - average[j]) * share")
+    return formula.state if average is None else (*formula.state, "average")
 
 
 def _corrections(p: Program, formula: OptimizerFormula, optimizer: Optimizer) -> dict[str, str]:
@@ -148,7 +154,7 @@ class Generated:
         source: of a module with one function, `train`.
         program: the layout of its memory.
         x: the layout of input rows.
-        state: names of the optimizer's arrays, in their order in memory.
+        state: names of the optimizer's vectors, in their order in memory.
         positions: of the network's parameters in the block theta.
     """
 
@@ -173,6 +179,7 @@ def generate(
     before its update.
     """
     simple = is_plain(optimizer) and clip_norm is None and network.penalty is None
+    simple = simple and optimizer.average is None
     p = Program(network.dtype, plain=simple, single=single)
     x = _input(p, network)
     passes = Passes(p, network, x, losses=losses)
@@ -311,17 +318,17 @@ class Blocks:
 
     def gather(self) -> None:
         """Copy parameters, the optimizer's arrays in."""
-        positions = self.code.positions
+        positions, vectors = self.code.positions, self.optimizer.vectors
         # Padding may hold NaN from a run that diverged.
         self.theta.fill(0)
         self.state.fill(0)
         self.theta[positions] = self.network.theta
         for name, part in self._state_parts:
-            part[positions] = self.optimizer.state[name]
+            part[positions] = vectors[name]
 
     def scatter(self) -> None:
         """Copy them back."""
-        positions = self.code.positions
+        positions, vectors = self.code.positions, self.optimizer.vectors
         self.network.theta[...] = self.theta[positions]
         for name, part in self._state_parts:
-            self.optimizer.state[name][...] = part[positions]
+            vectors[name][...] = part[positions]

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from nnrun.engines.formulas import LOSSES
+from nnrun.engines.formulas import LOSSES, LossFormula, loss_formula
 from nnrun.engines.generated.elementwise import Product, exponentials, total
 from nnrun.engines.generated.layers import EMITTERS, Bias, Emitter
 from nnrun.engines.generated.program import Program, Row
 from nnrun.nn.losses import Weighted
-from nnrun.nn.losses.weighted import unweighted
 from nnrun.nn.network import Network
 
 
@@ -29,20 +28,25 @@ class Loss:
 
     def __init__(self, program: Program, loss: Any, y: Row) -> None:
         self.program = program
-        self.formula = LOSSES[loss.type]
+        self.formula, self._reported = loss_formula(loss), LOSSES[loss.type]
         self.y = y
         self.parts = y.size if self.formula.over_outputs else 1
         self._weight = f"t[{y.size}]" if isinstance(loss, Weighted) else None
-        settings = {name: getattr(unweighted(loss), name) for name in self.formula.settings}
-        self._settings = {name: f"real({float(value)!r})" for name, value in settings.items()}
+        self.smooth = self.formula is not self._reported
+        settings = {name: loss.setting(name, y.size) for name in self.formula.settings}
+        self._settings = {name: f"real({value!r})" for name, value in settings.items()}
         program.functions.update(self.formula.functions)
 
     def prepare(self) -> None:
         """Write what value, gradient and outputs share."""
 
-    def value(self) -> None:
-        """Write `cost`, the sum over the outputs; the loss is `cost` / `parts`."""
-        total(self.program, "cost", self.y.size, lambda j: self._at(self.formula.value, j))
+    def value(self, *, reported: bool) -> None:
+        """Write `cost`, the sum over the outputs; the loss is `cost` / `parts`.
+
+        That of evaluations if it is `reported`.
+        """
+        formula = self._reported if reported else self.formula
+        total(self.program, "cost", self.y.size, lambda j: self._at(formula.value, j, formula))
         if self._weight is not None:
             self.program.line(f"cost = {self._weighted('cost')}")
 
@@ -64,8 +68,10 @@ class Loss:
             return value
         return f"(({value}) * {self._weight} if {self._weight} > zero else zero)"
 
-    def _at(self, text: str, index: int | str) -> str:
-        return self.formula.written(text, self.y.at(index), f"t[{index}]", self._settings)
+    def _at(self, text: str, index: int | str, formula: LossFormula | None = None) -> str:
+        return (formula or self.formula).written(
+            text, self.y.at(index), f"t[{index}]", self._settings
+        )
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -79,9 +85,9 @@ class SoftmaxCrossEntropy(Loss):
         self.program.comment("exponentials of the logits, which softmax divides by their sum")
         exponentials(self.program, self.y, self.e)
 
-    def value(self) -> None:
+    def value(self, *, reported: bool) -> None:
         self.program.line(f"log_total = {self.program.call('log')}(total)")
-        super().value()
+        super().value(reported=reported)
 
     def output(self, index: int | str) -> str:
         return f"{self.e.at(index)} * (one / total)"
@@ -93,7 +99,8 @@ class SoftmaxCrossEntropy(Loss):
         # the whole way back waits, is there earlier.
         p.line("share = scale / total")
         for j in p.each(self.y, extra=False):
-            p.line(f"{dy.at(j)} = {self._weighted(f'{self.e.at(j)} * share - t[{j}] * scale')}")
+            t = self._at("{t}", j)
+            p.line(f"{dy.at(j)} = {self._weighted(f'{self.e.at(j)} * share - {t} * scale')}")
 
 
 def emitters(program: Program, network: Network, x: Row) -> list[Emitter]:
@@ -163,10 +170,13 @@ class Passes:
         emitter = kind(p, loss, ordered)
         self.parts = emitter.parts
         emitter.prepare()
-        if self.losses:
+        if self.losses and emitter.smooth:
+            with p.training():
+                self._add_loss(emitter, reported=False)
+        elif self.losses:
             self._add_loss(emitter)
         with p.block("if evaluating:"):
-            if not self.losses:
+            if emitter.smooth or not self.losses:
                 self._add_loss(emitter)
             for j in p.each(ordered, extra=False):
                 p.line(f"out[{j}] = {emitter.output(j)}")
@@ -184,10 +194,10 @@ class Passes:
 
         return back
 
-    def _add_loss(self, emitter: Loss) -> None:
+    def _add_loss(self, emitter: Loss, *, reported: bool = True) -> None:
         """Add the row's loss to the loss of the batch."""
         p = self.program
         p.comment(f"the loss, {self.network.loss.type}")
-        emitter.value()
+        emitter.value(reported=reported)
         cost = "double(cost)"
         p.line(f"losses[k] = {cost} / {emitter.parts}" if p.direct else f"loss += {cost}")

@@ -30,6 +30,7 @@ from nnrun.engines.formulas import (
     LOSSES,
     OPTIMIZERS,
     POINTWISE,
+    SMOOTHED,
     LossFormula,
     OptimizerFormula,
     Pointwise,
@@ -184,6 +185,7 @@ _BY_FUNCTION = [
     _kernel("update.reduce", f"buffers buffer_task total {_TASK} rows most"),
     _kernel("update.penalty", f"theta gradient {_TASK} alpha sums"),
     _kernel("update.penalty_value", "sums count half losses"),
+    _kernel("update.average", f"source mean {_TASK} share"),
     _kernel("update.squares", f"gradient {_TASK} sums", units=UNITS),
     _kernel("update.clip", "sums count limit factors"),
     _kernel(
@@ -196,7 +198,7 @@ _BY_FUNCTION = [
 
 def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
     """Two kernels for a loss: the gradient, and the losses of rows."""
-    place = "pointwise." + ("softmax_" if name == "softmax_cross_entropy" else "")
+    place = "pointwise." + ("softmax_" if name.startswith("softmax_cross_entropy") else "")
     given = {setting: f"settings.{setting}" for setting in loss.settings}
     more = " ".join(loss.settings)
     options: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
@@ -250,7 +252,7 @@ def _of_plugin(name: str) -> Kernel | None:
 KERNELS: Extended[Kernel] = Extended(
     {kernel.function: kernel for kernel in _BY_FUNCTION}, _of_plugin
 )
-for _name, _loss in LOSSES.items():
+for _name, _loss in {**LOSSES, **SMOOTHED}.items():
     KERNELS |= loss_kernels(_name, _loss)
 for _name, _formula in OPTIMIZERS.items():
     KERNELS[_name] = optimizer_kernel(_formula)

@@ -130,21 +130,21 @@ def value(p, task, n, start, y, y_row, t, t_row, losses, size, rows):
         losses[start + r] = total / double(size) if over_outputs else total
 
 
-def softmax_gradient(task, n, y, y_row, t, t_row, dy, dy_row, size, rows):
+def softmax_gradient(p, task, n, y, y_row, t, t_row, dy, dy_row, size, rows):
     """dL/dz from the logits z, by the outputs softmax(z)."""
-    y, t, dy = pointer(y), pointer(t), pointer(dy)
+    y, t, dy, given = pointer(y), pointer(t), pointer(dy), settings(p, 8, names)
     first, last = row_range(task, rows, n)
     scale = real(factor) / real(n)
     for r in range(first, last):
         target, truth = dy + r * dy_row, t + r * t_row
         normalised(y + r * y_row, target, size)
         for j in range(size):
-            target[j] = evaluated(formula, "y t scale", target[j], truth[j], scale)
+            target[j] = evaluated(formula, "y t scale settings", target[j], truth[j], scale, given)
 
 
-def softmax_value(task, n, start, y, y_row, t, t_row, losses, size, rows):
+def softmax_value(p, task, n, start, y, y_row, t, t_row, losses, size, rows):
     """The loss of each row from the logits z, in float64."""
-    y, t, losses = pointer(y), pointer(t), doubles(losses)
+    y, t, losses, given = pointer(y), pointer(t), doubles(losses), settings(p, 7, names)
     exp, log = function("exp_nonpositive"), function("log")
     first, last = row_range(task, rows, n)
     for r in range(first, last):
@@ -159,9 +159,11 @@ def softmax_value(task, n, start, y, y_row, t, t_row, losses, size, rows):
         log_total = log(total)
         cost = double(real(0))
         for j in range(size):
-            cost = cost + double(
-                evaluated(formula, "y t largest log_total", logits[j], truth[j], largest, log_total)
-            )
+            part = evaluated(
+                formula, "y t largest log_total settings",
+                logits[j], truth[j], largest, log_total, given,
+            )  # fmt: skip
+            cost = cost + double(part)
         losses[start + r] = cost
 
 

@@ -1,4 +1,4 @@
-"""The optimizers' steps and the L2 penalty, a chunk of a parameter at a time."""
+"""The optimizers' steps, averages and the L2 penalty, a chunk of a parameter at a time."""
 
 from __future__ import annotations
 
@@ -98,6 +98,14 @@ def step(p, task, k, rate, theta, gradient, size, chunk, weight_decay, factors):
     for j in range(first, last):
         g = gradient[j] * unit * clipped + theta[j] * decay
         theta[j] = stepped(update, held, given, j, theta[j], g, real(rate))
+
+
+def average(task, k, source, mean, size, chunk, share):
+    """a ← a + share · (θ - a)."""
+    source, mean, part = pointer(source), pointer(mean), real(doubles(share)[k])
+    first, last = column_range(task, chunk, size)
+    for j in range(first, last):
+        mean[j] = mean[j] + (source[j] - mean[j]) * part
 
 
 def penalty(task, n, theta, gradient, size, chunk, alpha, sums):

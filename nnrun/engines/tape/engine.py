@@ -35,7 +35,7 @@ class Memory:
     """Arrays by name.
 
     Args:
-        state: names of the optimizer's arrays; each parameter has one of each.
+        state: names of the optimizer's vectors; each parameter has one of each.
     """
 
     def __init__(
@@ -106,10 +106,13 @@ class Parameters:
         arrays = self._arrays
         for part, one in self._places:
             yield self.network.theta[part], arrays[one.block], one.places
-            for name, array in self.optimizer.state.items():
+            for name, array in self.optimizer.vectors.items():
                 yield array[part], arrays[f"{one.block}.{name}"], one.places
         for kept in self.plan.statistics:
-            yield kept.layer.buffers[kept.name], arrays[kept.block], kept.places
+            buffer, average = kept.layer.buffers[kept.name], self.optimizer.average
+            yield buffer, arrays[kept.block], kept.places
+            if average is not None:
+                yield average.of(buffer), arrays[f"{kept.block}.average"], kept.places
 
 
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
@@ -292,7 +295,7 @@ class TapeEngine(Engine):
         self._code = addresses(
             kernels_of(plan) | kernels_of(self._evaluation), network.dtype.name, wait
         )
-        self._memory = Memory(plan, optimizer.state)
+        self._memory = Memory(plan, optimizer.vectors)
         self._parameters = Parameters(plan, self._memory, network, optimizer)
         self._driver = self._driven(plan, self._memory)
         self._drawn = plan.drawn

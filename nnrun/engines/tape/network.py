@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from nnrun.engines.formulas import (
-    LOSSES,
     OPTIMIZERS,
     POINTWISE,
     formula_name,
     is_plain,
+    loss_formula,
+    loss_name,
     weight_decay,
 )
 from nnrun.engines.generated.program import title_lines
@@ -31,7 +32,6 @@ from nnrun.engines.tape.plan import (
 from nnrun.engines.tape.products import Sequence, Step, border_of
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import Loss, Weighted
-from nnrun.nn.losses.weighted import unweighted
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -40,13 +40,17 @@ from nnrun.nn.signature import Array
 
 
 def corrections(optimizer: Optimizer, rates: Array) -> dict[str, Array]:
-    """The corrections of the next steps, which have these learning rates."""
+    """The corrections of the next steps, which have these learning rates, and their share in the
+    average.
+    """
     steps = range(optimizer.steps + 1, optimizer.steps + 1 + len(rates))
     found = {}
     for name, correction in OPTIMIZERS[formula_name(optimizer)].corrections.items():
         beta = getattr(optimizer, correction.beta)
         rests = np.array([1 - beta**step for step in steps])
         found[name] = np.sqrt(rests) if correction.root else rates / rests
+    if optimizer.average is not None:
+        found["share"] = optimizer.average.shares(optimizer.steps, len(rates))
     return found
 
 
@@ -85,9 +89,20 @@ def add_update(
         values: dict[str, Value] = {"theta": Address(one.block), "gradient": Address(one.gradient)}
         values |= {**_values(optimizer, one.block), **chunks(one.size)}
         ready.ops.append(plan.op(formula_name(optimizer), **values, factors=factors))
+    if optimizer.average is not None:
+        for block, size in plan.lasting.items():
+            ready.ops.append(_average(plan, block, size))
     plan.stages.append(ready)
     if cost is not None and losses:
         plan.stages.append(Stage(tasks=1, ops=[cost]))
+
+
+def _average(plan: ExecutionPlan, block: str, size: int) -> Op:
+    """A parameter or a statistic into its average."""
+    mean = Address(f"{block}.average")
+    plan.blocks[mean.block] = size
+    values: dict[str, Value] = {"source": Address(block), "mean": mean, "share": Address("@share")}
+    return plan.op("average", **values, **chunks(size))
 
 
 def _reduce(plan: ExecutionPlan, one: Placed) -> Op:
@@ -138,7 +153,7 @@ def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, loss
     if losses:
         _add_losses(plan, loss, y, target)
     values = {**y.rows("y"), **target.rows("t"), **dy.rows("dy")}
-    plan.by_rows(loss.type, **values, size=y.size, **_settings(loss))
+    plan.by_rows(loss_name(loss), **values, size=y.size, **_settings(loss, y.size))
     if isinstance(loss, Weighted):
         plan.by_rows("weigh", **_weights(y, target), **dy.rows("dy"), size=y.size)
     return plan.unflattened(dy, output)
@@ -146,7 +161,7 @@ def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, loss
 
 def _add_losses(plan: ExecutionPlan, loss: Loss, y: Map, target: Map) -> None:
     values = {**y.rows("y"), **target.rows("t"), "losses": Address("@losses")}
-    plan.by_rows(f"{loss.type}_value", **values, size=y.size, **_settings(loss))
+    plan.by_rows(f"{loss_name(loss)}_value", **values, size=y.size, **_settings(loss, y.size))
     if isinstance(loss, Weighted):
         plan.by_rows("weigh_losses", **_weights(y, target), losses=Address("@losses"))
 
@@ -156,9 +171,8 @@ def _weights(y: Map, target: Map) -> dict[str, Address | int]:
     return target.rows("w", target.offset + y.size)
 
 
-def _settings(loss: Loss) -> dict[str, float]:
-    plain = unweighted(loss)
-    return {name: float(getattr(plain, name)) for name in LOSSES[loss.type].settings}
+def _settings(loss: Loss, outputs: int) -> dict[str, float]:
+    return {name: loss.setting(name, outputs) for name in loss_formula(loss).settings}
 
 
 def add_values(
@@ -203,7 +217,7 @@ def evaluation(network: Network, batch_size: int) -> ExecutionPlan:
     """Losses and outputs of rows, this many at a time."""
     plan = ExecutionPlan(network.dtype, batch_size, descends=True, training=False)
     layers, target = _forward(plan, network)
-    add_values(plan, network.loss, layers.y, target, network.head)
+    add_values(plan, network.reported, layers.y, target, network.head)
     return plan
 
 

@@ -284,9 +284,10 @@ class ExecutionPlan:
         return -(-self.batch_size // self.rows)
 
     @property
-    def lasting(self) -> set[str]:
-        """The arrays of parameters and statistics."""
-        return {one.block for one in self.placed} | {one.block for one in self.statistics}
+    def lasting(self) -> dict[str, int]:
+        """The arrays of parameters and statistics, and their sizes."""
+        named = [one.block for one in self.placed] + [one.block for one in self.statistics]
+        return {name: self.blocks[name] for name in named}
 
     @property
     def scratch(self) -> int:

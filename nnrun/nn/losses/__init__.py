@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnrun.nn.losses.base import Loss
 from nnrun.nn.losses.binary_cross_entropy import BinaryCrossEntropy, SigmoidBinaryCrossEntropy
 from nnrun.nn.losses.cross_entropy import CrossEntropy, SoftmaxCrossEntropy
-from nnrun.nn.losses.regression import Huber, MeanAbsolute, MeanSquared, Pinball
+from nnrun.nn.losses.regression import Huber, MeanAbsolute, MeanSquared, Pinball, Poisson
 from nnrun.nn.losses.weighted import Weighted
 from nnrun.tables import Table
 
@@ -19,6 +19,7 @@ __all__ = [
     "MeanAbsolute",
     "MeanSquared",
     "Pinball",
+    "Poisson",
     "SigmoidBinaryCrossEntropy",
     "SoftmaxCrossEntropy",
     "Weighted",
@@ -28,7 +29,15 @@ LOSSES: Table[type[Loss]] = Table(
     "loss",
     {
         cls.type: cls
-        for cls in (MeanSquared, MeanAbsolute, Huber, Pinball, CrossEntropy, BinaryCrossEntropy)
+        for cls in (
+            MeanSquared,
+            MeanAbsolute,
+            Huber,
+            Pinball,
+            Poisson,
+            CrossEntropy,
+            BinaryCrossEntropy,
+        )
     },
 )
 

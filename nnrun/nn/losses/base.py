@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.nn.signature import Array
+from nnrun.nn.signature import Array, Fraction
 
 
 class Loss:
@@ -16,6 +16,7 @@ class Loss:
 
     type = ""
     needs: str | None = None  # the last activation that it requires
+    least_target: float | None = None  # the smallest number that a target may be
 
     def value(self, y: Array, target: Array) -> float:
         """The loss of predictions y."""
@@ -38,6 +39,15 @@ class Loss:
         """dL/dy, of y's shape."""
         raise NotImplementedError
 
+    @property
+    def reported(self) -> Loss:
+        """What evaluations report of a network that minimizes this loss."""
+        return self
+
+    def setting(self, name: str, outputs: int) -> float:
+        """A number in its formula, for rows of this many outputs."""
+        return float(getattr(self, name))
+
 
 class ElementwiseLoss(Loss):
     """A loss that adds up a cost of each output; a subclass defines `costs`."""
@@ -56,3 +66,32 @@ class ElementwiseLoss(Loss):
         costs = self.costs(y, target).reshape(len(y), -1)
         rows: Array = costs.mean(axis=1) if self.over_outputs else costs.sum(axis=1)
         return rows
+
+
+class ClassLoss(ElementwiseLoss):
+    """A loss whose targets are probabilities of classes, which training may smooth.
+
+    With label smoothing s a target t counts as t (1 - s) + s / classes, as in PyTorch, so that no
+    output gains from certainty. Szegedy et al., CVPR 2016. Evaluations report the loss without it.
+    """
+
+    classes: int | None = None  # of each output; None where the outputs of a row are the classes
+
+    def __init__(self, label_smoothing: Fraction = 0.0) -> None:
+        self.label_smoothing = label_smoothing
+
+    @property
+    def reported(self) -> Loss:
+        return type(self)() if self.label_smoothing else self
+
+    def setting(self, name: str, outputs: int) -> float:
+        share = self.label_smoothing / (self.classes or outputs)
+        return {"keep": 1 - self.label_smoothing, "share": share}[name]
+
+    def smoothed(self, target: Array) -> Array:
+        """The targets that training takes."""
+        if not self.label_smoothing:
+            return target
+        outputs = target.shape[1]
+        smooth: Array = target * self.setting("keep", outputs) + self.setting("share", outputs)
+        return smooth

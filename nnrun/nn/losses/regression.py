@@ -115,3 +115,34 @@ class Pinball(ElementwiseLoss):
         dy = dy.astype(y.dtype)
         dy /= y.size
         return dy
+
+
+class Poisson(ElementwiseLoss):
+    """L = mean of y - t + t log(t / y) over rows and outputs, for counts t and their means y;
+
+    dL/dy = (1 - t / y) / (rows · outputs). This is half the deviance of Poisson's distribution: the
+    negative logarithm of the likelihood, without a part that depends on t alone, so that 0 is best.
+    Outputs must be positive, as those of softplus are, which is near a line for large counts.
+    """
+
+    type = "poisson"
+    needs = "softplus"
+    over_outputs = True
+    least_target = 0.0
+
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        return None  # it grows with the target
+
+    def costs(self, y: Array, target: Array) -> Array:
+        some = target > 0
+        with np.errstate(divide="ignore"):
+            ratio = np.divide(target, y, where=some, out=np.ones_like(y))
+        costs: Array = y - target + target * np.log(ratio)
+        return costs
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            dy: Array = 1 - np.divide(target, y, where=target > 0, out=np.zeros_like(y))
+        dy /= y.size
+        return dy

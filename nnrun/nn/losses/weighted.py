@@ -26,6 +26,13 @@ class Weighted(Loss):
         self.type = loss.type
         self.needs = loss.needs
 
+    @property
+    def reported(self) -> Loss:
+        return Weighted(self.loss.reported)
+
+    def setting(self, name: str, outputs: int) -> float:
+        return self.loss.setting(name, outputs)
+
     def value(self, y: Array, target: Array) -> float:
         target, weight = split_weights(y, target)
         costs = self.loss.rows(y, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnrun.nn.average import Average
 from nnrun.nn.signature import Array
 
 
@@ -9,7 +10,8 @@ class Optimizer:
     """A rule that turns gradients into steps.
 
     All parameters of a network are in one vector θ and all gradients in one vector g, so each rule
-    is written once, for vectors. Its own arrays (velocities, moments) are in `state`.
+    is written once, for vectors. Its own arrays (velocities, moments) are in `state`. The network's
+    `average`, if there is one, is of the weights after each step.
     """
 
     type = ""
@@ -18,10 +20,17 @@ class Optimizer:
     usual_limit: float | None = None
     # Whether `weight_decay` shrinks θ beside the step, instead of being added to the gradient.
     decoupled = False
+    average: Average | None = None
 
     def __init__(self) -> None:
         self.state: dict[str, Array] = {}
         self.steps = 0
+
+    @property
+    def vectors(self) -> dict[str, Array]:
+        """The arrays as long as θ: `state`, and the average of θ."""
+        more = {} if self.average is None else {"average": self.average.arrays["theta"]}
+        return {**self.state, **more}
 
     def allocate(self, theta: Array) -> None:
         """Allocate the arrays of `state` for these parameters."""

@@ -110,6 +110,8 @@ def predictions(needs: str | None, rows: int = ROWS, seed: int = 2) -> tuple[Arr
     if needs == "softmax":
         y = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
         return y, np.eye(OUTPUTS)[rng.integers(OUTPUTS, size=rows)]
+    if needs == "softplus":
+        return np.log1p(np.exp(y)), rng.poisson(1, target.shape).astype(np.float64)
     return 1 / (1 + np.exp(-y)), (target > 0).astype(np.float64)
 
 

@@ -15,6 +15,7 @@ from nnrun.data.columns.categories import NONE
 from nnrun.data.steps import Numbers
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
+from nnrun.nn.losses import LOSSES
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.training.state import HistoryRow, PreparedSplit
@@ -159,7 +160,7 @@ class DiagnosisInput:
         """What each row adds to a metric, in its mean."""
         part, outputs = self.examples[split], self.outputs[split]
         if metric == "loss":
-            costs: Array = self.config.loss.build().rows(outputs, part.target)
+            costs: Array = self.config.loss.build().reported.rows(outputs, part.target)
             return costs if part.weight is None else costs * part.weight
         if metric == "log_loss":
             assert isinstance(self.task, Classification)
@@ -350,8 +351,8 @@ def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def target_scale(case: DiagnosisInput) -> Diagnostic | None:
-    """A target whose values, as the network must output them, are far from 1."""
-    if case.classifies:
+    """A target whose values, as the network must output them, are far from 1, and may be scaled."""
+    if case.classifies or LOSSES[case.config.loss.type].least_target is not None:
         return None
     target = case.examples["train"].target
     size = float(root_mean_square(target.reshape(-1, 1))[0])

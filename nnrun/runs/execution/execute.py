@@ -32,7 +32,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status, environment_of_updates, now
 from nnrun.training.augment import Augmenter, AugmentingEngine
 from nnrun.training.selfcheck import Disagreement, compare_engines
-from nnrun.training.state import Streams, TrainingState
+from nnrun.training.state import Streams, TrainingState, allocate
 from nnrun.training.stopping import EarlyStopping, LossCurve, monitored_metric
 from nnrun.training.trainer import Trainer
 from nnrun.training.watched import record_in
@@ -59,8 +59,8 @@ def trainer_of(
     parts = prepared.parts
     streams = prepared.streams
     network.initialize(rng=streams.weights)
-    optimizer = training.optimizer.build()
-    optimizer.allocate(network.theta)
+    optimizer = training.make_optimizer()
+    allocate(network, optimizer)
     engine = _engine_of(prepared, optimizer, streams, listener, threads, losses=curve is not None)
     examples = prepared.examples
     if stopping is None and (config := training.early_stopping) is not None:

@@ -138,7 +138,8 @@ class Joining:
         )
         self.states.append(trainer.checkpoint())
         self._endings.append(trainer.ending())
-        self._weights.append(weights_of(trainer.network))
+        with trainer.averaged():
+            self._weights.append(weights_of(trainer.network))
         outputs = {name: given for name, (_, given) in evaluations.items()}
         if member.pool is not None:
             self._pool = member.pool

@@ -94,11 +94,13 @@ class Ending:
         lost = divergence if divergence is not None and divergence.cause == "not_finite" else None
         # Updates after numbers that are not finite were no training.
         iterations = lost.iteration if lost else trainer.iteration
+        with trainer.averaged():
+            weights = None if lost else weights_of(trainer.network)
         return cls(
             trainer,
             examples,
             evaluations={} if lost else {name: trainer.evaluate(name) for name in examples},
-            weights=None if lost else weights_of(trainer.network),
+            weights=weights,
             timing=timing_of(trainer.train_seconds, trainer.evaluation_seconds, iterations),
             checkpoint=trainer.checkpoint,
             ending=trainer.ending,

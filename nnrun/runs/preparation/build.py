@@ -51,6 +51,8 @@ def infer_task(config: ExperimentConfig) -> InferredTask | None:
     loss = config.loss.type
     if loss in ("cross_entropy", "binary_cross_entropy"):
         return InferredTask("classification", f"as the loss {loss} says")
+    if loss in ("pinball", "poisson"):
+        return InferredTask("regression", f"as the loss {loss} says")
     last, units = last_layer(config.network)
     if last == "softmax":
         return InferredTask("classification", "as softmax at the end says")
@@ -212,6 +214,7 @@ def network_mismatches(
         *_softmax_in_the_middle(network),
         *_outputs(network, dataset),
         *_loss(network, config.loss.type, dataset),
+        *_least_target(config, dataset),
         *_single_rows(network, config),
         *_decision(network, config, dataset),
         *augmentation_mismatches(config, dataset),
@@ -253,12 +256,27 @@ def _loss(network: Network, loss: str, dataset: Dataset) -> Iterator[Mismatch]:
     activation = _last_activation(network)
     path = ("network", "layers", len(network.blocks) - 1, "activation")
     needed = LOSSES[loss].needs
-    if needed is not None and dataset.task == "regression":
+    if needed in ("softmax", "sigmoid") and dataset.task == "regression":
         yield ("loss",), f"{loss} is for classes, but {dataset.name} is regression"
     elif needed is not None and activation != needed:
         yield path, f"loss {loss} needs {needed} in the last layer, but this is {activation}"
     elif dataset.task == "regression" and activation == "softmax":
         yield path, "softmax makes a distribution over classes; regression needs linear"
+
+
+def _least_target(config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
+    """A loss that takes no targets below a number; scaled ones have other numbers."""
+    loss, scaled = config.loss.type, config.dataset.target
+    least = LOSSES[loss].least_target
+    if least is None or dataset.task != "regression":
+        return
+    if scaled != "none":
+        message = f"the loss {loss} needs targets of {least:g} or more; {scaled} moves them below"
+        yield ("dataset", "target"), f"{message}: write none"
+    smallest = float(dataset.pooled_y.min())
+    if smallest < least:
+        message = f"{loss} needs targets of {least:g} or more, but {dataset.name} has {smallest:g}"
+        yield ("loss",), message
 
 
 def _single_rows(network: Network, config: ExperimentConfig) -> Iterator[Mismatch]:

@@ -15,6 +15,8 @@ from nnrun.runs.preparation.config_cache import GridCache
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
 _COPIES_OF_PARAMETERS = 8
+# The average, that of a checkpoint, and θ while the average is evaluated in its place.
+_COPIES_WITH_AVERAGE = _COPIES_OF_PARAMETERS + 3
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     data = rows * (row + dataset.outputs * (32 + 2 * width))
     training = config.training
     batch = max(training.batch_size, min(chunk_rows(network), rows))
-    optimizer = training.optimizer.build()
+    optimizer = training.make_optimizer()
     more = buffers(training.engine, network, optimizer, batch_size=training.batch_size)
+    copies = _COPIES_OF_PARAMETERS if training.average is None else _COPIES_WITH_AVERAGE
     copy = 2 * network.size * 8 if training.watch else 0  # in float64, with its gradient
     copies = _COPIES_OF_PARAMETERS * config.networks  # members that are done keep a checkpoint
     return MemoryEstimate(

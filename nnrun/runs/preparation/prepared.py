@@ -284,7 +284,7 @@ class Prepared:
             return select_engine(
                 training.engine,
                 self.network,
-                training.optimizer.build(),
+                training.make_optimizer(),
                 batch_size=training.batch_size,
                 iterations=self.planned_iterations,
             )
@@ -369,9 +369,9 @@ class Prepared:
 
     @property
     def loss(self) -> Loss | None:
-        """What training minimizes; None for a model that does not minimize a loss of nnrun."""
+        """What evaluations report; None for a model that does not minimize a loss of nnrun."""
         loss: Loss = self.config.loss.build()
-        return loss
+        return loss.reported
 
     @cached_property
     def baseline(self) -> dict[str, Metrics | None]:

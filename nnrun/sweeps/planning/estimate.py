@@ -55,7 +55,7 @@ def estimate(prepared: Prepared) -> Estimate:
         prepared.iterations,
         prepared.config.networks,
     )
-    optimizer = config.optimizer.build()
+    optimizer = config.make_optimizer()
     numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     if prepared.engine == "numpy":
         update, evaluation = numpy + _SECONDS_PER_NUMPY_UPDATE, _SECONDS_PER_NUMPY_EVALUATION

@@ -245,7 +245,8 @@ def frame_of(session: Session) -> Content:
     extent, low, high = _plane(session)
     shape = session.prepared.network
     side = _SIDE if len(extent) == 4 else _LINE
-    drawn = surfaces(session.prepared, extent, side)
+    with session.trainer.averaged():
+        drawn = surfaces(session.prepared, extent, side)
     with np.errstate(all="ignore"):
         outputs = _outputs(session, drawn, low, high)
     last = str(len(shape.blocks) - 1)

@@ -343,13 +343,19 @@ def _shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
 
 
 def _copy_memory(old: Trainer, new: Trainer, source: str, name: str) -> None:
-    """Continue with what the optimizer knows of a parameter, if it is the same optimizer."""
-    if old.optimizer.type != new.optimizer.type or name not in new.network.parameters:
+    """Continue with what the optimizer knows of a parameter, if it is the same optimizer, and with
+    the average of a parameter or buffer.
+    """
+    if name not in new.network.parameters:
+        before, after = old.optimizer.average, new.optimizer.average
+        if before is not None and after is not None:
+            after.of(new.network.buffers[name])[...] = before.of(old.network.buffers[source])
         return
     there, here = _slice(old.network, source), _slice(new.network, name)
-    for memory, array in new.optimizer.state.items():
-        if memory in old.optimizer.state:
-            array[here] = old.optimizer.state[memory][there]
+    same, known = old.optimizer.type == new.optimizer.type, old.optimizer.vectors
+    for memory, array in new.optimizer.vectors.items():
+        if memory in known and (same or memory == "average"):
+            array[here] = known[memory][there]
 
 
 def _slice(network: Network, wanted: str) -> slice:

@@ -142,6 +142,14 @@ def test_an_unscaled_target(record):
     assert "target_scale" not in kinds(record(BOSTON, "dataset.target=standard"))
 
 
+def test_a_loss_of_counts_gets_no_advice_to_scale_them(record):
+    """Poisson's loss refuses scaled targets, so the sizes of its targets are no cause."""
+    last = "network={sizes: [1], activations: [softplus]}"
+    run = record(BOSTON, "loss=poisson", last)
+
+    assert "target_scale" not in kinds(run)
+
+
 def test_too_few_iterations(record):
     """Rows that were not seen once, or a loss that was still falling."""
     few = record(BOSTON, "training.iterations=10")

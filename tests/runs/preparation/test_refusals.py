@@ -239,6 +239,18 @@ CASES = {
         config("{name: boston}", layers=[dense(1)]),
         (5, "cross_entropy is for classes, but boston is regression"),
     ),
+    "poisson without softplus": (
+        config("{name: boston}", "poisson", layers=[dense(1)]),
+        (4, "loss poisson needs softplus in the last layer, but this is linear"),
+    ),
+    "poisson of scaled targets": (
+        config("{name: boston, target: standard}", "poisson", layers=[dense(1, "softplus")]),
+        (1, "the loss poisson needs targets of 0 or more; standard moves them below: write none"),
+    ),
+    "poisson of targets below 0": (
+        config("{name: sine}", "poisson", layers=[dense(1, "softplus")]),
+        (5, "poisson needs targets of 0 or more, but sine has -1."),
+    ),
     "softmax for regression": (
         config("{name: boston}", "mean_squared", layers=[dense(1, "softmax")]),
         (4, "softmax makes a distribution"),

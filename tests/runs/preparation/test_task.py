@@ -65,6 +65,16 @@ def test_loss_and_last_activation_say_it(labelled, labels, sizes, activations, l
     assert task == labelled(labels, sizes, activations, loss).config.dataset.task
 
 
+@pytest.mark.parametrize(("loss", "last"), [("poisson", "softplus"), ("pinball", "linear")])
+def test_whole_numbers_of_arrays_are_counts_where_the_loss_says_so(tmp_path, loss, last):
+    """An npz file may hold classes or numbers; counts and quantiles are numbers."""
+    np.savez(tmp_path / "data.npz", x=np.arange(6.0)[:, np.newaxis], y=np.array([0, 1, 2] * 2))
+    text = CONFIG.replace("data.csv, columns: {target: y}", "data.npz")
+    text = text.replace("SIZES", "[1]").replace("ACTIVATIONS", f"[{last}]").replace("LOSS", loss)
+    (tmp_path / "config.yaml").write_text(text)
+    assert "regression" == prepare(load_config(tmp_path / "config.yaml")).dataset.task
+
+
 def test_what_is_inferred_is_said(labelled):
     """With its reason; where the config says it, nothing has to be said."""
     given = ([1.5, 2.5], "[1]", "[linear]", "mean_squared")
