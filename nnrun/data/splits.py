@@ -228,20 +228,21 @@ def rows_of_members(
     place[pool] = np.arange(len(pool))
     labels = np.asarray(dataset.classes)[dataset.pooled_y] if split.stratified else None
     found = [(np.arange(len(split.train)), np.arange(len(split.train), len(pool)))]
-    left = split.train.rows
+    left, count, groups = split.train.rows, len(validation), dataset.split_values
     for rng in rngs:
+        last = left[:0]  # of a round, in which each row is held out once
         splitter: Splitter = AtRandom(labels, rng, strict=False)
-        if dataset.split_values is not None:
-            splitter = ByGroup(dataset.split_values, labels, rng)
-        if len(left) == len(validation) and dataset.split_values is None:
-            drawn = left
-        else:
-            try:
-                _, drawn = splitter.held_out(left, len(validation), "validation_size")
-            except DatasetProblem:  # too few rows or groups are left
-                left = pool
-                _, drawn = splitter.held_out(left, len(validation), "validation_size")
+        if groups is not None:
+            splitter = ByGroup(groups, labels, rng)
+            left = left if len(np.unique(groups[left])) > 1 else pool
+        elif len(left) <= count:
+            last, left = left, pool[~np.isin(pool, left)]
+        drawn = left[:0]
+        if len(last) < count:
+            _, drawn = splitter.held_out(left, count - len(last), "validation_size")
+        left = pool if len(last) else left
         left = left[~np.isin(left, drawn)]
+        drawn = np.concatenate([last, drawn])
         held_out = np.zeros(len(pool), np.bool_)
         held_out[place[drawn]] = True
         found.append((np.flatnonzero(~held_out), place[drawn]))

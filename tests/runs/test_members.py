@@ -279,6 +279,18 @@ def test_five_members_hold_out_each_row_once(prepared):
     assert [*range(120)] == sorted(drawn.tolist())
 
 
+@pytest.mark.parametrize("number", [6, 7, 13])
+@pytest.mark.parametrize("words", [[], ["dataset.stratify=true"], ["dataset.validation_size=0.3"]])
+def test_rows_are_drawn_again_once_all_were_held_out(prepared, number, words):
+    """Every member has as many validation rows, and each row is held out as often as others."""
+    run = prepared(IRIS, *words, f"members={{number: {number}, validation: own}}")
+    drawn = [member.places[1] for member in members_of(run)]
+    assert {len(run.split.validation)} == {len(places) for places in drawn}
+    assert {len(places) for places in drawn} == {len({*places.tolist()}) for places in drawn}
+    times = np.bincount(np.concatenate(drawn), minlength=120)
+    assert times.max() - times.min() <= 1
+
+
 def test_own_validation_rows_keep_groups_whole(lab, prepared):
     """No group of rows is in a member's training and validation part."""
     rng = np.random.default_rng(0)

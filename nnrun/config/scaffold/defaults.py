@@ -18,6 +18,9 @@ from nnrun.metrics.table import are_unequal
 
 _FEW_ROWS = 50
 _ENOUGH_ROWS = 500
+# Larger data have one network, and wider rows no pieces, so that a draft takes seconds.
+_MOST_ROWS, _MOST_FEATURES, _MOST_IN_PIECES = 20_000, 500, 100
+_MEMBERS = 8
 # Comments stand right of lines that are no wider.
 _WIDEST = 50
 
@@ -35,18 +38,41 @@ class Size:
         """The number of classes; 0 for regression."""
         return len(self.counts)
 
+    @property
+    def has_members(self) -> bool:
+        """Whether several networks take seconds."""
+        return self.rows <= _MOST_ROWS and self.features <= _MOST_FEATURES
+
 
 def settings(
-    size: Size, outputs: int = 1, given_test: bool = False, *, ordered: bool = False
+    size: Size,
+    outputs: int = 1,
+    given_test: bool = False,
+    *,
+    ordered: bool = False,
+    numbers: bool = False,
 ) -> Iterator[str]:
-    """The lines of the config from `test_size` on; `ordered` rows are split by time."""
+    """The lines of the config from `test_size` on.
+
+    What helps was decided on the development tables of `results/DRAFTS.md`, and measured on others.
+
+    Args:
+        size: of the data.
+        outputs: numbers to predict.
+        given_test: whether the data have test rows of their own.
+        ordered: whether rows are split by time.
+        numbers: whether rows are a table with columns of numbers.
+    """
     training = training_rows(size.rows, given_test)
-    epochs = max(10, min(200, 100_000 // size.rows))
+    epochs = max(10, min(200, 200_000 // size.rows))
     units = 16 if size.rows < _ENOUGH_ROWS else 32
     units = units if size.features < 500 else 64
     last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
     yield from splits(size, given_test, ordered=ordered)
-    yield "  features: standard\tby the mean and the spread of the training split"
+    if numbers and size.features <= _MOST_IN_PIECES:
+        yield "  features: [standard, {piecewise_linear: {bins: 16}}]\tcolumns, and pieces of them"
+    else:
+        yield "  features: standard\tby the mean and the spread of the training split"
     if not size.classes:
         yield "  target: standard\tresults are in its own units all the same"
     yield ""
@@ -55,15 +81,30 @@ def settings(
     yield f"    - {{type: dense, units: {units}, activation: relu, initializer: he_normal}}"
     yield f"    - {{type: dense, {last}}}"
     yield ""
-    yield f"loss: {'cross_entropy' if size.classes else 'mean_squared'}"
+    smoothed = "{type: cross_entropy, label_smoothing: 0.1}"
+    yield f"loss: {smoothed if size.classes else 'mean_squared'}"
     yield ""
+    yield from members(size, ordered=ordered)
     yield "training:"
     yield "  optimizer: {type: adam, weight_decay: 0.001}"
     yield "  learning_rate: {schedule: cosine, initial: 0.01}"
     yield f"  epochs: {epochs}"
     yield f"  batch_size: {batch_of(training)}"
+    yield "  average: {ema: 0.99}\tof the weights, over updates"
     yield from stopping(size)
     yield from order(size)
+
+
+def members(size: Size, *, ordered: bool) -> Iterator[str]:
+    """The lines about several networks, if they take seconds."""
+    if not size.has_members:
+        return
+    if size.rows >= _FEW_ROWS and not ordered:
+        own = f"members: {{number: {_MEMBERS}, validation: own}}"
+        yield f"{own}\ttheir mean, each with validation rows of its own"
+    else:
+        yield f"members: {_MEMBERS}\tnetworks, which predict with their mean"
+    yield ""
 
 
 def splits(size: Size, given_test: bool, *, ordered: bool = False) -> Iterator[str]:
@@ -146,7 +187,12 @@ def array_lines(data: Dataset, shown: str) -> Iterator[str]:
     outputs = 1 if classes else data.y.shape[1]
     if len(data.x) < 2 and data.x_test is None:
         raise DataError(f"{shown}: a single row cannot be split into training and test rows")
-    yield from settings(Size(len(data.x), features, counts), outputs, data.x_test is not None)
+    yield from settings(
+        Size(len(data.x), features, counts),
+        outputs,
+        data.x_test is not None,
+        numbers=len(data.shape) == 1,
+    )
 
 
 # A first config for a folder of images, by rules that use their number, size and classes alone.

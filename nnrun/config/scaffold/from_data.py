@@ -270,9 +270,12 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         columns = "1 column has" if blank == 1 else f"{blank} columns have"
         yield f"  # {columns} blank cells: numbers are filled in, categories get"
         yield "  # one for what is missing. `drop_rows` would leave such rows out."
-        yield "  missing: {impute: median}"
+        often = any(c.missing >= _PLENTY for c in features if c.kind == "number")
+        more = ", indicator: true" * often
+        yield f"  missing: {{impute: median{more}}}"
     yield from (split.line() for split in choice.splits)
-    yield from settings(size, ordered=choice.by_time is not None)
+    numbers = any(column.kind == "number" for column in features) or bool(choice.lagged)
+    yield from settings(size, ordered=choice.by_time is not None, numbers=numbers)
 
 
 def _format(found: Survey) -> Iterator[str]:
@@ -356,7 +359,8 @@ def searched_draft(path: Path, target: str | None) -> tuple[dict[str, Any], Sequ
 def space_of(config: dict[str, Any]) -> dict[str, Any]:
     """What to choose from: the network, its training, and how features are prepared.
 
-    With few rows, a validation split is small: then several judge each trial.
+    With few rows, a validation split is small: then several judge each trial, unless members have
+    validation rows of their own.
 
     Args:
         config: a draft, as plain values.
@@ -378,6 +382,5 @@ def space_of(config: dict[str, Any]) -> dict[str, Any]:
             "activation": {"choice": ["relu", "tanh", "gelu"]},
             "dropout": {"choice": [0, 0.1, 0.3]},
         }
-    if config["dataset"].get("features") == "standard":
-        space["dataset.features"] = {"choice": ["standard", "minmax"]}
-    return {"pruning": "median", "seeds": 3 if few else 1, **space}
+    shared = not isinstance(config.get("members"), dict)
+    return {"pruning": "median", "seeds": 3 if few and shared else 1, **space}
