@@ -50,6 +50,7 @@ def settings(
     given_test: bool = False,
     *,
     ordered: bool = False,
+    timed: bool = False,
     numbers: bool = False,
 ) -> Iterator[str]:
     """The lines of the config from `test_size` on.
@@ -61,6 +62,7 @@ def settings(
         outputs: numbers to predict.
         given_test: whether the data have test rows of their own.
         ordered: whether rows are split by time.
+        timed: whether they may be.
         numbers: whether rows are a table with columns of numbers.
     """
     training = training_rows(size.rows, given_test)
@@ -70,7 +72,8 @@ def settings(
     last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
     yield from splits(size, given_test, ordered=ordered)
     if numbers and size.features <= _MOST_IN_PIECES:
-        yield "  features: [standard, {piecewise_linear: {bins: 16}}]\tcolumns, and pieces of them"
+        yield "  # Beside each number stand 16 pieces of its range, each with as many rows."
+        yield "  features: [standard, {piecewise_linear: {bins: 16}}]"
     else:
         yield "  features: standard\tby the mean and the spread of the training split"
     if not size.classes:
@@ -81,10 +84,9 @@ def settings(
     yield f"    - {{type: dense, units: {units}, activation: relu, initializer: he_normal}}"
     yield f"    - {{type: dense, {last}}}"
     yield ""
-    smoothed = "{type: cross_entropy, label_smoothing: 0.1}"
-    yield f"loss: {smoothed if size.classes else 'mean_squared'}"
+    yield f"loss: {loss_of(size)}"
     yield ""
-    yield from members(size, ordered=ordered)
+    yield from members(size, alike=timed)
     yield "training:"
     yield "  optimizer: {type: adam, weight_decay: 0.001}"
     yield "  learning_rate: {schedule: cosine, initial: 0.01}"
@@ -95,13 +97,21 @@ def settings(
     yield from order(size)
 
 
-def members(size: Size, *, ordered: bool) -> Iterator[str]:
-    """The lines about several networks, if they take seconds."""
+def loss_of(size: Size) -> str:
+    """The loss; smoothed labels would hide the probabilities of rare classes."""
+    if not size.classes:
+        return "mean_squared"
+    smoothed = "{type: cross_entropy, label_smoothing: 0.1}"
+    return "cross_entropy" if are_unequal(size.counts) else smoothed
+
+
+def members(size: Size, *, alike: bool) -> Iterator[str]:
+    """The lines about several networks, if they take seconds; `alike` have one validation split."""
     if not size.has_members:
         return
-    if size.rows >= _FEW_ROWS and not ordered:
+    if size.rows >= _FEW_ROWS and not alike:
         own = f"members: {{number: {_MEMBERS}, validation: own}}"
-        yield f"{own}\ttheir mean, each with validation rows of its own"
+        yield f"{own}\ttheir mean, each judged by other rows"
     else:
         yield f"members: {_MEMBERS}\tnetworks, which predict with their mean"
     yield ""

@@ -265,7 +265,19 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
         yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
-    blank = sum(column.missing > 0 for column in (*features, *choice.dates))
+    yield from _missing(features, choice.dates)
+    yield from (split.line() for split in choice.splits)
+    yield from settings(
+        size,
+        ordered=choice.by_time is not None,
+        timed=any(split.by == "time" for split in choice.splits),
+        numbers=any(column.kind == "number" for column in features) or bool(choice.lagged),
+    )
+
+
+def _missing(features: Sequence[ColumnProfile], dates: Sequence[ColumnProfile]) -> Iterator[str]:
+    """The lines about blank cells, if there are any."""
+    blank = sum(column.missing > 0 for column in (*features, *dates))
     if blank:
         columns = "1 column has" if blank == 1 else f"{blank} columns have"
         yield f"  # {columns} blank cells: numbers are filled in, categories get"
@@ -273,9 +285,6 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         often = any(c.missing >= _PLENTY for c in features if c.kind == "number")
         more = ", indicator: true" * often
         yield f"  missing: {{impute: median{more}}}"
-    yield from (split.line() for split in choice.splits)
-    numbers = any(column.kind == "number" for column in features) or bool(choice.lagged)
-    yield from settings(size, ordered=choice.by_time is not None, numbers=numbers)
 
 
 def _format(found: Survey) -> Iterator[str]:
