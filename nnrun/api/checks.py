@@ -88,6 +88,7 @@ def describe(
         found,
         memory=prepared.memory,
         iterations=prepared.iterations,
+        networks=prepared.config.networks,
         batch_size=config.training.batch_size,
         epochs=prepared.iterations / prepared.batches_per_epoch,
         dtype=config.training.dtype,

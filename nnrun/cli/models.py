@@ -83,7 +83,9 @@ def _own_data(run: str, results: Path, record: RunRecord, rows: Path) -> Iterato
     """What to know of predictions for the file that a run was trained on; else nothing."""
     if file_sha256(rows) != record.dataset.get("sha256"):
         return
-    trained = count(record.dataset["n_train"])
+    rows_held_out = record.dataset["n_validation"]
+    own = (record.members or {}).get("validation") == "own"  # every row trains some member
+    trained = count(record.dataset["n_train"] + rows_held_out * own)
     yield f"{rows} is the data of this run, which was trained on {trained} of its rows"
     if record.config["dataset"].get("folds"):
         command = command_line("predict", [run], results, {"--out-of-fold": True})

@@ -38,6 +38,7 @@ class CheckedRun:
     network: dict[str, Any]
     memory: MemoryEstimate | None = None
     iterations: int = 0
+    networks: int = 1
     batch_size: int = 0
     epochs: float = 0.0
     dtype: str = ""
@@ -85,6 +86,8 @@ def training_line(run: CheckedRun) -> str:
     epochs = f"{number_of} epoch" + ("" if run.epochs == 1 else "s")
     line = f"{plural(run.iterations, 'iteration')} of {plural(run.batch_size, 'row')} ({epochs})"
     line += f", {run.dtype}, {run.engine} engine"
+    if run.networks > 1:
+        line += f", for each of {run.networks} networks"
     return f"{line}; {run.engine_note}" if run.engine_note else line
 
 

@@ -133,8 +133,8 @@ def _result(record: RunRecord, place: Code | None) -> Iterator[Block]:
     for note in metric_notes(record):
         yield Note(note, "warning", "metrics")
     yield Note(baseline_line(record), label="baseline", level=level)
-    if record.members is not None:
-        yield Note(members_line(record), label="members", level=level)
+    if members := members_line(record):
+        yield Note(members, label="members", level=level)
     if (decided := decision_table(record)) is not None:
         yield decided
         yield Note(decision_line(record), label="threshold")

@@ -340,7 +340,7 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
 def members_line(record: RunRecord) -> str:
     """What several networks reach together and each alone, in a sentence; empty of a single one."""
     found = record.members
-    if found is None:
+    if found is None or record.status not in ("completed", "stopped"):
         return ""
     networks = plural(found["number"], "network")
     split = splits(record.dataset)[-1]
@@ -379,7 +379,7 @@ def training_line(record: RunRecord) -> str:
         restored = record.config["training"]["early_stopping"]["restore_best"]
         ended = "stopped early" if record.stopped_early else "not stopped early"
         best = f"{'weights' if restored else 'best'} of iteration {count(record.best_iteration)}"
-        line += f"; {ended}, {best}"
+        line += f"; {'the first network ' if record.members else ''}{ended}, {best}"
     if record.extended_from is not None:
         before = count(record.extended_from["iterations"])
         line += f"; the first {before} of them in {record.extended_from['run_id']}"

@@ -174,6 +174,9 @@ _SELDOM = 10
 
 def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -> dict[str, Any]:
     """The config of an estimator's run on this data set; `epochs` replace its own length."""
+    own = isinstance(estimator.members, dict) and estimator.members.get("validation") == "own"
+    if own and not estimator.early_stopping:
+        raise ValueError("members: validation rows of their own need early_stopping=True")
     given = estimator.loss or _default_loss(dataset)
     loss = given if isinstance(given, str) else given.get("type")
     rows, held_out = len(dataset.x), 0

@@ -308,3 +308,46 @@ def test_own_validation_rows_keep_groups_whole(lab, prepared):
         shops = [set(run.dataset.split_values[pool[places]].tolist()) for places in member.places]
         assert not shops[0] & shops[1]
         assert shops[1]
+
+
+def test_members_that_had_ended_keep_their_last_state(prepared):
+    """A checkpoint has the weights from which training would go on, not the best ones alone."""
+    words = [IRIS, OWN, STOPPING, "training.evaluate_every=2", "training.epochs=30"]
+    states = []
+
+    def checkpoint(state):
+        states.append(state())
+
+    whole = execute(prepared(*words), None, Listener(checkpoint=checkpoint, decides=True))
+    for state in states[:: len(states) // 5]:
+        rest = execute(prepared(*words), state, Listener())
+        expected, found = whole.ending.arrays, rest.ending.arrays
+        assert expected.keys() == found.keys()
+        assert all(np.array_equal(expected[name], found[name]) for name in expected)
+        assert whole.ending.values == {**rest.ending.values}
+
+
+def test_members_are_judged_by_the_threshold_of_the_run(lab):
+    """With `decide`, one alone and all together are measured by the same rule."""
+    content = IRIS.replace("name: iris, v", "name: breast_cancer, v").replace(
+        "units: 3", "units: 2"
+    )
+    write("cancer.yaml", content + "decide: {maximize: f1}\n")
+    invoke_well("train", "cancer.yaml", OWN, "-q")
+    (file,) = Path("results").glob("iris/*/report.json")
+    report = json.loads(file.read_text())
+    model = load_model(file.parent)
+    positive, threshold = model.positive, model.decision.threshold
+    from nnrun.config.load import config_from_dict
+    from nnrun.data.splits import load_dataset
+    from nnrun.runs.preparation.prepare import prepare_again
+
+    config = config_from_dict(report["config"])
+    test = prepare_again(config, load_dataset(config.dataset)).split.test
+    ready = model.preprocessing.transform_x(test.x)
+    right = [
+        np.mean((network.predict(ready)[:, positive] >= threshold) == (test.y == positive))
+        for network in model.networks
+    ]
+    assert np.mean(right) == pytest.approx(report["members"]["metrics"]["test"]["accuracy"]["mean"])
+    assert sum(report["baseline"]["validation"]["support"]) == report["members"]["rows_judged"]

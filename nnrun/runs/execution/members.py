@@ -10,20 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnrun.models.load import of_member, of_members, weights_of
 from nnrun.models.model import Model
 from nnrun.models.scores import Metrics
+from nnrun.models.task import Task
 from nnrun.nn.losses import Weighted
 from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.descriptions import Description
 from nnrun.runs.execution.result import Ending, timing_of
-from nnrun.runs.metrics import metrics_of_splits
+from nnrun.runs.metrics import baselines_of, metrics_of
 from nnrun.runs.preparation.members import Member, members_of
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.state import HistoryRow, PreparedSplit, TrainingState
@@ -104,6 +105,19 @@ class OfMember(Listener):
 # What members predict together, and each of them alone.
 
 
+class Judged(NamedTuple):
+    """What a member puts out for the rows of a split, and what they are."""
+
+    loss: float
+    outputs: Array
+    y: Array
+    weight: Array | None
+
+    def metrics(self, task: Task, names: Sequence[str]) -> Metrics:
+        """The metrics of the member alone."""
+        return metrics_of(task, self.loss, self.outputs, self.y, names, self.weight)
+
+
 @dataclass
 class Joining:
     """Collects what members have when their training ends.
@@ -120,7 +134,7 @@ class Joining:
     _member: Member | None = None
     _endings: list[TrainingState] = field(default_factory=list)
     _weights: list[dict[str, Array]] = field(default_factory=list)
-    _metrics: list[dict[str, Metrics | None]] = field(default_factory=list)
+    _judged: list[dict[str, Judged]] = field(default_factory=list)
     _sums: dict[str, Array] = field(default_factory=dict)
     _held_out: Array | None = None  # how many members each row of the pool was held out from
     _pool: PreparedSplit | None = None
@@ -133,8 +147,12 @@ class Joining:
         if self.diverged:
             return
         evaluations = {name: trainer.evaluate(name) for name in member.examples}
-        self._metrics.append(
-            metrics_of_splits(trainer.task, member.examples, evaluations, self.run.metrics)
+        self._judged.append(
+            {
+                name: Judged(*evaluation, part.y, part.sample_weight)
+                for name, evaluation in evaluations.items()
+                for part in [member.examples[name]]
+            }
         )
         self.states.append(trainer.checkpoint())
         self._endings.append(trainer.ending())
@@ -166,7 +184,8 @@ class Joining:
         assert self._member is not None
         if self.diverged:
             ended = Ending.of(self._member, self._trainer)
-            return replace(ended, weights=None, members=self._described({}))
+            described = partial(self._described, {})
+            return replace(ended, weights=None, networks=len(self.states) + 1, members=described)
         states, count = self.states, len(self.states)
         examples = dict(self.run.examples)
         outputs = {name: total / count for name, total in self._sums.items()}
@@ -191,19 +210,29 @@ class Joining:
             timing=timing_of(seconds, waiting, iterations),
             checkpoint=partial(joined_states, states),
             ending=partial(joined_states, self._endings),
-            members=self._described(examples),
+            baseline=None if self._pool is None else self._baseline(examples),
+            networks=count,
+            members=partial(self._described, examples),
         )
 
-    def _described(self, examples: Mapping[str, PreparedSplit]) -> Description:
+    def _baseline(self, examples: Mapping[str, PreparedSplit]) -> dict[str, Metrics | None]:
+        run = self.run
+        judged = baselines_of(run.task, run.loss, examples, run.metrics)["validation"]
+        return {**run.baseline, "validation": judged}
+
+    def _described(self, examples: Mapping[str, PreparedSplit], task: Task) -> Description:
         """What the members reach alone: of each metric the mean and the standard deviation."""
-        config = self.run.config
+        config, names = self.run.config, self.run.metrics
         own = config.own_validation
         return {
             "number": config.networks,
             "validation": "own" if own else "shared",
             **({"rows_judged": len(examples["validation"])} if own and examples else {}),
             "iterations": [state.values["iteration"] for state in self.states],
-            "metrics": {name: _spread([each[name] for each in self._metrics]) for name in examples},
+            "metrics": {
+                name: _spread([each[name].metrics(task, names) for each in self._judged])
+                for name in examples
+            },
         }
 
 

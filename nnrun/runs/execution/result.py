@@ -70,7 +70,9 @@ class Ending:
         timing: of all updates and evaluations.
         checkpoint: the state to continue from.
         ending: what a longer run needs to continue, besides the weights.
-        members: what a report says of several networks; None of a single one.
+        baseline: that of these rows, if they are not those of the run's splits.
+        networks: how many have been trained.
+        members: what a report says of several networks, by the task with its threshold.
     """
 
     trainer: Trainer
@@ -80,12 +82,9 @@ class Ending:
     timing: Description
     checkpoint: Callable[[], TrainingState]
     ending: Callable[[], TrainingState]
-    members: Description | None = None
-
-    @property
-    def networks(self) -> int:
-        """How many networks have been trained."""
-        return 1 if self.members is None else len(self.members["iterations"])
+    baseline: dict[str, Metrics | None] | None = None
+    networks: int = 1
+    members: Callable[[Task], Description | None] = lambda task: None
 
     @classmethod
     def of(cls, prepared: Prepared, trainer: Trainer) -> Ending:
@@ -129,9 +128,12 @@ def trained_result(
     # A diagnosis is of predictions without the threshold: an accuracy below the baseline's may be
     # intended.
     error, diagnostics = diagnosed(prepared, ended, status, undecided)
-    if error is not None and divergence is not None and ended.members is not None:
-        place = f"network {ended.networks + 1} of {ended.members['number']}"
-        error = error.replace("diverged: ", f"diverged: in {place} ", 1)
+    if prepared.config.networks > 1:
+        # The units of one of several networks say little of their mean.
+        diagnostics = [each for each in diagnostics if each.kind != "dead_units" or error]
+        if error is not None and divergence is not None:
+            place = f"network {ended.networks} of {prepared.config.networks}"
+            error = error.replace("diverged: ", f"diverged: in {place} ", 1)
     if completed and trainer.unmonitored:
         diagnostics.append(Diagnostic("nothing_monitored", trainer.unmonitored))
     if decision is not None and decision["note"]:
@@ -152,7 +154,8 @@ def trained_result(
         divergence=asdict(divergence) if divergence else None,
         decision=decision,
         extended_from=extended_from,
-        members=ended.members,
+        members=ended.members(task),
+        baseline=ended.baseline or prepared.baseline,
     )
     return RunResult(
         record,
@@ -209,7 +212,6 @@ def record_of(
         dataset=dataset,
         network=described_network(prepared),
         metrics=dict(metrics),
-        baseline=dict.fromkeys(SPLITS) if status == "failed" else prepared.baseline,
         published=compare_published(published_of(config), metrics),
         timing=timing or timing_of(0.0, 0.0, 0),
         environment={**environment(), **(surroundings or {})},
@@ -219,7 +221,12 @@ def record_of(
         plugins=[part.fingerprint for part in prepared.plugins],
         description=config.description,
         nnrun_version=__version__,
-        **{"engine": prepared.requested_engine, "started": now(), **others},
+        **{
+            "engine": prepared.requested_engine,
+            "started": now(),
+            "baseline": dict.fromkeys(SPLITS) if status == "failed" else prepared.baseline,
+            **others,
+        },
     )
 
 
@@ -270,7 +277,7 @@ def diagnosis_input(
         examples=ended.examples,
         outputs={} if diverged else {name: y for name, (_, y) in ended.evaluations.items()},
         metrics={} if diverged else metrics,
-        baseline=prepared.baseline,
+        baseline=ended.baseline or prepared.baseline,
         history=trainer.history,
         network=trainer.network,
         peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),

@@ -74,6 +74,8 @@ def excess(
         ("dataset",): estimate.data,
     }
     path = max(parts, key=lambda path: parts[path])
+    if path == ("network",) and config.networks > 1:
+        path = ("members",)
     if path == ("training", "batch_size") and config.training.batch_size < chunk_rows(network):
         path = ("network",)  # evaluations take the same number of rows regardless of the batch
     message = (
@@ -87,6 +89,7 @@ def excess(
 
 _REMEDIES = {
     "network": "use fewer units",
+    "members": "use fewer members, or fewer units",
     "batch_size": "use a smaller batch_size, or fewer units",
     "dataset": "use fewer rows or features",
 }
