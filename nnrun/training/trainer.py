@@ -130,10 +130,7 @@ class Trainer(TrainingCore):
 
         That of a finished training is from before other weights were put into the network.
         """
-        # Once the best weights are back, training would go on from those before.
-        before = self._last
-        state = TrainingState({**before.arrays}, {**before.values}) if before else self.snapshot()
-        good = self.last_good
+        state, good = self.snapshot(), self.last_good
         if self._last is not None:
             state = TrainingState({**self._last.arrays}, {**self._last.values})
         if good.iteration != self.iteration:
