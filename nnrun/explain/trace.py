@@ -16,6 +16,7 @@ from nnrun.nn.gradient_check import derivative, rounding_floor
 from nnrun.nn.layer import Layer
 from nnrun.nn.layers.convolution import Convolution
 from nnrun.nn.losses import Loss
+from nnrun.nn.losses.base import ClassLoss
 from nnrun.nn.losses.weighted import Weighted, split_weights, unweighted
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -292,7 +293,12 @@ def equations(layer: Layer) -> Equations:
 
 def loss_equation(loss: Loss) -> str:
     """Equation of a loss."""
-    paragraphs = _body(type(unweighted(loss))).split("\n\n")[:2]
+    plain = unweighted(loss)
+    paragraphs = _body(type(plain)).split("\n\n")[:2]
+    if isinstance(plain, ClassLoss) and plain.label_smoothing:
+        s = plain.label_smoothing
+        classes = plain.classes or "classes"
+        paragraphs.append(f"Here t is t · (1 - {s:g}) + {s:g} / {classes} (label smoothing).")
     if isinstance(loss, Weighted):
         paragraphs.append("L of a row and its gradient are multiplied by w, the weight of the row.")
     return _line(" ".join(paragraphs))

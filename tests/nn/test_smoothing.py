@@ -13,6 +13,7 @@ from nnrun.engines.base import Batches
 from nnrun.engines.generated.engine import CompiledEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.engines.tape.engine import TapeEngine
+from nnrun.explain.trace import loss_equation
 from nnrun.nn import SGD, BinaryCrossEntropy, CrossEntropy, Network, dense
 from nnrun.nn.gradient_check import check_gradients
 from nnrun.nn.losses import FUSED, Loss, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy, Weighted
@@ -139,6 +140,14 @@ def test_engines_agree(engine: str, kind: str, batch_size: int, losses: bool):
         for name, array in expected.items():
             np.testing.assert_allclose(actual[name], array, tolerance, tolerance, err_msg=name)
         assert expected["losses"].any() == losses
+
+
+def test_equations_say_which_targets_are_meant():
+    """Where an update is explained, its gradient is that of the equation."""
+    words = "Here t is t · (1 - 0.1) + 0.1 / classes (label smoothing)."
+    assert words in loss_equation(SoftmaxCrossEntropy(S))
+    assert words.replace("classes", "2") in loss_equation(Weighted(BinaryCrossEntropy(S)))
+    assert "smoothing" not in loss_equation(SoftmaxCrossEntropy())
 
 
 def test_without_smoothing_nothing_is_computed_for_it():
