@@ -260,6 +260,7 @@ def config_of(bug: Bug) -> str:
     x = rng.standard_normal((12, *((2, 5, 5) if bug.images else (3,))))
     classes = bug.loss in LAST or bug.last == "softmax"
     y = np.arange(12) % 4 if classes else rng.normal(0, 3, (12, 4))
+    y = rng.poisson(2, (12, 4)).astype(float) if bug.loss == "poisson" else y
     np.savez("data.npz", x=x, y=y)
     output = {"type": "dense", "units": 4, "activation": bug.last}
     content = {

@@ -211,7 +211,7 @@ def test_a_table_alone(lab, tmp_path):
     assert 0 == code, err
     assert "it predicts price: regression" in err
     assert "mse of price" in out
-    assert {"network.depth", "dataset.features"} < content_of(tmp_path / "results", "houses")[
+    assert {"network.depth", "training.batch_size"} < content_of(tmp_path / "results", "houses")[
         "trials"
     ][0]["choice"].keys()
 
