@@ -67,6 +67,17 @@ def test_the_last_of_the_next_commands_is_another_run(lab):
     assert 2 == len([*Path("results").glob("*/*/report.json")])
 
 
+@pytest.mark.parametrize(("values", "offered"), [(2, False), (6, True), (40, False)])
+def test_few_whole_numbers_are_offered_as_categories(lab, values, offered):
+    """They may be codes; two values are alike either way, and many are amounts."""
+    rows = "".join(f"{i % values},{i * i % 97}.5,{i % 89}.25\n" for i in range(400))
+    Path("t.csv").write_text("zone,area,price\n" + rows)
+    said = lab.ok("init", "--data", "t.csv", "--target", "price").said
+    assert offered == ("it takes as numbers what may be codes, zone" in said)
+    assert offered == ("# categorical: [zone]" in Path("t.yaml").read_text())
+    lab.ok("check", "t.yaml")
+
+
 @pytest.mark.parametrize(("most", "first"), [(100, "reading t.csv\n"), (1000, "wrote ")])
 def test_a_large_file_is_said_to_be_read(lab, monkeypatch, most, first):
     """All of its cells are looked at, which takes seconds."""

@@ -40,6 +40,18 @@ def width(column: ColumnProfile) -> int:
     return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
 
 
+# Fewer values are told apart by a line, and more are hardly codes.
+_CODES = range(3, 13)
+_ROWS_OF_CODE = 30
+
+
+def may_be_codes(column: ColumnProfile) -> bool:
+    """Whether the numbers of a column are few whole ones, each in many rows."""
+    whole = column.kind == "number" and column.whole == column.numbers
+    often = column.numbers >= _ROWS_OF_CODE * column.different
+    return whole and often and column.different in _CODES
+
+
 def category_lines(
     features: Sequence[ColumnProfile], dropped: Sequence[ColumnProfile]
 ) -> Iterator[str]:
@@ -55,6 +67,9 @@ def category_lines(
         names = [column.name for column in (*one_hot, *mixed)]
         why = "numbers and text as categories, if they are not under drop"
         yield f"    # categorical: {flow(names)}\t{why}"
+    if coded := [column for column in features if may_be_codes(column)]:
+        names = [column.name for column in (*one_hot, *coded)]
+        yield f"    # categorical: {flow(names)}\tfew whole numbers, if they are codes"
     others = [column for column in dropped if column.kind in ("text", "code")]
     if embedded:
         yield "    # Text with many: vectors of this length, which the network learns."

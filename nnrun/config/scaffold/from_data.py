@@ -21,6 +21,7 @@ from nnrun.config.scaffold.columns import (
     is_embedded,
     is_identifier,
     lags,
+    may_be_codes,
     parts_of,
     proposals,
     reason,
@@ -188,6 +189,9 @@ def _described(choice: _Choice) -> Iterator[str]:
     codes = [column.name for column in choice.features if column.holds_codes]
     if codes:
         yield f"it takes as categories, for their leading zeros, {_clipped(codes)}"
+    if numbers := [column.name for column in choice.features if may_be_codes(column)]:
+        what = f"it takes as numbers what may be codes, {_clipped(numbers)}"
+        yield f"{what}; a comment has them as categories"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
     yield from (split.words() for split in choice.splits)
