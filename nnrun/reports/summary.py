@@ -12,7 +12,7 @@ from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
 from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.document import Cell, Grid
-from nnrun.reports.numbers import count, duration, number, plural, shape
+from nnrun.reports.numbers import count, duration, measured, number, plural, shape
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
@@ -349,10 +349,9 @@ def members_line(record: RunRecord) -> str:
     together = (record.metrics[split] or {}).get(name)
     line = f"the mean of {networks}"
     if alone is not None and together is not None:
-        spread = "" if alone["sd"] is None else f" ± {number(alone['sd'])}"
         line += (
-            f", with a {split} {metric_label(name)} of {number(together)}; "
-            f"one alone has {number(alone['mean'])}{spread} (mean and standard deviation)"
+            f", with a {split} {metric_label(name)} of {number(together)}; one alone has "
+            f"{measured(alone['mean'], alone['sd'])} (mean and standard deviation)"
         )
     if rows := found.get("rows_judged"):
         line += (
