@@ -12,7 +12,7 @@ from functools import cached_property, wraps
 from inspect import signature
 from operator import index
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from nnrun.data.inference.table_rows import sound_rows
 from nnrun.data.readers.opening import GIVEN
 from nnrun.errors import NnrunError, UsageError
 from nnrun.frames import to_frame
+from nnrun.models.coverage import Covered
 from nnrun.models.load import load_model, make_model
 from nnrun.models.model import Model
 from nnrun.models.writing import check_carried, prediction_names
@@ -255,7 +256,25 @@ class Run:
         """The labels by class number, in the order of `predict_proba`'s columns."""
         return self.model.classes
 
-    def predict(self, x: npt.ArrayLike, *, threshold: float | None = None) -> Array:
+    @overload
+    def predict(self, x: npt.ArrayLike, *, threshold: float | None = None) -> Array: ...
+    @overload
+    def predict(
+        self,
+        x: npt.ArrayLike,
+        *,
+        coverage: float,
+        by_class: bool = False,
+        threshold: float | None = None,
+    ) -> Covered: ...
+    def predict(
+        self,
+        x: npt.ArrayLike,
+        *,
+        threshold: float | None = None,
+        coverage: float | None = None,
+        by_class: bool = False,
+    ) -> Array | Covered:
         """Classes (rows,) or values in the target's own units: (rows,), or (rows, outputs).
 
         Args:
@@ -264,13 +283,19 @@ class Run:
                 with those columns in their order. In the last two, categories are as in the file.
             threshold: the probability from which on the positive one of two classes is predicted;
                 by default that of the run, or the likelier class.
+            coverage: the share of rows whose truth lies in an interval or a set; then the result
+                has these, as `Covered`: `prediction`, and `low` and `high`, or `set`.
+            by_class: whether the share is that of the rows of each class.
 
         Raises:
             DataError: the rows have another shape, a missing column, numbers that are not finite,
                 or a category that no training row has.
-            UsageError: a threshold cannot decide here, or is no number from 0 to 1.
+            UsageError: a threshold cannot decide here, or is no number from 0 to 1; or there are
+                no held-out rows, or too few of them, for this coverage.
         """
-        return self.model.predict(x, threshold=threshold)
+        if coverage is None:
+            return self.model.predict(x, threshold=threshold)
+        return self.model.predict_covered(x, coverage, by_class=by_class, threshold=threshold)
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.

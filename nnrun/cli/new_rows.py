@@ -144,6 +144,8 @@ class Request:
         by: how NAME/best is chosen.
         score: whether to compare with the target.
         threshold: on the probability of the positive class.
+        coverage: of the intervals or sets that come with the predictions.
+        by_class: whether it is that of the rows of each class.
         results: the results folder.
     """
 
@@ -153,6 +155,8 @@ class Request:
     by: str | None
     score: bool
     threshold: float | None
+    coverage: float | None
+    by_class: bool
     results: Path
 
 
@@ -161,7 +165,9 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
     _check_files(run, inputs, request)
     selected = load_selected(run, request.results, output, request.by, inputs[0])
     model, weight = selected.model, weight_column(selected) if request.score else None
-    decision = decided(model, request.threshold, output)
+    decision, promise = decided(model, request.threshold, output), None
+    if request.coverage is not None:
+        promise = model.promise(request.coverage, by_class=request.by_class)
     score = scorer(selected) if request.score else None
     in_json = output.json and request.file is None
     with ExitStack() as stack:
@@ -172,11 +178,11 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         kind = "json" if in_json else format_of(request.file, source.kind)
         asked = (FILE,) if isinstance(source, ImageRows) else request.ids
-        check_carried(asked, (*output_names(model, kind), *source.added))
+        check_carried(asked, (*output_names(model, kind, promise), *source.added))
         carried = (*source.added, *asked)
         place = held_sink() if in_json else opened_sink(request.file, kind)
         sink = stack.enter_context(place)
-        with WRITERS[kind](model, sink, carried) as writer:
+        with WRITERS[kind](model, sink, carried, promise) as writer:
             count = predict_rows(model, source, writer, score)
         metrics = None if score is None else score.metrics()
         data = {
@@ -188,6 +194,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             "not_finite": writer.not_finite,
             "output": None if request.file is None else str(request.file),
             **decision,
+            **({} if promise is None else {"coverage": promise.coverage}),
             "score": metrics,
         }
         if in_json:

@@ -42,6 +42,13 @@ _STDOUT = "-"
     metavar="T",
     help="Of two classes, predict the positive one where its probability is at least T.",
 )
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="SHARE",
+    help="Add intervals (low, high) or sets of classes that hold the truth of this share of rows.",
+)
+@options.flag("--by-class", "With --coverage: of this share of the rows of each class.")
 @options.flag(
     "--out-of-fold",
     "Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
@@ -75,6 +82,10 @@ def command(
     with `decide` in its config, the positive one is predicted where its probability is at least
     that: the class that `decide.positive` names, else the second.
 
+    With --coverage, values have columns `low` and `high`, and classes a column `set` with all that
+    a row may be, the likeliest first. They hold for rows like those that the network was tested on
+    without being trained on them: see `nnrun help coverage`.
+
     With --out-of-fold, of runs with dataset.folds, each row of their data is predicted by the run
     that tested it: columns row, fold, target, prediction, p_CLASS. NAME means its best setting with
     all seeds, whose predictions are averaged; a single run means the folds of its own seed.
@@ -85,12 +96,15 @@ def command(
     nnrun predict cats tom.png new/
     nnrun predict latest houses.csv --score -o prices.csv
     nnrun predict latest sales.csv --id customer --skip-bad bad.csv -o out.csv
+    nnrun predict latest new_houses.csv --coverage 0.9
     nnrun predict boston_arch2 --out-of-fold --score -o tested.csv
     """
     if file is not None and str(file) == _STDOUT:
         file = None
     asked["ids"] = (*dict.fromkeys(asked["ids"]),)
     request = Request(file, **asked)
+    if request.by_class and request.coverage is None:
+        raise click.UsageError("--by-class goes with --coverage SHARE; give that too")
     if inputs and not out_of_fold:
         predict_new_rows(output, run, inputs, request)
         return
@@ -98,6 +112,8 @@ def command(
         raise click.UsageError("Missing argument 'INPUT': the rows to predict, or --out-of-fold.")
     if inputs:
         raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
+    if request.coverage is not None:
+        raise click.UsageError("--coverage is for new rows; leave --out-of-fold out")
     if request.skip_bad is not None:
         raise click.UsageError("--skip-bad is for new rows; those of a run's data were all read")
     predict_out_of_fold(output, run, request)

@@ -27,6 +27,7 @@ from nnrun.data.rows import refuse_if_too_big
 from nnrun.data.steps import PerFeature
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models import MODEL
+from nnrun.models.coverage import MOST_SCORES, Coverage
 from nnrun.models.model import Model, with_embeddings
 from nnrun.models.task import Classification, Decision, gives_probabilities
 from nnrun.nn.layer import Parameter
@@ -172,12 +173,36 @@ class _StoredMembers(BaseModel):
     settings: Annotated[list[_StoredNetwork], Field(min_length=1)]
 
 
+class _StoredErrors(BaseModel):
+    """The errors on rows that were not trained on."""
+
+    source: str
+    scores: list[Annotated[list[Annotated[float, Number(ge=0)]], Field(max_length=MOST_SCORES)]]
+    rows: list[Annotated[int, Integer(ge=0)]]
+    scale: list[tuple[Annotated[float, Number(ge=0)], Annotated[float, Number(ge=0)]]] = []
+
+    def restored(self, entries: int, networks: int) -> Coverage:
+        """What was stored, for so many outputs or classes."""
+        scaled = entries if networks > 1 and self.scale else 0
+        kept = [min(rows, MOST_SCORES) for rows in self.rows]
+        right = [*map(len, self.scores)] == kept and len(kept) == entries
+        if not right or len(self.scale) != scaled or self.scores != [*map(sorted, self.scores)]:
+            raise ValueError("its errors are not those of its outputs")
+        return Coverage(
+            self.source,
+            tuple(map(tuple, self.scores)),
+            tuple(self.rows),
+            tuple(self.scale),
+        )
+
+
 class _Stored(_StoredNetwork):
     """The values stored with the weights, which describe network and preprocessing."""
 
     run_id: str
     preprocessing: dict[str, Any]
     decision: _StoredDecision | None = None
+    errors: _StoredErrors | None = None
     members: _StoredMembers | None = None
 
     @property
@@ -285,6 +310,9 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
             raise ValueError("it has a threshold, but not the probabilities of two classes")
         model.decide(Decision(stored.decision.positive, stored.decision.threshold))
     _try_out(model)
+    if stored.errors is not None:
+        entries = len(layout.classes) or len(layout.target_names)
+        model.errors = stored.errors.restored(entries, len(networks))
     return model
 
 

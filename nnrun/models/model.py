@@ -21,6 +21,7 @@ from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.rows import RawRows
 from nnrun.errors import DataError, UsageError
+from nnrun.models.coverage import Coverage, Covered, Promise
 from nnrun.models.task import Classification, Decision, Task, task_of
 from nnrun.nn.embedding import Embedding, Table
 from nnrun.nn.layer import Layer
@@ -53,6 +54,7 @@ class Model:
         self.run_id = run_id
         self.values = values
         self.task: Task = task_of(network, preprocessing, layout)
+        self.errors: Coverage | None = None  # on rows that were not trained on
         self._lock = Lock()
 
     @property
@@ -160,8 +162,13 @@ class Model:
 
         A row with a category that is not in the training data has 0 in all its one-hot columns.
         """
+        return self.evaluate_each(rows)[0]
+
+    def evaluate_each(self, rows: Array | RawRows) -> tuple[Array, Array | None]:
+        """The outputs as by `evaluate`, and the variance of those of several networks."""
         network = self.network
         outputs = np.empty((len(rows), *network.output_shape), network.dtype)
+        variance = np.empty(outputs.shape) if len(self.networks) > 1 else None
         step = chunk_rows(network)
         # Layers keep intermediate arrays, so only one thread may compute at a time. Overflow shows
         # in the outputs.
@@ -171,17 +178,89 @@ class Model:
                 chunk = rows.between(start, stop) if isinstance(rows, RawRows) else rows[start:stop]
                 ready = self.preprocessing.transform_x(chunk).reshape(-1, *network.input_shape)
                 ready = np.ascontiguousarray(ready, network.dtype)
-                outputs[start : start + step] = self.forward(ready)
-        return outputs
+                each = self._each(ready)
+                outputs[start : start + step] = _mean(each)
+                if variance is not None:
+                    variance[start : start + step] = variance_of(each)
+        return outputs, variance
 
     def forward(self, x: Array) -> Array:
         """The outputs for prepared rows, in the network's dtype: of several networks the mean."""
-        total = self.network.predict(x)
-        for other in self.networks[1:]:
-            rows = x.reshape(len(x), *other.input_shape).astype(other.dtype, copy=False)
-            total = total + other.predict(rows)
-        mean: Array = total / len(self.networks) if len(self.networks) > 1 else total
-        return mean
+        return _mean(self._each(x))
+
+    def _each(self, x: Array) -> list[Array]:
+        """The outputs of each network for prepared rows."""
+        first = self.network.predict(x)
+        others = (
+            other.predict(x.reshape(len(x), *other.input_shape).astype(other.dtype, copy=False))
+            for other in self.networks[1:]
+        )
+        return [first, *others]
+
+    def predict_covered(
+        self,
+        x: npt.ArrayLike,
+        coverage: float,
+        *,
+        by_class: bool = False,
+        threshold: float | None = None,
+    ) -> Covered:
+        """Predictions with intervals or sets that hold the truth of this share of rows.
+
+        Args:
+            x: as for `predict`.
+            coverage: a share between 0 and 1.
+            by_class: whether it is that of the rows of each class.
+            threshold: as for `predict`.
+
+        Raises:
+            DataError: as for `predict`.
+            UsageError: there are no errors on held-out rows to judge by, or too few.
+        """
+        promise = self.promise(coverage, by_class=by_class)
+        outputs, variance = self.evaluate_each(self.rows(x))
+        return self.covered(outputs, variance, promise, threshold)
+
+    def promise(self, coverage: float, *, by_class: bool = False) -> Promise:
+        """What intervals or sets of this network have to hold.
+
+        Raises:
+            UsageError: it is no share, or nothing is known by which it could be held.
+        """
+        promise = Promise.of(coverage, by_class=by_class)
+        if self.layout.classes and not self.probabilistic:
+            raise UsageError("sets of classes need probabilities: a last softmax, or one sigmoid")
+        if by_class and not self.layout.classes:
+            raise UsageError("a coverage by class is for classes, and this is a regression")
+        if self.errors is None:
+            raise UsageError(
+                "nothing is known of this network's errors on rows that it was not trained on; "
+                "train with members: {number: 8, validation: own}, or with dataset.validation_size"
+            )
+        return promise
+
+    def covered(
+        self,
+        outputs: Array,
+        variance: Array | None,
+        promise: Promise,
+        threshold: float | None = None,
+    ) -> Covered:
+        """The result of `predict_covered`, from what `evaluate_each` returns."""
+        prediction = self.decode(outputs, threshold)
+        assert self.errors is not None  # there is a promise
+        if self.layout.classes:
+            probabilities = self.probabilities(outputs)
+            sets = self.errors.sets(probabilities, promise)
+            order = np.argsort(-probabilities, axis=1, kind="stable")
+            found = np.empty(len(sets), object)
+            labels = self.classes
+            for row, numbers in enumerate(order):
+                found[row] = (*labels[numbers[sets[row, numbers]]].tolist(),)
+            return Covered(prediction, set=found)
+        ends = self.errors.interval(outputs, variance, len(self.networks), promise.coverage)
+        low, high = (self.decode(end) for end in ends)
+        return Covered(prediction, low, high)
 
     def decode(self, outputs: Array, threshold: float | None = None) -> Array:
         """The result of `predict`, from the network's outputs."""
@@ -238,6 +317,18 @@ class Model:
         names = self.layout.columns.feature_names
         column = f", column '{escaped(names[place], kept='')}'" if place < len(names) else ""
         return f"row {row}{column}: {rows[row, place]} is not a finite number"
+
+
+def _mean(each: Sequence[Array]) -> Array:
+    total = sum(each[1:], start=each[0])
+    mean: Array = total / len(each) if len(each) > 1 else total
+    return mean
+
+
+def variance_of(each: Sequence[Array]) -> Array:
+    """The variance of the outputs of several networks, in float64."""
+    variance: Array = np.var(np.stack(each).astype(np.float64), axis=0, ddof=1)
+    return variance
 
 
 # The embeddings that the columns of a table put before a network.

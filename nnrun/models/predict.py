@@ -28,9 +28,9 @@ def predict_rows(
     count = 0
     # The same chunks as in `Model.outputs`, so that the same rows get the same bits.
     for batch in rows.batches(chunk_rows(model.network)):
-        outputs = model.evaluate(batch.x)
+        outputs, variance = model.evaluate_each(batch.x)
         if writer is not None:
-            writer.add(outputs, batch.carried)
+            writer.add(outputs, batch.carried, variance)
             writer.not_finite += _not_finite(model, outputs)
         if score is not None and batch.y is not None:
             score.add(outputs, batch.y, batch.weight)

@@ -12,26 +12,40 @@ from nnrun.characters import cell, escaped, hidden_escaped, quoted
 from nnrun.data.inference.put_aside import NpzArrays
 from nnrun.data.labels import number
 from nnrun.errors import UsageError
+from nnrun.models.coverage import Promise
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 
 
-def prediction_names(model: Model) -> list[str]:
-    """`prediction`, or `prediction_<target>` for several values; `p_<class>` of probabilities."""
-    names = ["prediction"]
-    if model.layout.task == "regression" and len(model.layout.target_names) > 1:
-        names = [f"prediction_{target}" for target in model.layout.target_names]
+def prediction_names(model: Model, promise: Promise | None = None) -> list[str]:
+    """`prediction`, or `prediction_<target>` for several values; `p_<class>` of probabilities.
+
+    With a promise also `low` and `high`, or `low_<target>` and so on, or `set`.
+    """
+    several = model.layout.task == "regression" and len(model.layout.target_names) > 1
+    ends = [f"_{target}" for target in model.layout.target_names] if several else [""]
+    names = [f"prediction{end}" for end in ends]
+    if promise is not None:
+        heads = ("set",) if model.layout.classes else ("low", "high")
+        names += [f"{head}{end}" for head in heads for end in ends]
     if model.probabilistic:
         names += [f"p_{label}" for label in model.layout.classes]
     return names
 
 
-def prediction_columns(model: Model, outputs: Array) -> list[Array]:
-    """The values under these names, each (rows,), from the network's outputs."""
+def prediction_columns(
+    model: Model,
+    outputs: Array,
+    promise: Promise | None = None,
+    variance: Array | None = None,
+) -> list[Array]:
+    """The values under these names, each (rows,), from what `Model.evaluate_each` returns."""
     predictions = model.decode(outputs)
-    if model.layout.classes:
-        predictions = spelled(predictions)
-    columns = list(predictions.T) if predictions.ndim > 1 else [predictions]
+    values = [spelled(predictions) if model.layout.classes else predictions]
+    if promise is not None:
+        covered = model.covered(outputs, variance, promise)
+        values += [end for end in (covered.low, covered.high, covered.set) if end is not None]
+    columns = [column for part in values for column in (part.T if part.ndim > 1 else [part])]
     if model.probabilistic:
         columns += list(model.probabilities(outputs).T)
     return columns
@@ -43,6 +57,10 @@ def spelled(labels: Array) -> Array:
         return labels
     numbers = labels.tolist()
     return np.array([int(n) if n.is_integer() else n for n in numbers], dtype=object)
+
+
+SEPARATOR = "; "
+"""Between the labels of a set in a cell of a CSV file."""
 
 
 def check_carried(carried: Iterable[str], names: Container[str]) -> None:
@@ -74,7 +92,10 @@ def label_cells(labels: Sequence[Any]) -> list[str]:
 
 
 def label_text(label: Any) -> str:
-    """A label as text that spreadsheets do not run as a formula."""
+    """A label as text that spreadsheets do not run as a formula; of several, one after another."""
+    if isinstance(label, tuple):
+        text = SEPARATOR.join(map(str, spelled(np.array(label)).tolist()))
+        return text if number(text) is not None else cell(text)
     is_number = not isinstance(label, str) or number(label) is not None
     return str(label if is_number else cell(label))
 
@@ -104,16 +125,24 @@ class Writer:
 
     Args:
         carried: the names of columns of the input that come before the predictions.
+        promise: what the intervals or sets have to hold that come with the predictions, if any do.
 
     `not_finite` is the number of predictions so far that are no finite numbers.
     """
 
     not_finite = 0
 
-    def __init__(self, model: Model, file: BinaryIO, carried: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        model: Model,
+        file: BinaryIO,
+        carried: Sequence[str] = (),
+        promise: Promise | None = None,
+    ) -> None:
         self.model = model
         self.file = file
         self.carried = carried
+        self.promise = promise
 
     def __enter__(self) -> Self:
         return self
@@ -125,8 +154,13 @@ class Writer:
         """Write the end, unless an error has ended the rows."""
         raise NotImplementedError
 
-    def add(self, outputs: Array, carried: Sequence[Array] = ()) -> None:
-        """Write the predictions for more rows, and their cells of the carried columns."""
+    def add(
+        self, outputs: Array, carried: Sequence[Array] = (), variance: Array | None = None
+    ) -> None:
+        """Write the predictions for more rows, and their cells of the carried columns.
+
+        `outputs` and `variance` are what `Model.evaluate_each` returns.
+        """
         raise NotImplementedError
 
 
@@ -140,12 +174,14 @@ class CsvWriter(Writer):
         if self._begun:
             return
         self._begun = True
-        header = [*self.carried, *map(escaped, prediction_names(self.model))]
+        header = [*self.carried, *map(escaped, prediction_names(self.model, self.promise))]
         self._write([[quoted(name)] for name in header])
 
-    def add(self, outputs: Array, carried: Sequence[Array] = ()) -> None:
+    def add(
+        self, outputs: Array, carried: Sequence[Array] = (), variance: Array | None = None
+    ) -> None:
         self._begin()
-        found = prediction_columns(self.model, outputs)
+        found = prediction_columns(self.model, outputs, self.promise, variance)
         self._write([*map(carried_cells, carried), *map(cells, found)])
 
     def close(self, *, complete: bool) -> None:
@@ -162,12 +198,21 @@ class JsonWriter(Writer):
     Numbers that are not finite are null.
     """
 
-    def __init__(self, model: Model, file: BinaryIO, carried: Sequence[str] = ()) -> None:
-        super().__init__(model, file, carried)
-        self.rows = JsonRows(file, [*carried, *prediction_names(model)])
+    def __init__(
+        self,
+        model: Model,
+        file: BinaryIO,
+        carried: Sequence[str] = (),
+        promise: Promise | None = None,
+    ) -> None:
+        super().__init__(model, file, carried, promise)
+        self.rows = JsonRows(file, [*carried, *prediction_names(model, promise)])
 
-    def add(self, outputs: Array, carried: Sequence[Array] = ()) -> None:
-        self.rows.add([*carried, *prediction_columns(self.model, outputs)])
+    def add(
+        self, outputs: Array, carried: Sequence[Array] = (), variance: Array | None = None
+    ) -> None:
+        found = prediction_columns(self.model, outputs, self.promise, variance)
+        self.rows.add([*carried, *found])
 
     def close(self, *, complete: bool) -> None:
         if complete:
@@ -196,19 +241,32 @@ class JsonRows:
 
 
 class NpzWriter(Writer):
-    """The carried columns, the array `prediction` and, with probabilities, `probability`."""
+    """The carried columns, the array `prediction` and, with probabilities, `probability`.
 
-    names = ("prediction", "probability")
+    With a promise also `low` and `high`, or `set`: whether each class is in it, (rows, classes).
+    """
+
+    names = ("prediction", "low", "high", "set", "probability")
 
     def __enter__(self) -> Self:
         self._arrays = NpzArrays(self.file)
         empty = np.empty((0, *self.model.network.output_shape), self.model.network.dtype)
-        self.add(empty, [np.empty(0, "U1") for _ in self.carried])
+        variance = np.empty(empty.shape)
+        self.add(empty, [np.empty(0, "U1") for _ in self.carried], variance)
         return self
 
-    def add(self, outputs: Array, carried: Sequence[Array] = ()) -> None:
+    def add(
+        self, outputs: Array, carried: Sequence[Array] = (), variance: Array | None = None
+    ) -> None:
         arrays = dict(zip(self.carried, carried, strict=True))
         arrays["prediction"] = self.model.decode(outputs)
+        if self.promise is not None and self.model.errors is not None:
+            covered = self.model.covered(outputs, variance, self.promise)
+            if covered.low is not None and covered.high is not None:
+                arrays |= {"low": covered.low, "high": covered.high}
+            else:
+                probabilities = self.model.probabilities(outputs)
+                arrays["set"] = self.model.errors.sets(probabilities, self.promise)
         if self.model.probabilistic:
             arrays["probability"] = self.model.probabilities(outputs)
         self._arrays.add(arrays)
@@ -220,6 +278,6 @@ class NpzWriter(Writer):
 WRITERS: dict[str, type[Writer]] = {"csv": CsvWriter, "npz": NpzWriter, "json": JsonWriter}
 
 
-def output_names(model: Model, kind: str) -> list[str]:
+def output_names(model: Model, kind: str, promise: Promise | None = None) -> list[str]:
     """The names that an output of this format has, which carried columns cannot have."""
-    return list(NpzWriter.names) if kind == "npz" else prediction_names(model)
+    return list(NpzWriter.names) if kind == "npz" else prediction_names(model, promise)

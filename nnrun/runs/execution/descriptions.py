@@ -24,6 +24,7 @@ from nnrun.data.columns.categories import NONE, Categorical
 from nnrun.data.columns.categories import Embedding as EmbeddedColumn
 from nnrun.data.layout import Columns
 from nnrun.data.splits import describe_split, describe_weights, duplicates
+from nnrun.models.coverage import Coverage
 from nnrun.nn.embedding import Embedding
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
@@ -169,11 +170,18 @@ def describe_embeddings(columns: Columns | None) -> Description:
 
 
 def describe_model(
-    prepared: Prepared, decision: Description | None = None, networks: int = 1
+    prepared: Prepared,
+    decision: Description | None = None,
+    networks: int = 1,
+    errors: Coverage | None = None,
 ) -> Description:
     """The metadata that prediction needs besides the weights.
 
-    `decision` is that of the record; `networks` is how many have been trained.
+    Args:
+        prepared: the run.
+        decision: that of the record.
+        networks: how many have been trained.
+        errors: on rows that they were not trained on.
     """
     classes, several = prepared.dataset.classes, prepared.config.networks > 1
     needed = [part.fingerprint for part in prepared.plugins if part.kind in _IN_MODELS]
@@ -181,6 +189,8 @@ def describe_model(
     if decision is not None and decision["fitted"]:
         positive, threshold = classes.index(decision["positive"]), decision["threshold"]
         fitted["decision"] = {"positive": positive, "threshold": threshold}
+    if errors is not None:
+        fitted["errors"] = errors.to_dict()
     return {
         **fitted,
         "run_id": prepared.run_id,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnrun.models.load import of_member, of_members, weights_of
-from nnrun.models.model import Model
+from nnrun.models.model import Model, variance_of
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task
 from nnrun.nn.losses import Weighted
@@ -136,7 +136,8 @@ class Joining:
     _weights: list[dict[str, Array]] = field(default_factory=list)
     _judged: list[dict[str, Judged]] = field(default_factory=list)
     _sums: dict[str, Array] = field(default_factory=dict)
-    _held_out: Array | None = None  # how many members each row of the pool was held out from
+    _over: list[Array] = field(default_factory=list)  # the pool, the outputs of each
+    _held_out: list[Array] = field(default_factory=list)  # whether rows of the pool were, by member
     _pool: PreparedSplit | None = None
 
     def add(self, member: Member, trainer: Trainer) -> None:
@@ -173,9 +174,8 @@ class Joining:
         whole[held_out] = outputs["validation"]
         validation = whole.copy()
         whole[train] = outputs["train"]
-        if self._held_out is None:
-            self._held_out = np.zeros(rows, np.intp)
-        self._held_out[held_out] += 1
+        self._over.append(whole)
+        self._held_out.append(np.isin(np.arange(rows), held_out))
         return {**outputs, "train": whole[: len(self.run.split.train)], "validation": validation}
 
     def ending(self) -> Ending:
@@ -187,13 +187,21 @@ class Joining:
             described = partial(self._described, {})
             return replace(ended, weights=None, networks=len(self.states) + 1, members=described)
         states, count = self.states, len(self.states)
-        examples = dict(self.run.examples)
+        examples, times = dict(self.run.examples), None
+        variances: dict[str, Array] = {
+            name: variance_of([each[name].outputs for each in self._judged])
+            for name in ("validation", "test")
+            if name in self._judged[0]
+        }
         outputs = {name: total / count for name, total in self._sums.items()}
-        if self._pool is not None and self._held_out is not None:
-            judged = np.flatnonzero(self._held_out)
+        if self._pool is not None:
+            held_out = np.stack(self._held_out)
+            judged = np.flatnonzero(held_out.any(axis=0))
             examples["validation"] = self._pool.part(judged)
-            times = self._held_out[judged, np.newaxis].astype(self._sums["validation"].dtype)
+            times = held_out.sum(axis=0)[judged, np.newaxis].astype(self._sums["validation"].dtype)
             outputs["validation"] = self._sums["validation"][judged] / times
+            each = np.stack([whole[judged] for whole in self._over])
+            variances["validation"] = _variance_if_new(each, held_out[:, judged])
         evaluations = {
             name: (loss_of(self.run, examples[name], given), given)
             for name, given in outputs.items()
@@ -213,6 +221,8 @@ class Joining:
             baseline=None if self._pool is None else self._baseline(examples),
             networks=count,
             members=partial(self._described, examples),
+            variances=variances,
+            times=times,
         )
 
     def _baseline(self, examples: Mapping[str, PreparedSplit]) -> dict[str, Metrics | None]:
@@ -234,6 +244,32 @@ class Joining:
                 for name in examples
             },
         }
+
+
+def _variance_if_new(each: Array, held_out: Array) -> Array:
+    """The variance that members would have for these rows if none were trained on them.
+
+    It is that of the members trained on a row, which differ less than others do, by a factor of all
+    rows: from those that several members were not trained on, whose variance there is right.
+
+    Args:
+        each: the outputs of each member, (members, rows, outputs).
+        held_out: whether the row was held out from the member, (members, rows).
+    """
+    known, new = _variance_among(each, ~held_out), _variance_among(each, held_out)
+    both = np.isfinite(known) & np.isfinite(new)
+    factor = new[both].mean() / (known[both].mean() or 1.0) if both.any() else 1.0
+    return np.where(np.isfinite(known), factor * known, variance_of(list(each)))
+
+
+@np.errstate(all="ignore")
+def _variance_among(each: Array, included: Array) -> Array:
+    """The variance of the included outputs, (rows, outputs); NaN where there are not two."""
+    weight, exact = included[:, :, np.newaxis], each.astype(np.float64)
+    number = weight.sum(axis=0)
+    mean = (weight * exact).sum(axis=0) / number
+    squares: Array = (weight * (exact - mean) ** 2).sum(axis=0)
+    return np.where(number > 1, squares / (number - 1), np.nan)
 
 
 def loss_of(run: Prepared, part: PreparedSplit, outputs: Array) -> float:

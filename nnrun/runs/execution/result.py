@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from nnrun.runs.diagnosis import (
     diagnose,
     diagnose_divergence,
 )
+from nnrun.runs.execution.coverage import errors_of, measured_coverage
 from nnrun.runs.execution.descriptions import (
     Description,
     describe_dataset,
@@ -73,6 +74,8 @@ class Ending:
         baseline: that of these rows, if they are not those of the run's splits.
         networks: how many have been trained.
         members: what a report says of several networks, by the task with its threshold.
+        variances: of the outputs of several networks, by split that was held out.
+        times: from how many networks each validation row was held out; None if from all.
     """
 
     trainer: Trainer
@@ -85,6 +88,8 @@ class Ending:
     baseline: dict[str, Metrics | None] | None = None
     networks: int = 1
     members: Callable[[Task], Description | None] = lambda task: None
+    variances: Mapping[str, Array] = field(default_factory=dict)
+    times: Array | None = None
 
     @classmethod
     def of(cls, prepared: Prepared, trainer: Trainer) -> Ending:
@@ -121,6 +126,11 @@ def trained_result(
     if completed and prepared.config.decide is not None:
         outputs = {name: given for name, (_, given) in evaluations.items()}
         task, decision = decide(prepared, trainer.task, examples, outputs)
+    errors = covered = None
+    if completed and divergence is None:
+        case = task, examples, evaluations, ended.variances
+        errors = errors_of(*case, ended.times, ended.networks)
+        covered = errors and measured_coverage(errors, *case, ended.networks)
     undecided = metrics_of_splits(trainer.task, examples, evaluations, prepared.metrics)
     metrics = undecided
     if task is not trainer.task:
@@ -155,6 +165,7 @@ def trained_result(
         decision=decision,
         extended_from=extended_from,
         members=ended.members(task),
+        coverage=covered,
         baseline=ended.baseline or prepared.baseline,
     )
     return RunResult(
@@ -163,7 +174,7 @@ def trained_result(
         weights=ended.weights,
         metadata={}
         if ended.weights is None
-        else describe_model(prepared, decision, ended.networks),
+        else describe_model(prepared, decision, ended.networks, errors),
         checkpoint=ended.checkpoint() if status in ("interrupted", "stopped") else None,
         ending=ended.ending() if completed else None,
         watched=None if trainer.watch is None else trainer.watch.watched,

@@ -154,6 +154,17 @@ _MEMBERS = {
     "iterations": [_is_count],
     "metrics": {...: {...: {"mean": _is_number, "sd": (_is_number, None)}}},
 }
+_COVERED = {
+    "rows": _is_count,
+    **dict.fromkeys(("covered", "low", "high"), _is_number),
+    "size": (_is_number, [_is_number]),
+}
+_COVERAGE = {
+    "source": str,
+    "rows": _is_count,
+    "levels": [{"promised": _is_number, **_COVERED}],
+    "fifths": ([{"from": _is_number, "to": _is_number, **_COVERED}], _MISSING),
+}
 _LAYER = {"type": str, "output_shape": [_is_count], "parameters": _is_count}
 _EMBEDDING = {"column": str, **dict.fromkeys(("entries", "dimensions", "parameters"), _is_count)}
 _ENVIRONMENT = {"packages": (dict, None, _MISSING)}
@@ -199,6 +210,7 @@ _REPORT = {
     "divergence": (dict, None),
     "decision": (_is_decision, None),
     "members": (_MEMBERS, None, _MISSING),
+    "coverage": (_COVERAGE, None, _MISSING),
     "plugins": [dict.fromkeys(("kind", "name", "source", "sha256"), str)],
     "extended_from": ({"iterations": _is_count}, None),
     "metrics": _are_metrics,

@@ -1,0 +1,151 @@
+"""What a run knows of its errors on rows that it was not trained on, and whether it holds on test.
+
+Validation rows, or out-of-bag rows of members, give the scores of `nnrun.models.coverage`; the test
+split, which has no part in them, shows how many of its rows lie in the intervals or sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from nnrun.errors import UsageError
+from nnrun.models.coverage import Coverage, HeldOut, Promise
+from nnrun.models.task import Classification, Task
+from nnrun.nn.signature import Array
+from nnrun.runs.metrics import Evaluation
+from nnrun.training.state import PreparedSplit
+
+Description = dict[str, Any]
+
+LEVELS = (0.8, 0.9, 0.95)
+"""Shares of rows that reports promise, and measure on the test split."""
+_FIFTHS, _OF_FIFTHS = 5, 0.9
+# Of a normal distribution, for intervals of 95%.
+_Z = 1.959964
+
+
+def errors_of(
+    task: Task,
+    examples: Mapping[str, PreparedSplit],
+    evaluations: Mapping[str, Evaluation],
+    variances: Mapping[str, Array],
+    times: Array | None,
+    networks: int,
+) -> Coverage | None:
+    """The errors on validation rows; None if there are none, or classes without probabilities.
+
+    Args:
+        task: as prediction has it.
+        examples: the rows of each split.
+        evaluations: with the outputs for them.
+        variances: of the outputs of several networks, by split.
+        times: from how many networks each validation row was held out; None if from all.
+        networks: how many there are.
+    """
+    held_out = _held_out("validation", task, examples, evaluations, variances)
+    if held_out is None:
+        return None
+    source = "validation" if times is None else "out_of_bag"
+    if isinstance(task, Classification):
+        return Coverage.of_classes(held_out, source)
+    if held_out.variance is not None:
+        averaged = np.array([[networks]]) if times is None else times
+        held_out = held_out._replace(times=averaged)
+    return Coverage.of_numbers(held_out, source)
+
+
+def measured_coverage(
+    errors: Coverage,
+    task: Task,
+    examples: Mapping[str, PreparedSplit],
+    evaluations: Mapping[str, Evaluation],
+    variances: Mapping[str, Array],
+    networks: int,
+) -> Description:
+    """What a report says of them: from which rows they are, and what they cover of the test split.
+
+    Levels for which there are too few rows are left out.
+    """
+    rows = sum(errors.rows) if isinstance(task, Classification) else errors.rows[0]
+    found: Description = {"source": errors.source, "rows": rows, "levels": []}
+    test = _held_out("test", task, examples, evaluations, variances)
+    if test is None:
+        return found
+    for level in LEVELS:
+        try:
+            right, size = _covered(errors, task, test, networks, level)
+        except UsageError:
+            break
+        found["levels"].append({"promised": level, **_share(right, size)})
+        if level == _OF_FIFTHS and not isinstance(task, Classification) and right.shape[1] == 1:
+            found["fifths"] = _fifths(task.decode(test.outputs)[:, 0], right, size)
+    return found
+
+
+def _held_out(
+    split: str,
+    task: Task,
+    examples: Mapping[str, PreparedSplit],
+    evaluations: Mapping[str, Evaluation],
+    variances: Mapping[str, Array],
+) -> HeldOut | None:
+    """The rows of a split that count, and the outputs for them."""
+    if split not in evaluations:
+        return None
+    part, (_, outputs) = examples[split], evaluations[split]
+    if isinstance(task, Classification):
+        probabilities = task.probabilities(outputs)
+        if probabilities is None:
+            return None
+        outputs, truth = probabilities, part.y
+    else:
+        truth = task.scale(part.y)
+    if not np.isfinite(outputs).all():
+        return None
+    return HeldOut(outputs, truth, variances.get(split))
+
+
+def _covered(
+    errors: Coverage, task: Task, test: HeldOut, networks: int, level: float
+) -> tuple[Array, Array]:
+    """Whether each value is covered, and the widths of intervals or sizes of sets."""
+    if isinstance(task, Classification):
+        sets = errors.sets(test.outputs, Promise(level))
+        right = np.take_along_axis(sets, test.truth[:, np.newaxis], axis=1)
+        return right, sets.sum(axis=1, keepdims=True)
+    low, high = errors.interval(test.outputs, test.variance, networks, level)
+    right = (low <= test.truth) & (test.truth <= high)
+    return right, task.decode(high) - task.decode(low)
+
+
+def _share(right: Array, size: Array) -> Description:
+    """The share of values that are covered, with its interval by Wilson (1927), and the mean size.
+
+    Of several outputs, sizes are a list.
+    """
+    rows, share = right.size, float(right.mean())
+    middle = (share + _Z**2 / (2 * rows)) / (1 + _Z**2 / rows)
+    half = _Z * sqrt(share * (1 - share) / rows + _Z**2 / (4 * rows**2)) / (1 + _Z**2 / rows)
+    sizes = size.mean(axis=0).tolist()
+    return {
+        "rows": len(right),
+        "covered": share,
+        "low": max(middle - half, 0.0),
+        "high": min(middle + half, 1.0),
+        "size": sizes[0] if len(sizes) == 1 else sizes,
+    }
+
+
+def _fifths(prediction: Array, right: Array, size: Array) -> list[Description]:
+    """The same for the fifths of the predictions, the smallest first."""
+    order = np.argsort(prediction, kind="stable")
+    return [
+        {"from": float(prediction[rows[0]]), "to": float(prediction[rows[-1]])}
+        | _share(right[rows], size[rows])
+        for rows in np.array_split(order, _FIFTHS)
+        if len(rows)
+    ]
