@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -169,9 +170,9 @@ class Coverage:
     def _quantile(self, numbers: Sequence[int], coverage: float) -> float:
         """The smallest score that is as large as this share of scores, and one more."""
         rows = sum(self.rows[number] for number in numbers)
-        rank = math.ceil((rows + 1) * coverage)
+        rank = _rank(rows, coverage)
         if rank > rows:
-            needed = math.ceil(coverage / (1 - coverage))
+            needed = next(more for more in count(rows) if _rank(more, coverage) <= more)
             raise UsageError(
                 f"a coverage of {coverage:g} needs {needed} rows that the network was not trained "
                 f"on, and there are {rows}; ask for less, or hold out more (validation_size)"
@@ -217,6 +218,11 @@ def _fitted(error: Array, variance: Array, times: Array) -> tuple[float, float]:
 def _broadcast(part: Array | None, like: Array) -> Array:
     assert part is not None  # both come together
     return np.broadcast_to(part, like.shape).astype(np.float64)
+
+
+def _rank(rows: int, coverage: float) -> int:
+    """The rank of the score up to which values are predicted; rounding adds no row to it."""
+    return math.ceil((rows + 1) * coverage - 1e-9)
 
 
 def _thinned(scores: Array) -> tuple[float, ...]:

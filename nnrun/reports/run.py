@@ -41,6 +41,8 @@ from nnrun.reports.run_verdict import run_verdict
 from nnrun.reports.summary import (
     History,
     baseline_line,
+    coverage_line,
+    coverage_tables,
     curve_names,
     data_line,
     decision_line,
@@ -138,6 +140,9 @@ def _result(record: RunRecord, place: Code | None) -> Iterator[Block]:
     if (decided := decision_table(record)) is not None:
         yield decided
         yield Note(decision_line(record), label="threshold")
+    yield from coverage_tables(record)
+    if covered := coverage_line(record):
+        yield Note(covered, label="coverage", level=ASKED)
     if record.published:
         yield published_table(record)
         source = str((record.config.get("published") or {}).get("source") or "")

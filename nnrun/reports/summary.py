@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
 from nnrun.metrics.table import LOSS, are_unequal, find
-from nnrun.reports.document import Cell, Grid
+from nnrun.reports.document import ASKED, WHOLE, Cell, Grid
 from nnrun.reports.numbers import count, duration, measured, number, plural, shape
 
 if TYPE_CHECKING:  # not imported for lists of runs
@@ -110,6 +110,59 @@ def decision_table(record: RunRecord) -> Grid | None:
             )
     header = ["", "threshold", *map(str.upper, _COUNTED), *map(_title, measures)]
     return Grid(f"Threshold for '{decision['positive']}'", header, rows)
+
+
+def coverage_line(record: RunRecord) -> str:
+    """By which rows a run judges its errors, and what that is worth, in a sentence."""
+    found = record.coverage
+    if found is None:
+        return ""
+    rows = plural(found["rows"], "row")
+    what = "sets of classes" if record.task == "classification" else "intervals"
+    if found["source"] == "out_of_bag":
+        line = f"{what} by {rows}, each held out from some of the networks"
+    else:
+        line = f"{what} by {rows} of the validation split"
+        if (record.config["training"].get("early_stopping") or {}).get("monitor"):
+            line += ", which early stopping chose by too: a little too narrow as a rule"
+    by = (record.dataset.get("split") or {}).get("by")
+    if by == "time":
+        line += "; later rows need not be like these, so nothing is promised of them"
+    elif by == "group":
+        line += "; of new groups it holds on average over many, and not of each"
+    return f"{line}; `nnrun predict --coverage` writes them"
+
+
+def coverage_tables(record: RunRecord) -> Iterator[Grid]:
+    """The test rows that lie in intervals or sets, and how wide these are."""
+    found = record.coverage
+    if found is None or not found["levels"]:
+        return
+    classes = record.task == "classification"
+    what = "Sets of classes" if classes else "Intervals"
+    size = "classes in a set" if classes else "width"
+    header = ["promised", "covered", "95% interval", size, "test rows"]
+    rows = [
+        [Cell(f"{row['promised']:.0%}", row["promised"]), *_covered(row)] for row in found["levels"]
+    ]
+    yield Grid(f"{what} on the test split", header, rows, level=ASKED)
+    if fifths := found.get("fifths"):
+        header = ["prediction", *header[1:]]
+        shown = [
+            [Cell(f"{number(row['from'])} to {number(row['to'])}"), *_covered(row)]
+            for row in fifths
+        ]
+        yield Grid("Intervals of 90% by fifths of the prediction", header, shown, level=WHOLE)
+
+
+def _covered(row: Mapping[str, Any]) -> list[Cell]:
+    sizes = row["size"] if isinstance(row["size"], list) else [row["size"]]
+    return [
+        Cell(f"{row['covered']:.1%}", row["covered"]),
+        Cell(f"{row['low']:.1%} to {row['high']:.1%}"),
+        Cell(", ".join(map(number, sizes)), sizes[0]),
+        Cell(count(row["rows"]), row["rows"]),
+    ]
 
 
 def _title(name: str) -> str:

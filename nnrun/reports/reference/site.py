@@ -43,6 +43,7 @@ PAGES = (
     "choosing",
     "members",
     "prediction",
+    "coverage",
     "notebooks",
     "plugins",
     "trackers",

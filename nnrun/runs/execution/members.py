@@ -191,7 +191,7 @@ class Joining:
         variances: dict[str, Array] = {
             name: variance_of([each[name].outputs for each in self._judged])
             for name in ("validation", "test")
-            if name in self._judged[0]
+            if name in self._judged[0] and count > 1
         }
         outputs = {name: total / count for name, total in self._sums.items()}
         if self._pool is not None:
@@ -200,8 +200,9 @@ class Joining:
             examples["validation"] = self._pool.part(judged)
             times = held_out.sum(axis=0)[judged, np.newaxis].astype(self._sums["validation"].dtype)
             outputs["validation"] = self._sums["validation"][judged] / times
-            each = np.stack([whole[judged] for whole in self._over])
-            variances["validation"] = _variance_if_new(each, held_out[:, judged])
+            if count > 1:
+                each = np.stack([whole[judged] for whole in self._over])
+                variances["validation"] = _variance_if_new(each, held_out[:, judged])
         evaluations = {
             name: (loss_of(self.run, examples[name], given), given)
             for name, given in outputs.items()
