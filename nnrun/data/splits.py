@@ -25,9 +25,11 @@ from nnrun.data.split_rows import (
     AtRandom,
     ByGroup,
     ByTime,
+    Rows,
     Split,
     SplitData,
     Unseen,
+    asked,
     count_of,
     problem,
 )
@@ -169,7 +171,7 @@ def make_split(
     rng: np.random.Generator,
     test_rng: np.random.Generator | None = None,
 ) -> Split:
-    """Split a data set as `split`, `folds`, `test_size`, `validation_size` and `stratify` say.
+    """Split a data set as `split`, `folds`, the sizes and `stratify` say.
 
     A fraction takes ceil(rows · fraction) rows, like scikit-learn's `train_test_split`;
     `validation_size` is taken from the rows left for training. If a set has its own test split,
@@ -200,6 +202,9 @@ def make_split(
     if config.hide_test:
         left_out, test = left_out + len(test), test[:0]
     train, validation = splitter.held_out(train, config.validation_size, "validation_size")
+    if config.train_size is not None:
+        whole, train = len(train), _reduced(train, config.train_size, splitter)
+        left_out += whole - len(train)
     return Split(
         train=pool.take(train),
         validation=pool.take(validation) if len(validation) else None,
@@ -210,6 +215,19 @@ def make_split(
         planned=planned if planned and config.split.by == "group" else len(train),
         left_out=left_out,
     )
+
+
+def _reduced(train: Rows, size: float | int, splitter: Splitter) -> Rows:
+    """So many of the training rows; by time the last ones."""
+    rows = len(train)
+    count = asked(size, rows)
+    if not 0 < count <= rows:
+        raise problem("train_size", f"{size} of {rows} training rows are asked for")
+    if count == rows:
+        return train
+    if isinstance(splitter, ByTime):
+        return splitter.held_out(train, count, "train_size")[1]
+    return splitter.held_out(train, rows - count, "train_size")[0]
 
 
 def rows_of_members(
@@ -287,7 +305,8 @@ def _planned(rows: int, config: DatasetSettings) -> int:
     else:
         size = DEFAULT_TEST_SIZE if config.test_size is None else config.test_size
         rows -= count_of(size, rows, "test_size")
-    return rows - count_of(config.validation_size, rows, "validation_size")
+    rows -= count_of(config.validation_size, rows, "validation_size")
+    return rows if config.train_size is None else min(rows, asked(config.train_size, rows))
 
 
 def describe_split(

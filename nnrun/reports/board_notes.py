@@ -12,11 +12,21 @@ from nnrun.errors import clipped
 from nnrun.metrics.table import span_of
 from nnrun.reports.commands import command_line
 from nnrun.reports.document import Note
-from nnrun.reports.numbers import count, difference, duration, first_of, plural, ranges, spread
+from nnrun.reports.numbers import (
+    count,
+    difference,
+    duration,
+    first_of,
+    number,
+    plural,
+    ranges,
+    spread,
+)
 from nnrun.reports.row_names import named_in, names_of
-from nnrun.reports.summary import first_sentence
+from nnrun.reports.summary import first_sentence, metric_label
 from nnrun.runs.catalog.select import BEST
 from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.more_rows import gain_of
 from nnrun.sweeps.board.rows import Group, Row, Unfinished
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED, Beside, model_words
 
@@ -58,6 +68,7 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         )
     for group in groups:
         yield from choice_notes(group, several=len(groups) > 1)
+        yield from _more_rows(group)
     if any(row.comparison == UNPAIRED for row in rows):
         yield "Rows whose seeds or splits differ are compared without pairing by seed."
     yield from _missing_runs(groups)
@@ -73,6 +84,25 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "quote the mean."
         )
     yield from _fixed(rows)
+
+
+def _more_rows(group: Group) -> Iterator[str]:
+    """Whether more rows to train on would help, where settings are several numbers of them."""
+    gain = gain_of(group)
+    if gain is None:
+        return
+    better = gain.low > 0 if group.larger_is_better else gain.high < 0
+    name = f"{gain.split} {metric_label(group.metric)}"
+    ends = sorted((abs(gain.low), abs(gain.high)))
+    if better:
+        way = "more" if group.larger_is_better else "less"
+        low, high = map(number, ends)
+        yield (
+            f"Twice the rows would bring a {name} of about {number(abs(gain.change))} {way} "
+            f"[{low}, {high}], by a power law through these means."
+        )
+    else:
+        yield f"No sign that more rows would help, by a power law through the means of the {name}."
 
 
 def data_notes(groups: Sequence[Group]) -> Iterator[Note]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.schema.dataset import DatasetConfig, SplitConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.splits import load_dataset, make_split
 from nnrun.errors import DataError
@@ -99,6 +100,39 @@ def test_validation_comes_out_of_the_training_rows(config):
     """A share of it counts from what the test split leaves."""
     split = make_split(regression(100), config(test_size=0.5, validation_size=0.1), rng())
     assert (45, 5, 50) == (len(split.train), len(split.validation), len(split.test))
+
+
+@pytest.mark.parametrize("other", [{}, {"stratify": True}, {"validation_size": 0}])
+def test_fewer_training_rows_beside_the_same_held_out_rows(config, other):
+    """Test and validation rows stay, and training rows are some of those of all."""
+    data = classification(30, 30, 30)
+    sizes = {"validation_size": 0.2, **other}
+    whole = make_split(data, config(**sizes), rng())
+    for size, rows in ((0.5, math.ceil(len(whole.train) / 2)), (20, 20), (len(whole.train),) * 2):
+        part = make_split(data, config(**sizes, train_size=size), rng())
+        assert rows == len(part.train)
+        assert len(whole.train) - rows == part.left_out
+        assert {*part.train.rows} <= {*whole.train.rows}
+        for name, held_out in whole.held_out.items():
+            assert held_out.rows.tolist() == part.held_out[name].rows.tolist()
+
+
+def test_smaller_training_sizes_are_nested_and_the_latest_by_time(config):
+    """Each size has the rows of the smaller ones; by time they are those before the test rows."""
+    parts = [make_split(regression(50), config(train_size=size), rng()) for size in (5, 20, 39)]
+    for smaller, larger in pairwise(parts):
+        assert {*smaller.train.rows} < {*larger.train.rows}
+    timed = replace(regression(50), split_values=np.arange(50))
+    by_time = config(split=SplitConfig(by="time", column="t"), train_size=10)
+    assert [*range(30, 40)] == sorted(make_split(timed, by_time, rng()).train.rows)
+
+
+@pytest.mark.parametrize("size", [0.0, 41, 1000])
+def test_training_sizes_that_are_not_there(config, size):
+    """No row, or more than are left, is a mistake at its key."""
+    with pytest.raises(DatasetProblem, match="of 40 training rows are asked for") as error:
+        make_split(regression(50), config(train_size=size), rng())
+    assert ("dataset", "train_size") == error.value.key
 
 
 def test_other_seeds_draw_validation_rows_beside_the_same_test_rows(config):

@@ -281,6 +281,10 @@ class PreparationConfig(Block):
     `seed`, beside `by`, draws the split alone."""
     validation_size: Annotated[float | int, Rows()] = 0.0
     """A share or a number of rows, taken out of the training split."""
+    train_size: Annotated[float | int, Rows()] | None = None
+    """A share or a number of the training rows that are left; by default all. Test and validation
+    rows are the same for any size, and a smaller one has some of the rows of a larger one. By time,
+    the last ones are kept."""
     hide_test: Annotated[bool, Flag()] = False
     """Whether the test rows are set aside and not evaluated, as in the trials of `nnrun search`."""
     stratify: Annotated[bool, Flag()] | None = None
