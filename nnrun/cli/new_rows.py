@@ -34,6 +34,7 @@ from nnrun.data.inference.table_rows import CsvRows
 from nnrun.errors import UsageError
 from nnrun.models import scores as measured
 from nnrun.models.model import Model
+from nnrun.models.outside import COLUMN
 from nnrun.models.predict import predict_rows
 from nnrun.models.writing import WRITERS, check_carried, output_names, spelled
 from nnrun.reports.numbers import count as counted
@@ -146,6 +147,7 @@ class Request:
         threshold: on the probability of the positive class.
         coverage: of the intervals or sets that come with the predictions.
         by_class: whether it is that of the rows of each class.
+        outside: whether a column names cells that are unlike those of training.
         results: the results folder.
     """
 
@@ -157,6 +159,7 @@ class Request:
     threshold: float | None
     coverage: float | None
     by_class: bool
+    outside: bool
     results: Path
 
 
@@ -178,18 +181,23 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         kind = "json" if in_json else format_of(request.file, source.kind)
         asked = (FILE,) if isinstance(source, ImageRows) else request.ids
-        check_carried(asked, (*output_names(model, kind, promise), *source.added))
-        carried = (*source.added, *asked)
+        names = (*output_names(model, kind, promise), *([COLUMN] if request.outside else []))
+        check_carried(asked, (*names, *source.added))
+        outside = model.outside()
+        if request.outside and outside is None:
+            raise UsageError("--outside is for columns; this network takes images or bare arrays")
+        carried = (*source.added, *asked, *([COLUMN] if request.outside else []))
         place = held_sink() if in_json else opened_sink(request.file, kind)
         sink = stack.enter_context(place)
         with WRITERS[kind](model, sink, carried, promise) as writer:
-            count = predict_rows(model, source, writer, score)
+            count = predict_rows(model, source, writer, score, outside, named=request.outside)
         metrics = None if score is None else score.metrics()
         data = {
             "run_id": model.run_id,
             "rows": count,
             "skipped": source.bad.total,
             "unseen": {name: category.to_dict() for name, category in source.unseen.items()},
+            "outside": 0 if outside is None else outside.rows,
             "unpredicted": source.unpredicted,
             "not_finite": writer.not_finite,
             "output": None if request.file is None else str(request.file),
@@ -202,6 +210,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             output.data(data, ("predictions", sink))
     output.data(data)
     output.notes(about_unseen(model.layout.columns, source.unseen))
+    output.notes(() if outside is None else outside.notes())
     _note_skipped(output, source.bad, count, request)
     if source.unpredicted:
         rows_left = f"{counted(source.unpredicted)} of {plural(source.unpredicted + count, 'row')}"

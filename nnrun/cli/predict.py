@@ -50,6 +50,9 @@ _STDOUT = "-"
 )
 @options.flag("--by-class", "With --coverage: of this share of the rows of each class.")
 @options.flag(
+    "--outside", "Add a column that names the cells of each row that are unlike those of training."
+)
+@options.flag(
     "--out-of-fold",
     "Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
 )
@@ -86,6 +89,9 @@ def command(
     a row may be, the likeliest first. They hold for rows like those that the network was tested on
     without being trained on them: see `nnrun help coverage`.
 
+    Numbers beyond the smallest or largest of training are counted, and a column `outside` names
+    them with --outside, and new categories too.
+
     With --out-of-fold, of runs with dataset.folds, each row of their data is predicted by the run
     that tested it: columns row, fold, target, prediction, p_CLASS. NAME means its best setting with
     all seeds, whose predictions are averaged; a single run means the folds of its own seed.
@@ -112,8 +118,9 @@ def command(
         raise click.UsageError("Missing argument 'INPUT': the rows to predict, or --out-of-fold.")
     if inputs:
         raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
-    if request.coverage is not None:
-        raise click.UsageError("--coverage is for new rows; leave --out-of-fold out")
+    if request.coverage is not None or request.outside:
+        option = "--outside" if request.outside else "--coverage"
+        raise click.UsageError(f"{option} is for new rows; leave --out-of-fold out")
     if request.skip_bad is not None:
         raise click.UsageError("--skip-bad is for new rows; those of a run's data were all read")
     predict_out_of_fold(output, run, request)

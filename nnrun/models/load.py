@@ -20,6 +20,7 @@ from safetensors.numpy import load, save
 from nnrun.config.schema.fields import Integer, Number, OneOf
 from nnrun.config.schema.network import Loss, NetworkConfig
 from nnrun.config.schema.training import DTYPES
+from nnrun.data.columns.column import Number as NumberColumn
 from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing import Preprocessing
@@ -203,6 +204,7 @@ class _Stored(_StoredNetwork):
     preprocessing: dict[str, Any]
     decision: _StoredDecision | None = None
     errors: _StoredErrors | None = None
+    ranges: list[tuple[Annotated[float, Number()], Annotated[float, Number()]]] = []
     members: _StoredMembers | None = None
 
     @property
@@ -310,6 +312,10 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
             raise ValueError("it has a threshold, but not the probabilities of two classes")
         model.decide(Decision(stored.decision.positive, stored.decision.threshold))
     _try_out(model)
+    if stored.ranges:
+        if len(stored.ranges) != sum(isinstance(each, NumberColumn) for each in layout.columns):
+            raise ValueError("its ranges are not those of its columns")
+        model.ranges = stored.ranges
     if stored.errors is not None:
         entries = len(layout.classes) or len(layout.target_names)
         model.errors = stored.errors.restored(entries, len(networks))

@@ -22,6 +22,7 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.rows import RawRows
 from nnrun.errors import DataError, UsageError
 from nnrun.models.coverage import Coverage, Covered, Promise
+from nnrun.models.outside import Outside, Range
 from nnrun.models.task import Classification, Decision, Task, task_of
 from nnrun.nn.embedding import Embedding, Table
 from nnrun.nn.layer import Layer
@@ -55,6 +56,7 @@ class Model:
         self.values = values
         self.task: Task = task_of(network, preprocessing, layout)
         self.errors: Coverage | None = None  # on rows that were not trained on
+        self.ranges: Sequence[Range] = ()  # of columns of numbers in training
         self._lock = Lock()
 
     @property
@@ -261,6 +263,12 @@ class Model:
         ends = self.errors.interval(outputs, variance, len(self.networks), promise.coverage)
         low, high = (self.decode(end) for end in ends)
         return Covered(prediction, low, high)
+
+    def outside(self) -> Outside | None:
+        """What looks for cells unlike those of training; None for arrays without columns."""
+        columns, is_table = self.layout.columns, len(self.layout.shape) == 1
+        known = self.ranges or columns.categories
+        return Outside(columns, self.ranges) if is_table and known else None
 
     def decode(self, outputs: Array, threshold: float | None = None) -> Array:
         """The result of `predict`, from the network's outputs."""

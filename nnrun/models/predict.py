@@ -6,6 +6,7 @@ import numpy as np
 
 from nnrun.data.inference.sources import Rows
 from nnrun.models.model import Model
+from nnrun.models.outside import Outside
 from nnrun.models.scores import Measured
 from nnrun.models.task import Regression
 from nnrun.models.writing import Writer
@@ -18,8 +19,14 @@ def predict_rows(
     rows: Rows,
     writer: Writer | None,
     score: Measured | None,
+    outside: Outside | None = None,
+    *,
+    named: bool = False,
 ) -> int:
     """Write and score the predictions for all rows, and return the number of rows.
+
+    `outside` counts cells that are unlike those of training; where they are `named`, they are the
+    last of the carried columns.
 
     Raises:
         DataError: a row is wrong.
@@ -29,8 +36,10 @@ def predict_rows(
     # The same chunks as in `Model.outputs`, so that the same rows get the same bits.
     for batch in rows.batches(chunk_rows(model.network)):
         outputs, variance = model.evaluate_each(batch.x)
+        unlike = None if outside is None else outside.add(batch.x)
         if writer is not None:
-            writer.add(outputs, batch.carried, variance)
+            carried = (*batch.carried, unlike) if named and unlike is not None else batch.carried
+            writer.add(outputs, carried, variance)
             writer.not_finite += _not_finite(model, outputs)
         if score is not None and batch.y is not None:
             score.add(outputs, batch.y, batch.weight)

@@ -114,6 +114,15 @@ class Categorical(Column):
     def codes(self, x: Array) -> Array:
         return x[:, 0].astype(np.intp)
 
+    def unseen_rows(self, x: Array) -> Array | None:
+        """Whether rows have a category that training has not seen; None where that does not show.
+
+        It does not where such a category is a mistake, or counts as one that others have, too.
+        """
+        if self.rare or self.frequent is not None or self.otherwise is None:
+            return None
+        return np.asarray((x == self.encoded(np.array([self.otherwise]))).all(axis=1))
+
     def fitted(self, codes: Array, training: TrainingRows) -> Fitted | None:
         """Categories that no training row has are left out, and rare ones put together."""
         column, numbers, lost = self._regrouped(codes)

@@ -25,6 +25,7 @@ from nnrun.data.columns.categories import Embedding as EmbeddedColumn
 from nnrun.data.layout import Columns
 from nnrun.data.splits import describe_split, describe_weights, duplicates
 from nnrun.models.coverage import Coverage
+from nnrun.models.outside import ranges_of
 from nnrun.nn.embedding import Embedding
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
@@ -191,6 +192,9 @@ def describe_model(
         fitted["decision"] = {"positive": positive, "threshold": threshold}
     if errors is not None:
         fitted["errors"] = errors.to_dict()
+    layout = prepared.dataset.layout
+    is_table = len(layout.shape) == 1
+    ranges = ranges_of(layout.columns, prepared.split.train.raw) if is_table else []
     return {
         **fitted,
         "run_id": prepared.run_id,
@@ -201,6 +205,7 @@ def describe_model(
         "task": prepared.dataset.task,
         "classes": list(prepared.dataset.classes),
         "preprocessing": prepared.preprocessing.to_dict(),
+        **({"ranges": ranges} if ranges else {}),
         **({"plugins": needed} if needed else {}),
         **({"members": _described_members(prepared, networks)} if several else {}),
     }
