@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,7 +24,7 @@ from nnrun.reports.terminal.runs import (
     runs_table,
 )
 from nnrun.runs.catalog.index import look
-from nnrun.runs.catalog.select import RESULT, named, ordered, resolve, unmatched, where
+from nnrun.runs.catalog.select import RESULT, Condition, named, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
 from nnrun.runs.sharing import refuse_packed
 from nnrun.runs.storage.sweep_progress import misnamed_in, names_in
@@ -56,7 +56,8 @@ _SEARCH = "search.json"
     "conditions",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Only runs with this setting, status, name or seed; commas separate several values.",
+    help="Only runs with this setting, status, name, seed or metric; commas separate several "
+    "values. Also != < <= > >=, ~ for a part of the text, and `or` between two.",
 )
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, with all columns.")
 @click.option("--md", "form", flag_value="md", help="Print a table in Markdown.")
@@ -94,6 +95,7 @@ def command(
     nnrun ls iris_softmax --last 10
     nnrun ls --sort test --top 5 --where optimizer=adam
     nnrun ls --where status=diverged,failed
+    nnrun ls --where "accuracy>0.9" --where "units<=32 or dropout!=0"
     nnrun ls --leaderboard
     nnrun ls --leaderboard iris_softmax --top 10
     """
@@ -117,7 +119,7 @@ def command(
     if not names and (misnamed := misnamed_in(results)):
         quoted = first_of([f"'{name}'" for name in misnamed])
         output.note(f"not listed: runs in {quoted}; rename the folder: {NAME_RULE}")
-    wanted = _parsed(conditions)
+    wanted = [Condition.parsed(text) for text in conditions]
     chosen = where(by_time(runs), wanted)
     output.notes(unmatched(runs, wanted))
     if sort or top:
@@ -167,14 +169,6 @@ def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) ->
             refuse_packed(name)
             stored = names_in(results)
             raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, stored)}")
-
-
-def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
-    if not conditions:
-        return {}
-    from nnrun.config.overrides import parse_grid  # noqa: PLC0415  # slow to import
-
-    return parse_grid(conditions)
 
 
 def _show_leaderboard(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nnrun.config.names import SPLITS, is_name
 from nnrun.config.settings import (
@@ -180,32 +183,97 @@ _RESULTS = (RESULT, *SPLITS)
 _ENDS = (".type", ".initial")
 
 
-def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -> list[RunSummary]:
-    """The runs that have one of the given values for each key.
+@dataclass(frozen=True)
+class Condition:
+    """What a run must have.
 
-    A key is a column of the list, or a setting, in full or by its last words.
+    Args:
+        key: a column of the list, or a setting, in full or by its last words.
+        operator: `=`, `!=`, `<`, `<=`, `>`, `>=`, or `~` for a part of the text.
+        values: one of which it must have, for `=`; or must not, for `!=`.
+    """
+
+    key: str
+    operator: str
+    values: Sequence[Any]
+
+    @classmethod
+    def parsed(cls, text: str) -> list[Self]:
+        """The alternatives in a text such as `status=failed or accuracy<0.5`.
+
+        Raises: UsageError, or ConfigError for what is no `KEY=VALUE`.
+        """
+        parts = [part.strip() for part in _OR.split(f"{text} ")]
+        if len(parts) > 1 and not all(parts):
+            raise UsageError(f"--where '{text}': nothing stands beside `or`")
+        return [each for part in parts for each in cls._parsed(part)]
+
+    @classmethod
+    def _parsed(cls, part: str) -> Iterator[Self]:
+        from nnrun.config.overrides import parse_grid  # noqa: PLC0415  # slow to import
+
+        found = _COMPARISON.match(part)
+        key, operator, value = found.groups() if found else ("", "=", "")
+        grid = parse_grid([f"{key}={value}" if found else part])
+        for name, values in grid.items():
+            ordered_by = operator in _ORDERS
+            if ordered_by and (len(values) != 1 or not _is_number(values[0])):
+                raise UsageError(f"--where {part}: '{value}' is no number to compare with")
+            yield cls(name, operator, [value] if operator == "~" else values)
+
+    def holds(self, run: RunSummary, key: str) -> bool:
+        """Whether a run has it; `key` is the full one."""
+        if self.operator in ("=", "!="):
+            return (self.operator == "=") == any(_has(run, key, value) for value in self.values)
+        value, (wanted,) = value_of(run, key), self.values
+        if self.operator == "~":
+            return value is not None and wanted.lower() in value_words(key, value).lower()
+        return _is_number(value) and _ORDERS[self.operator](value, wanted)
+
+
+_OR = re.compile(r"\s+or\s+")
+_COMPARISON = re.compile(r"([\w.]+)\s*(>=|<=|!=|>|<|~)\s*(.*)", re.DOTALL)
+_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def where(
+    runs: Sequence[RunSummary], conditions: Sequence[Sequence[Condition]]
+) -> list[RunSummary]:
+    """The runs for which one of the alternatives of each condition holds.
 
     Raises: UsageError if there is no such key, or no such status.
     """
     kept = list(runs)
-    for key, values in conditions.items():
-        found = resolve(key, runs)
-        if found == "status":
-            _refuse_unknown(values)
-        kept = [run for run in kept if any(_has(run, found, value) for value in values)]
+    for alternatives in conditions:
+        full = [(each, resolve(each.key, runs)) for each in alternatives]
+        for each, key in full:
+            if key == "status" and each.operator in ("=", "!="):
+                _refuse_unknown(each.values)
+        kept = [run for run in kept if any(each.holds(run, key) for each, key in full)]
     return kept
 
 
-def unmatched(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+def unmatched(
+    runs: Sequence[RunSummary], conditions: Sequence[Sequence[Condition]]
+) -> Iterator[str]:
     """A line for each value of `where` that no run has, with the nearest one that some have."""
-    for key, values in conditions.items():
-        found = resolve(key, runs)
-        if found == "status" or not runs:
+    for each in (each for alternatives in conditions for each in alternatives):
+        found = resolve(each.key, runs)
+        if found == "status" or not runs or each.operator not in ("=", "!="):
             continue
-        for value in values:
+        for value in each.values:
             if not any(_has(run, found, value) for run in runs):
                 near = _nearest(found, value, [_value_like(run, found, value) for run in runs])
-                yield f"no run has {key}={_typed(found, value)}{near}"
+                yield f"no run has {each.key}={_typed(found, value)}{near}"
 
 
 def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> list[RunSummary]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,14 +19,13 @@ from starlette.types import Receive, Scope, Send
 
 from nnrun.characters import shortened
 from nnrun.config.names import is_name
-from nnrun.config.overrides import parse_grid
 from nnrun.errors import ConfigError, NnrunError, UsageError, first_of
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.reports.html.overview import Found
 from nnrun.reports.html.report import page_script, page_style
 from nnrun.reports.markup import sentence
 from nnrun.reports.templates import resource
-from nnrun.runs.catalog.select import RESULT, ordered, where
+from nnrun.runs.catalog.select import RESULT, Condition, ordered, where
 from nnrun.runs.record import RunRecord, is_run_id
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.ui.form import Answers
@@ -366,13 +366,16 @@ def runs_page(request: Request) -> Response:
     )  # fmt: skip
 
 
+_ASKS = re.compile("[=<>~]")
+
+
 def _with_words(runs: Sequence[Found], words: Sequence[str]) -> list[Found]:
-    """The runs that have all words in name, id and status, and all settings like `key=value`.
+    """The runs that have all words in name, id and status, and all that `nnrun ls --where` takes.
 
     Raises: UsageError if no run has such a setting, or a value cannot be read.
     """
-    conditions = parse_grid([word for word in words if "=" in word])
-    plain = [word.lower() for word in words if "=" not in word]
+    conditions = [Condition.parsed(word) for word in words if _ASKS.search(word)]
+    plain = [word.lower() for word in words if not _ASKS.search(word)]
     named = [
         run
         for run in runs
