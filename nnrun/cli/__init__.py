@@ -22,6 +22,8 @@ COMMANDS = {
     "explain": ("nnrun.cli.explain", "Show one update with every number."),
     "compare": ("nnrun.cli.compare", "Show what differs between runs."),
     "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),
+    "note": ("nnrun.cli.note", "Keep a text with a run."),
+    "rm": ("nnrun.cli.rm", "Remove runs."),
     "verify": ("nnrun.cli.verify", "Train runs again, and compare every number."),
     "predict": ("nnrun.cli.predict", "Predict classes or values for new rows."),
     "pack": ("nnrun.cli.pack", "Write a run as one file that others can verify."),

@@ -24,6 +24,7 @@ from nnrun.reports.terminal.runs import (
     runs_table,
 )
 from nnrun.runs.catalog.index import look
+from nnrun.runs.catalog.notes import with_notes
 from nnrun.runs.catalog.select import RESULT, Condition, named, ordered, resolve, unmatched, where
 from nnrun.runs.catalog.summary import RunSummary, by_time, most_varied, set_by_hand, varied
 from nnrun.runs.sharing import refuse_packed
@@ -95,7 +96,7 @@ def command(
     nnrun ls iris_softmax --last 10
     nnrun ls --sort test --top 5 --where optimizer=adam
     nnrun ls --where status=diverged,failed
-    nnrun ls --where "accuracy>0.9" --where "units<=32 or dropout!=0"
+    nnrun ls --where "accuracy>0.9" --where "learning_rate<=0.01 or seed!=42"
     nnrun ls --leaderboard
     nnrun ls --leaderboard iris_softmax --top 10
     """
@@ -114,7 +115,7 @@ def command(
     if margin is not None:
         raise UsageError("--margin is about rows of a leaderboard; add --leaderboard")
     names = tuple(named(name, results) for name in names)
-    runs = look(results, names)
+    runs = with_notes(look(results, names), results)
     _require(names, runs, results)
     if not names and (misnamed := misnamed_in(results)):
         quoted = first_of([f"'{name}'" for name in misnamed])

@@ -13,6 +13,7 @@ from nnrun.cli.output import Output
 from nnrun.errors import DamageError, NnrunError
 from nnrun.reports.run_verdict import run_verdict, summary_verdict
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
+from nnrun.runs.catalog.notes import with_notes
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, IN_PROGRESS
@@ -47,6 +48,8 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     summary = summarize(stored, folder)
     if summary is None:
         raise NnrunError(f"there is no run in {folder} any more")
+    if lies_in(folder, results):
+        (summary,) = with_notes([summary], results)
     if stored is None or stored.record is None or summary.seed is None:
         from nnrun.reports.terminal.runs import listed_data  # noqa: PLC0415  # slow to import
 
@@ -72,6 +75,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
         {
             **stored.record.to_dict(),
             "status": summary.status,
+            "note": summary.note,
             "folder": run if is_packed(run) else str(folder),
             "verdict": run_verdict(stored.record).to_dict(),
             "history": {

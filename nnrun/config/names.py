@@ -18,6 +18,8 @@ BOARD_OF_KEY = f"{BOARD}-", ".json"
 """The start and the end of the name of each sweep's own leaderboard."""
 REPLICATION = "REPLICATION.md"
 """Published numbers beside ours, likewise in the results folder."""
+NOTES = "notes.json"
+"""Notes on runs, likewise in the results folder."""
 
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 NAME_RULE = (
@@ -41,7 +43,7 @@ def is_written(name: str) -> bool:
     start, end = BOARD_OF_KEY
     of_last = {f"{BOARD}{suffix}" for suffix in BOARD_SUFFIXES}
     of_key = name.startswith(start) and name.endswith(end)
-    return of_key or name in of_last or name == REPLICATION.casefold()
+    return of_key or name in of_last or name in (REPLICATION.casefold(), NOTES)
 
 
 CHANGE_NOTHING = frozenset({"name", "description", "metrics", "published", "search", "sweep"})

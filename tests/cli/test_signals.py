@@ -55,7 +55,13 @@ WRITERS = {
 UNPACKING = ("export cars.zip -o network.py", "predict cars.zip new.csv", "show cars.zip")
 UNPACKING += ("verify cars.zip",)
 OTHERS = ("check cars.yaml", "compare cars", "datasets", "ls", "search cars.yaml", "ui")
-OTHERS += ("sweep cars.yaml", "train cars.yaml --force", "watch --once")
+OTHERS += (
+    "sweep cars.yaml",
+    "train cars.yaml --force",
+    "watch --once",
+    "note cars text",
+    "rm cars",
+)
 
 
 @pytest.fixture

@@ -54,7 +54,8 @@ def listed_data(run: RunSummary) -> dict[str, Any]:
     """A run as JSON data."""
     mappings = {key: dict(getattr(run, key)) for key in MAPPINGS}
     progress = None if run.progress is None else run.progress.numbers()
-    return {key: getattr(run, key) for key in PLAIN} | mappings | {"progress": progress}
+    others = {"progress": progress, "note": run.note}
+    return {key: getattr(run, key) for key in PLAIN} | mappings | others
 
 
 @group()
@@ -113,10 +114,12 @@ def _columns(
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", _moments([run.started for run in runs]), need=3, left=True),
+        Column("note", [clean(run.note) for run in runs], need=5, left=True, wraps=True, lines=2),
     ]  # fmt: skip
     only_train = all(run.result is None or run.result[0] == "train" for run in runs)
     train_is_shown = only_train or sort == "train"
-    empty = {"settings": not any(words), "train": train_is_shown}
+    unnoted = not any(run.note for run in runs)
+    empty = {"settings": not any(words), "train": train_is_shown, "note": unnoted}
     return [column for column in columns if not empty.get(column.title)]
 
 

@@ -54,6 +54,9 @@ def run_in_full(
         yield Text(clean(run.error), "bold red")
     if run.error and run.status == DAMAGED:
         yield unbroken("to do", clean(remedy(run.error, None if packed else folder)))
+    if run.note:
+        yield labelled("note", clean(run.note))
+        yield Text()
     if packed is None:
         place, command = Code(str(folder / "report.md"), "report"), again(folder)
     else:

@@ -177,6 +177,7 @@ _PLAIN = (
     "started",
     "seconds",
     "iterations",
+    "note",
 )
 _RESULTS = (RESULT, *SPLITS)
 # A block is called by its own key as what these say of it: its type, or a schedule's first rate.

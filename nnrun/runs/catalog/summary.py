@@ -74,7 +74,7 @@ class RunSummary(NamedTuple):
     metric on these splits. `started` is in UTC: of a run without a report, when its folder was
     changed last. `extended_from` is the id of the shorter run that this one goes on from;
     `search` the identity of the search that trained it; `settings` are those of its config, by
-    dotted keys.
+    dotted keys. `note` is filled in by `nnrun.runs.catalog.notes`.
 
     From `dataset` on, they are what boards take of its report, empty where that was not wanted or
     is damaged: the name and the digest of its data, the `rows` of each split, the `parameters` of
@@ -104,6 +104,7 @@ class RunSummary(NamedTuple):
     metrics: Mapping[str, float] = {}
     settings: JsonMapping = _NOTHING
     progress: RunProgress | None = None
+    note: str = ""
     dataset: str = ""
     sha256: str = ""
     rows: tuple[int, ...] = ()

@@ -41,6 +41,8 @@ WATCHED = "watched.safetensors"
 MARKDOWN = "report.md"
 OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK, WATCHED}
 """Files that not every result has: without one, that of an earlier result is removed."""
+WRITTEN = OPTIONAL | {REPORT, CONFIG, HISTORY, MARKDOWN}
+"""All files of a run's folder."""
 
 
 # Writing and reading the learning curve of a run, history.csv.

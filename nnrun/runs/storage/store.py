@@ -28,7 +28,14 @@ from nnrun.runs.storage.durable import (
 )
 from nnrun.runs.storage.group_commit import GroupCommit
 from nnrun.runs.storage.progress import PROGRESS, write_unforced
-from nnrun.runs.storage.reading import CHECKPOINT, OPTIONAL, StoredRun, read_run
+from nnrun.runs.storage.reading import (
+    CHECKPOINT,
+    OPTIONAL,
+    REPORT,
+    WRITTEN,
+    StoredRun,
+    read_run,
+)
 from nnrun.runs.storage.staged import Staged, commit, is_temporary
 from nnrun.systems import system
 from nnrun.training.state import TrainingState
@@ -142,6 +149,24 @@ class RunFolder:
                 if self.is_complete:
                     (self.path / CHECKPOINT).unlink(missing_ok=True)
                 remove_leftovers(self.path)
+
+    def remove(self) -> bool:
+        """Remove the run, the report last; whether nothing else was in its folder.
+
+        Raises: UsageError if another process holds it; OSError if a file cannot be removed.
+        """
+        if not self.lock():
+            raise UsageError(f"{self.path} is in use by another process")
+        try:
+            folder = self._held
+            there = {*folder.names()}
+            written = {name for name in there if name in WRITTEN or is_temporary(name)}
+            if there == written:
+                for name in sorted(written, key=REPORT.__eq__):
+                    folder.unlink(name)
+            return there == written
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Let other processes have the folder; an empty one is removed."""
