@@ -12,12 +12,15 @@ from typing import Any
 from nnrun.characters import escaped
 from nnrun.config.names import is_name
 from nnrun.config.scaffold.columns import (
+    USABLE,
     Proposal,
     category_lines,
     data_as_names,
     dates,
+    drop_lines,
     formats,
     guessed,
+    is_averaged,
     is_embedded,
     is_identifier,
     lags,
@@ -142,7 +145,7 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
     if wanted is not None and wanted not in by_name:
         why = suggestion(wanted, by_name) + (f"; {sheets}" if (sheets := _sheets(found)) else "")
         raise UsageError(f"--target: there is no column '{wanted}'{why}")
-    usable = [column for column in found.columns if column.kind in ("number", "category")]
+    usable = [column for column in found.columns if column.kind in USABLE]
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
     labels = _classes(target, found)
     splits = [*proposals(found.columns, target)]
@@ -162,7 +165,8 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
         and (column.name not in split_by or parts_of(column, splits=True))
     ]
     if not (features or dated or split_by):  # hours and years are in steps of one, too
-        features = [c for c in found.columns if c.kind == "counter" and c is not target]
+        counters = ("counter", "rising")
+        features = [c for c in found.columns if c.kind in counters and c is not target]
     used = {column.name for column in (*features, *dated, target)} | {*split_by}
     dropped = [column for column in found.columns if column.name not in used]
     chosen = _Choice(target, wanted is None, labels, features, dated, dropped, splits)
@@ -180,6 +184,8 @@ def _described(choice: _Choice) -> Iterator[str]:
     vectors = [column.name for column in choice.features if is_embedded(column)]
     if vectors:
         yield f"it learns vectors for the categories of {_clipped(vectors)}"
+    if means := [column.name for column in choice.features if is_averaged(column)]:
+        yield f"it takes means of the target for the values of {_clipped(means)}"
     parts = {c.name: parts_of(c, splits=c in choice.split_by) for c in choice.dates}
     if parts:
         listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
@@ -230,7 +236,7 @@ def _clipped(names: Sequence[str]) -> str:
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
-    inputs = sum(map(width, features)) + len(choice.lagged)
+    inputs = sum(width(column, len(labels)) for column in features) + len(choice.lagged)
     inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
     needed = [target, *choice.split_by]
     without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
@@ -253,10 +259,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     note = "\ta guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
     yield from category_lines(features, choice.dropped)
-    if choice.dropped:
-        yield "    # Columns that nothing can be learned from as they are:"
-        yield "    drop:"
-        yield from (f"      - {flow(c.name)}\t{reason(c)}" for c in choice.dropped)
+    yield from drop_lines(choice.dropped)
     for column in features:
         if column.kind == "number" and column.name.lower() in _WEIGHTS:
             why = "if it is how much each row counts; then it is no feature"
@@ -303,6 +306,7 @@ def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
 
     Names of identifiers, such as `AirlineID`, come last.
     """
+    usable = [column for column in usable if not is_averaged(column)]
     if not usable:
         raise DataError(f"{found.path}: no column has several numbers, or few different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
@@ -321,7 +325,7 @@ def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
 
 def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     """The labels of a target with their counts; empty for regression."""
-    if target.kind == "number":
+    if target.kind in ("number", "key", "rising"):
         return target.labels if target.has_few_values and target.whole == target.numbers else {}
     is_class = target.kind == "category" or target.may_hold_categories
     if is_class and len(target.labels) > 1:

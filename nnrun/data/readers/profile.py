@@ -28,12 +28,14 @@ Kind = Literal[
     "category",
     "constant",
     "counter",
+    "rising",
     "date",
     "undated",
     "mixed",
     "code",
     "text",
     "identifier",
+    "key",
     "empty",
     "unnamed",
 ]
@@ -53,8 +55,44 @@ _CHARACTERS_AT_ONCE = 1 << 24
 # A larger file is judged by its first rows: so many cells take some seconds.
 _MOST_CELLS, _MOST_CHARACTERS = 1 << 22, 1 << 28
 _CODE_OR_DATE = re.compile(r"\n(0\d+|\d{8})\n")
+# A column whose numbers differ in so many of its rows names them, if its name says so, too.
+_NEARLY_ALL = 0.95
+MANY_KEYS = 100
+"""Numbers with more different values, whose name says that they are keys, are no amounts."""
 # From here on floats skip whole numbers.
 _INEXACT = 2.0**53
+
+
+# What a name says of whole numbers.
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_IDS = {"id", "ids", "uuid", "guid", "key", "nr", "no", "flight"}
+_CODES = {"code", "zip", "zipcode", "postal", "postcode", "postalcode", "plz", "fips"}
+# They name rows if these differ in nearly all, and are counts or measures where values repeat.
+_NUMBERS = {"number", "index", "num", *_CODES}
+_MEASURES = {"year", "years", "yr", "age"}
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name: `user`, `id` for `userId`, `user_id` and `User ID`."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def names_keys(name: str) -> bool:
+    """Whether a name says that numbers name something: `id`, `storeID`, `tailnum`, `flight`."""
+    words = words_of(name) or [""]
+    numbered = words[-1].endswith("num") and words != ["num"]
+    return words[-1] in _IDS or numbered
+
+
+def names_codes(name: str) -> bool:
+    """Whether a name says that numbers are codes: `zip`, `Postal Code`."""
+    return not _CODES.isdisjoint(words_of(name))
+
+
+def names_measure(name: str) -> bool:
+    """Whether a name says that numbers measure, however evenly they rise: `year`, `age`."""
+    return not _MEASURES.isdisjoint(words_of(name))
 
 
 @dataclass(eq=False)
@@ -79,7 +117,11 @@ class ColumnProfile:
     different: int = 0
     low: float = math.inf
     high: float = -math.inf
+    rises: bool = True
+    """Whether cells are whole numbers that rise evenly in the order of rows."""
     _seen: set[int] = field(default_factory=set, repr=False)
+    _last: int | None = None
+    _step: int | None = None
     odd: str = ""
     """The first cell that is neither a number nor missing."""
     odd_line: int = 0
@@ -88,6 +130,7 @@ class ColumnProfile:
 
     def add(self, texts: Sequence[str], lines: Sequence[int], decimal: str) -> None:
         """Count cells, and the lines that they are in."""
+        self.rises = self.rises and all(map(self._follows, texts))
         if self._add_numbers(texts, decimal):
             return
         counts = [*Counter(texts).items()]
@@ -101,6 +144,17 @@ class ColumnProfile:
                     self.evidence.add(text, line)
         if was_sound and self.odd:
             self.odd_line = lines[texts.index(self.odd)]
+
+    def _follows(self, text: str) -> bool:
+        """Whether a cell is above the last one by the same step as all before."""
+        if not (text.isascii() and text.isdecimal()):
+            return False
+        before, self._last = self._last, int(text[:20])
+        if before is None:
+            return True
+        step = self._last - before
+        self._step = self._step or step
+        return step == self._step > 0
 
     def _add_numbers(self, texts: Sequence[str], decimal: str) -> bool:
         """Count plain numbers and blank cells at once, if as many values as are kept are known.
@@ -227,8 +281,27 @@ class ColumnProfile:
             return "unnamed"
         if self.low == self.high and not self.missing:
             return "constant"
-        counted = self.whole == present == self.different and self.high - self.low == present - 1
-        return "counter" if counted and present > 2 else "number"
+        if self.whole < present or names_measure(self.name):
+            return "number"
+        if present > 2 and self.different == present == self.high - self.low + 1:
+            return "counter"
+        if present > 2 and self.rises and not self.missing:
+            return "rising"
+        if self._names_rows(present):
+            return "key"
+        # Codes that come again are categories, unless they are few, as other numbers may be.
+        coded = names_codes(self.name) and self.different > FEW_CATEGORIES
+        return self._kind_of_words("code") if coded else "number"
+
+    def _names_rows(self, present: int) -> bool:
+        """Whether whole numbers seem to be keys, by their name and how many differ."""
+        keys, words = names_keys(self.name), words_of(self.name)
+        nearly_all = self.different >= max(_NEARLY_ALL * present, FEW_CATEGORIES + 1)
+        if nearly_all and (keys or (words and words[-1] in _NUMBERS)):
+            return True
+        return keys and (
+            self.different > MANY_KEYS or names_rows(self.different, present, FEW_CATEGORIES)
+        )
 
 
 @dataclass(frozen=True)
