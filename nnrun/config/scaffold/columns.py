@@ -247,7 +247,7 @@ _REASONS = {
     "constant": "the same in every row",
     "counter": "a counter of the rows",
     "rising": "whole numbers that rise evenly from row to row, as a counter does",
-    "key": "whole numbers that name something, as their name says",
+    "key": "whole numbers that are keys, by their name",
     "unnamed": "numbers without a name, as those of rows",
     "date": "a date",
     "undated": "dates and other text",

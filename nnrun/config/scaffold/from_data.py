@@ -44,8 +44,9 @@ from nnrun.config.scaffold.defaults import (
 from nnrun.config.yaml import Text, parse
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.npz import read_npz
+from nnrun.data.readers.opening import GIVEN, why_no_file
 from nnrun.data.readers.opening import stem as stem_of
-from nnrun.data.readers.opening import why_no_file
+from nnrun.data.readers.parquet import is_frame
 from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
@@ -59,14 +60,18 @@ _PLENTY = 30
 
 @dataclass(frozen=True)
 class Draft:
-    """A config, and a line for each choice in it: what it predicts and what it leaves out."""
+    """A config, and a line for each choice in it: what it predicts and what it leaves out.
+
+    `table` is what was read of a table, and what was chosen of it.
+    """
 
     text: str
     choices: list[str]
+    table: tuple[Survey, Choice] | None = None
 
 
 @dataclass(frozen=True)
-class _Choice:
+class Choice:
     """The columns to use of a table; `labels` are empty for regression."""
 
     target: ColumnProfile
@@ -134,13 +139,17 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
         words = [guess, *(order_words(data.class_counts) if data.classes else ())]
         return Draft(aligned(array_lines(data, shown)), words)
-    found = survey(path)
+    return draft_table(survey(path), target, shown)
+
+
+def draft_table(found: Survey, target: str | None, shown: str) -> Draft:
+    """A config for a table that was read, which is `shown` as its path; raises as `draft` does."""
     choice = _choose(found, target)
     words = [*filter(None, [_part(found), _doubt(found), _sheets(found)]), *_described(choice)]
-    return Draft(aligned(_csv(found, choice, shown)), words)
+    return Draft(aligned(_csv(found, choice, shown)), words, (found, choice))
 
 
-def _choose(found: Survey, wanted: str | None) -> _Choice:
+def _choose(found: Survey, wanted: str | None) -> Choice:
     by_name = {column.name: column for column in found.columns}
     if wanted is not None and wanted not in by_name:
         why = suggestion(wanted, by_name) + (f"; {sheets}" if (sheets := _sheets(found)) else "")
@@ -169,14 +178,14 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
         features = [c for c in found.columns if c.kind in counters and c is not target]
     used = {column.name for column in (*features, *dated, target)} | {*split_by}
     dropped = [column for column in found.columns if column.name not in used]
-    chosen = _Choice(target, wanted is None, labels, features, dated, dropped, splits)
+    chosen = Choice(target, wanted is None, labels, features, dated, dropped, splits)
     if not features and not dated and not chosen.lagged:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
         raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
     return chosen
 
 
-def _described(choice: _Choice) -> Iterator[str]:
+def _described(choice: Choice) -> Iterator[str]:
     """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
@@ -234,7 +243,7 @@ def _clipped(names: Sequence[str]) -> str:
     return clipped(escaped(", ".join(names), kept=""))
 
 
-def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
+def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
     inputs = sum(width(column, len(labels)) for column in features) + len(choice.lagged)
     inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
@@ -369,8 +378,27 @@ def searched_draft(path: Path, target: str | None) -> tuple[dict[str, Any], Sequ
         UsageError: there is no such column.
     """
     found = draft(path.absolute(), target, Path.cwd())
-    data: dict[str, Any] = parse(Text(found.text, str(path))).data
+    data = _content(found, path)
     return {"name": name_of(path), **data, "search": space_of(data)}, found.choices
+
+
+def drafted_config(data: Any, target: str | None) -> dict[str, Any]:
+    """The content of a config for a file, a folder of images or a table in memory.
+
+    Raises: as `draft` does; UsageError if it is something else.
+    """
+    if isinstance(data, Path):
+        return {"name": name_of(data), **_content(draft(data, target, Path.cwd()), data)}
+    if not is_frame(data):
+        kinds = "a path, or a table of pandas, polars or pyarrow"
+        raise UsageError(f"data={type(data).__name__}: expected {kinds}")
+    made = draft_table(survey(Path("data"), data), target, GIVEN)
+    return {"name": _EXPERIMENT, **_content(made, Path("data"))}
+
+
+def _content(made: Draft, path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = parse(Text(made.text, str(path))).data
+    return content
 
 
 def space_of(config: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from nnrun.data.columns.number_formats import NumberEvidence, NumberFormat, Show
 from nnrun.data.columns.table import Table
 from nnrun.data.labels import is_code, number
 from nnrun.data.readers.excel import open_table
+from nnrun.data.readers.parquet import Frame
 from nnrun.data.readers.table import names_rows
 from nnrun.data.readers.text_lines import SEPARATORS, CsvTable
 from nnrun.errors import DataError
@@ -193,7 +195,7 @@ class ColumnProfile:
         is_missing, may_be_date = text.lower() in MISSING_NUMBERS, False
         if is_missing:
             self.missing += times
-        value = self._number(text, decimal)
+        value = self.value(text, decimal)
         if value is not None and math.isfinite(value):
             self.numbers += times
             self.whole += times * (value % 1 == 0)
@@ -218,7 +220,8 @@ class ColumnProfile:
             self.different += len(self._seen) - before
         return may_be_date
 
-    def _number(self, text: str, decimal: str) -> float | None:
+    def value(self, text: str, decimal: str) -> float | None:
+        """The number in a cell, or None."""
         if self.shown is not None:
             return self.shown.format.read(text)
         return number(text.replace(",", ".") if decimal == "," and "." not in text else text)
@@ -281,6 +284,9 @@ class ColumnProfile:
             return "unnamed"
         if self.low == self.high and not self.missing:
             return "constant"
+        return self._kind_of_whole_numbers(present)
+
+    def _kind_of_whole_numbers(self, present: int) -> Kind:
         if self.whole < present or names_measure(self.name):
             return "number"
         if present > 2 and self.different == present == self.high - self.low + 1:
@@ -309,7 +315,7 @@ class Survey:
     """A file and its columns, in order; `separator` is None if it is detected from the header.
 
     `sheets` are those of a workbook, of which the first was read. `is_part` says that there are
-    more rows than were read.
+    more rows than were read; `frame` is the table if it is one in memory.
     """
 
     path: Path
@@ -319,18 +325,33 @@ class Survey:
     rows: int
     sheets: Sequence[str] = ()
     is_part: bool = False
+    frame: Any = None
 
 
-def survey(path: Path) -> Survey:
+def opened(
+    found: Survey, separator: str | None = None, decimal: str | None = None
+) -> AbstractContextManager[Table]:
+    """The table of a survey, to be read once."""
+    if found.frame is not None:
+        return nullcontext(Frame(found.frame))
+    return open_table(found.path, separator or found.separator, decimal or found.decimal)
+
+
+def survey(path: Path, frame: Any = None) -> Survey:
     """Read the table in a file, of a large one the first rows, and count its cells.
+
+    Args:
+        path: of the file.
+        frame: a table of pandas, polars or pyarrow in its place.
 
     Raises: DataError if it is not a table with a header and rows of equal length.
     """
-    with open_table(path) as table:
+    source = Survey(path, None, ".", [], 0, frame=frame)
+    with opened(source) as table:
         separator = table.other_separator
-    with open_table(path, separator) as table:
+    with opened(source, separator) as table:
         decimal, shown = _written(table)
-    with open_table(path, separator, decimal) as table:
+    with opened(source, separator, decimal) as table:
         columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         columns[0].is_unnamed = table.unnamed is not None
         level = _level(table)
@@ -341,7 +362,7 @@ def survey(path: Path) -> Survey:
         is_part = rows > 0 and next(level, None) is not None
     if not rows:
         raise DataError(f"{path}: there are no rows below the header")
-    return Survey(path, separator, decimal, columns, rows, table.sheets, is_part)
+    return Survey(path, separator, decimal, columns, rows, table.sheets, is_part, frame)
 
 
 def _level(table: Table) -> Iterator[tuple[int, list[str]]]:
