@@ -153,12 +153,12 @@ def command(
     }
     width = max(map(len, steps))
     lines = "".join(f"\n  {command:{width}}  {what}" for command, what in steps.items())
+    output.note(f"wrote {file}; now{lines}{choices}")
     if html is not None and page is not None:
         write_atomically(html, page.encode())
         output.note(f"wrote {html}")
     if found is not None:
         _show(output, found)
-    output.note(f"wrote {file}; now{lines}{choices}")
 
 
 def _findings(drafted: Draft, file: Path) -> Findings | None:
