@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # slow to import
 
 MOST_SHOWN = 30
 """Of more columns, a terminal shows those that there is something to say of."""
-_MOST_DRAWN, _MOST_DOTS, _MOST_CLASSES, _LONGEST = 200, 300, 12, 24
+_MOST_DRAWN, _MOST_DOTS, _MOST_CLASSES, _LONGEST = 200, 300, 12, 18
 _HEADER = ["column", "taken for", "why", "missing", "examples", "becomes"]
 
 
@@ -71,7 +71,7 @@ def _columns(columns: Sequence[Finding], *, whole: bool) -> Iterator[Block]:
             Cell(one.taken_for),
             Cell(one.why),
             Cell(count(one.missing) if one.missing else ""),
-            Cell(", ".join(shortened(text, 40 if whole else 12) for text in one.examples)),
+            Cell(", ".join(shortened(text, 40 if whole else 11) for text in one.examples)),
             Cell(one.becomes),
         ]
         for one in shown

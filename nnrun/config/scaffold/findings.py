@@ -21,7 +21,7 @@ from nnrun.config.scaffold.columns import (
     width,
     width_of,
 )
-from nnrun.config.scaffold.from_data import Choice
+from nnrun.config.scaffold.from_data import Choice, is_indicated
 from nnrun.config.scaffold.relations import Relation, Sample
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.profile import ColumnProfile, Survey
@@ -183,6 +183,10 @@ class Findings:
         if coded := [column for column in choice.features if may_be_codes(column)]:
             text = f"{_listed(coded)}: few whole numbers, taken as amounts; they may be codes"
             command = self._train(categorical=flow([*self._one_hot, *(c.name for c in coded)]))
+            without = sum(column.missing for column in choice.needed)
+            others = [column for column in choice.features if column not in coded]
+            if is_indicated(choice.features, without) and not is_indicated(others, without):
+                command += " dataset.missing.indicator=false"
             yield Problem([c.name for c in coded], text, command=command)
         for name in guessed([*choice.written]):
             yield Problem([name], f"'{name}': its format is a guess; a comment has the other one")

@@ -99,6 +99,11 @@ class Choice:
         return [*dict.fromkeys([*self.features, *self.dates, *self.split_by, *target])]
 
     @property
+    def needed(self) -> list[ColumnProfile]:
+        """The columns without which a row is left out."""
+        return [self.target, *self.split_by]
+
+    @property
     def lagged(self) -> list[int]:
         """The lags of the target, if there are no other features."""
         alone = not (self.features or self.dates or self.labels or self.by_time is None)
@@ -247,7 +252,7 @@ def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
     inputs = sum(width(column, len(labels)) for column in features) + len(choice.lagged)
     inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
-    needed = [target, *choice.split_by]
+    needed = choice.needed
     without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
     size = Size(found.rows - without, inputs, [*labels.values()])
     if size.rows < 2:
@@ -281,7 +286,7 @@ def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
         yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
-    yield from _missing(features, choice.dates)
+    yield from _missing(features, choice.dates, sum(column.missing for column in needed))
     yield from (split.line() for split in choice.splits)
     yield from settings(
         size,
@@ -291,15 +296,21 @@ def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     )
 
 
-def _missing(features: Sequence[ColumnProfile], dates: Sequence[ColumnProfile]) -> Iterator[str]:
+def is_indicated(features: Sequence[ColumnProfile], without: int) -> bool:
+    """Whether features say where a number was missing, in rows but for those left out."""
+    return any(c.missing >= without + _PLENTY for c in features if c.kind == "number")
+
+
+def _missing(
+    features: Sequence[ColumnProfile], dates: Sequence[ColumnProfile], without: int
+) -> Iterator[str]:
     """The lines about blank cells, if there are any."""
     blank = sum(column.missing > 0 for column in (*features, *dates))
     if blank:
         columns = "1 column has" if blank == 1 else f"{blank} columns have"
         yield f"  # {columns} blank cells: numbers are filled in, categories get"
         yield "  # one for what is missing. `drop_rows` would leave such rows out."
-        often = any(c.missing >= _PLENTY for c in features if c.kind == "number")
-        more = ", indicator: true" * often
+        more = ", indicator: true" * is_indicated(features, without)
         yield f"  missing: {{impute: median{more}}}"
 
 
