@@ -211,3 +211,22 @@ def test_a_config_of_a_table_in_memory_asks_for_it(table):
         nnrun.train(nnrun.init(_table()), results=None)
     with pytest.raises(UsageError, match="data=list: expected a path, or a table of pandas"):
         nnrun.init([[1, 2]])
+
+
+def test_an_indicator_is_of_blanks_in_rows_that_have_a_target(folder):
+    """In the draft, and in an alternative that makes categories of the columns with blanks."""
+    blank = [at % 10 == 0 for at in range(400)]
+    frame = pd.DataFrame(
+        {
+            "grade": ["" if gone else str(at % 4) for at, gone in enumerate(blank)],
+            "size": [at % 7 + 0.5 for at in range(400)],
+            "price": [at % 17 / 2 for at in range(400)],
+        }
+    )
+    frame.to_csv("t.csv", index=False)
+    assert "indicator: true" in draft(Path("t.csv"), "price", Path.cwd()).text
+    (problem,) = _found(Path("t.csv"), "price").problems
+    assert problem.command.endswith(" dataset.missing.indicator=false")
+    frame["price"] = frame["price"].astype(str).mask(pd.Series(blank), "")
+    frame.to_csv("t.csv", index=False)
+    assert "indicator: true" not in draft(Path("t.csv"), "price", Path.cwd()).text

@@ -136,16 +136,17 @@ class Findings:
         )  # fmt: skip
 
     def _why(self, column: ColumnProfile, left_out: bool) -> str:
+        different = column.different - (len(column.values) - len(column.labels))
         if left_out and column.kind != "number":
             return reason(column)
         if column.kind == "date":
             times = column.evidence.times
             return f"{times.first:%Y-%m-%d} to {times.last:%Y-%m-%d}"
         if column.kind in _TAKEN and column.kind != "number":
-            words = f"{column.different:,} different"
-            rows = (column.rows - column.missing) / max(1, column.different)
+            words = f"{different:,} different"
+            rows = (column.rows - column.missing) / max(1, different)
             return words + f", {rows:.0f} rows each" * is_averaged(column)
-        return f"{column.low:.4g} to {column.high:.4g}, {column.different:,} different"
+        return f"{column.low:.4g} to {column.high:.4g}, {different:,} different"
 
     def _becomes(self, column: ColumnProfile) -> tuple[str, bool]:
         """What it becomes, and whether that is nothing."""

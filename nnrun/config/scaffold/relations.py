@@ -15,6 +15,7 @@ from nnrun.nn.signature import Array
 
 MOST_ROWS = 20_000
 BINS = 12
+_YEAR = 365.2425 * 86_400  # in seconds
 _PIECES, _FOLDS, _MOST_NAMED = 20, 5, 12
 OTHER, BLANK = "(other)", "(missing)"
 
@@ -149,7 +150,7 @@ def _pieces(values: Array, known: Array, most: int) -> Array:
 
 
 def _float(column: ColumnProfile, text: str, decimal: str) -> float:
-    """A number, or a date in days; NaN if it is neither."""
+    """A number, or a date as a year with its part, such as 2020.5; NaN if it is neither."""
     if column.kind != "date":
         value = column.value(text, decimal)
         return float(value) if _is_finite(value) and value is not None else math.nan
@@ -157,4 +158,4 @@ def _float(column: ColumnProfile, text: str, decimal: str) -> float:
     time = form.read(text) if form is not None else None
     if time is None:
         return math.nan
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() / 86_400
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() / _YEAR + 1970
