@@ -21,6 +21,7 @@ from nnrun.data.readers.profile import (
     ColumnProfile,
     names_keys,
     names_measure,
+    names_people,
     words_of,
 )
 
@@ -357,12 +358,6 @@ def _other_days(forms: Sequence[DateFormat]) -> str:
 
 # Columns of a table whose rows should not be split at random, by their names and values.
 
-_PEOPLE = {
-    *("patient", "subject", "participant", "person", "respondent", "donor", "proband", "case"),
-    *("user", "customer", "client", "member", "student", "pupil", "employee", "player"),
-    *("household", "family", "speaker", "author", "animal"),
-}
-_KEYS = {"id", "ids", "no", "nr", "number", "code", "key", "name"}
 _LEFT_OUT = ("are left out", "is left out")
 _FEWEST_PEOPLE = 5
 _FEWEST = 10
@@ -417,7 +412,7 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
     """
     others = [column for column in columns if column is not target]
     group = next((column for column in others if _has_groups(column)), None)
-    sure = group is not None and _is_person(group.name)
+    sure = group is not None and names_people(group.name)
     times = (c for c in others if c.kind == "date" and not c.missing and c.different >= _FEWEST)
     time = None if sure else next(times, None)
     ordered = time is not None and time.evidence.times.in_order
@@ -429,7 +424,7 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
 
 def _has_groups(column: ColumnProfile) -> bool:
     """Whether it seems to name what rows belong to: values that repeat, none in most rows."""
-    person = _is_person(column.name)
+    person = names_people(column.name)
     fewest = _FEWEST_PEOPLE if person else _FEWEST
     words = words_of(column.name)
     named = person or (not column.missing and words and words[-1] in ("id", "group"))
@@ -437,13 +432,6 @@ def _has_groups(column: ColumnProfile) -> bool:
     known = column.rows - column.missing
     repeats = fewest <= len(column.labels) and column.different < known
     return bool(named and whole and repeats and 2 * max(column.labels.values()) <= known)
-
-
-def _is_person(name: str) -> bool:
-    """`patient`, `Patient ID`, `userId`, `customerid`."""
-    words = words_of(name)
-    first = words[0].removesuffix("id").removesuffix("s") if words else ""
-    return first in _PEOPLE and len(words) <= 2 and set(words[1:]) <= _KEYS
 
 
 def is_identifier(name: str) -> bool:

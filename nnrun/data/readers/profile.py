@@ -72,6 +72,18 @@ _IDS = {"id", "ids", "uuid", "guid", "key", "nr", "no", "flight"}
 _CODES = {"code", "zip", "zipcode", "postal", "postcode", "postalcode", "plz", "fips"}
 # They name rows if these differ in nearly all, and are counts or measures where values repeat.
 _NUMBERS = {"number", "index", "num", *_CODES}
+_PEOPLE = {
+    *("patient", "subject", "participant", "person", "respondent", "donor", "proband", "case"),
+    *("user", "customer", "client", "member", "student", "pupil", "employee", "player"),
+    *("household", "family", "speaker", "author", "animal"),
+}
+_KEYS = {"id", "ids", "no", "nr", "number", "code", "key", "name"}
+# Before `id` without a sign between; `valid` and `grid` are no such words.
+_THINGS = {
+    *("study", "site", "school", "store", "shop", "item", "product", "order", "trip", "firm"),
+    *("company", "account", "record", "row", "obs", "cust", "house", "sample", "event", "state"),
+    *_PEOPLE,
+}
 _MEASURES = {"year", "years", "yr", "age"}
 
 
@@ -84,7 +96,15 @@ def names_keys(name: str) -> bool:
     """Whether a name says that numbers name something: `id`, `storeID`, `tailnum`, `flight`."""
     words = words_of(name) or [""]
     numbered = words[-1].endswith("num") and words != ["num"]
-    return words[-1] in _IDS or numbered
+    named = words[-1].endswith("id") and words[-1].removesuffix("id") in _THINGS
+    return words[-1] in _IDS or numbered or named
+
+
+def names_people(name: str) -> bool:
+    """Whether a name says that a column names people: `patient`, `userId`, `customerid`."""
+    words = words_of(name)
+    first = words[0].removesuffix("id").removesuffix("s") if words else ""
+    return first in _PEOPLE and len(words) <= 2 and set(words[1:]) <= _KEYS
 
 
 def names_codes(name: str) -> bool:
@@ -303,7 +323,9 @@ class ColumnProfile:
         """Whether whole numbers seem to be keys, by their name and how many differ."""
         keys, words = names_keys(self.name), words_of(self.name)
         nearly_all = self.different >= max(_NEARLY_ALL * present, FEW_CATEGORIES + 1)
-        if nearly_all and (keys or (words and words[-1] in _NUMBERS)):
+        # `customers` may be how many there were.
+        person = names_people(self.name) and not words[0].endswith("s")
+        if nearly_all and (keys or person or (words and words[-1] in _NUMBERS)):
             return True
         return keys and (
             self.different > MANY_KEYS or names_rows(self.different, present, FEW_CATEGORIES)
