@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
+from nnrun import __version__
 from nnrun.characters import shortened
 from nnrun.config.scaffold.findings import COSTS, Finding, Findings, Problem
-from nnrun.reports.document import (
-    AT_ONCE,
-    WHOLE,
-    Block,
-    Cell,
-    Code,
-    Document,
-    Figures,
-    Grid,
-    Note,
-    Section,
-)
+from nnrun.config.scaffold.relations import Relation
+from nnrun.data.readers.profile import ColumnProfile
+from nnrun.reports.charts.axes import TALL
+from nnrun.reports.charts.chart import BLUES, Chart
+from nnrun.reports.charts.lines import Heat, heatmap
+from nnrun.reports.charts.scatter import bars_of, histogram
+from nnrun.reports.charts.settings import by_setting
+from nnrun.reports.document import Block, Cell, Code, Document, Figures, Grid, Note, Section
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, plural, thinned
-
-if TYPE_CHECKING:  # slow to import
-    from nnrun.config.scaffold.relations import Relation
-    from nnrun.data.readers.profile import ColumnProfile
-    from nnrun.reports.charts.chart import Chart
+from nnrun.reports.templates import content_policy, environment
 
 MOST_SHOWN = 30
 """Of more columns, a terminal shows those that there is something to say of."""
@@ -61,10 +54,9 @@ def _problems(problems: Sequence[Problem], *, whole: bool) -> Iterator[Block]:
 
 
 def _columns(columns: Sequence[Finding], *, whole: bool) -> Iterator[Block]:
-    shown = (
-        columns if whole or len(columns) <= MOST_SHOWN else [c for c in columns if not c.is_plain]
-    )
-    shown = shown if whole else shown[:MOST_SHOWN]
+    shown = columns
+    if len(columns) > MOST_SHOWN and not whole:
+        shown = [column for column in columns if not column.is_plain][:MOST_SHOWN]
     rows = [
         [
             Cell(shortened(one.name, 60 if whole else _LONGEST), kind="soft" * one.is_left_out),
@@ -89,14 +81,12 @@ def _drawn(found: Findings) -> Iterator[Section]:
     columns = [c for c in found.table.columns if c.kind not in ("constant", "empty")]
     listed = [(c, found.relation(c)) for c in columns if c is not target]
     listed.sort(key=lambda each: -each[1].explained)
-    own = found.relation(target) if not found.choice.labels else None
-    blocks: list[Block] = [] if own is None else [Figures([_range(target.name, own)], columns=1)]
-    if own is None:
-        from nnrun.reports.charts.scatter import bars_of  # noqa: PLC0415  # slow to import
-
+    if found.choice.labels:
         labels = dict(thinned([*found.choice.labels.items()], _MOST_CLASSES))
-        blocks = [Figures([bars_of(target.name, [*labels], [*labels.values()], "rows")], columns=1)]
-    yield Section(f"The target, {shortened(target.name, 60)}", blocks)
+        chart = bars_of(target.name, [*labels], [*labels.values()], "rows")
+    else:
+        chart = _range(target.name, found.relation(target))
+    yield Section(f"The target, {shortened(target.name, 60)}", [Figures([chart], columns=1)])
     for column, relation in listed[:_MOST_DRAWN]:
         yield Section(shortened(column.name, 60), [*_relation(found, column, relation)])
     if (left := len(listed) - _MOST_DRAWN) > 0:
@@ -105,19 +95,19 @@ def _drawn(found: Findings) -> Iterator[Section]:
 
 
 def _relation(found: Findings, column: ColumnProfile, relation: Relation) -> Iterator[Block]:
+    if not relation.names:
+        yield Note("No row that has a target has a value of it.", "small")
+        return
     if found.choice.labels:
         more = f"{relation.explained:.1%} more rows are right by it alone than by the largest class"
     else:
         more = f"its values alone explain {relation.explained:.2f} of the target, out of fold"
-    yield Note(sentence(more), "small", level=AT_ONCE)
-    yield Figures([_range(column.name, relation), _beside(found, column, relation)], level=WHOLE)
+    yield Note(sentence(more), "small")
+    yield Figures([_range(column.name, relation), _beside(found, column, relation)])
 
 
 def _range(name: str, relation: Relation) -> Chart:
     """A histogram of numbers, or a bar for each category."""
-    from nnrun.reports.charts.axes import TALL  # noqa: PLC0415  # slow to import
-    from nnrun.reports.charts.scatter import bars_of, histogram  # noqa: PLC0415  # likewise
-
     if relation.edges:
         return histogram(f"{name}: rows", relation.edges, relation.counts, name, "rows", TALL)
     return bars_of(f"{name}: rows", relation.names, relation.counts, "rows")
@@ -125,17 +115,12 @@ def _range(name: str, relation: Relation) -> Chart:
 
 def _beside(found: Findings, column: ColumnProfile, relation: Relation) -> Chart:
     """Means of the target over the pieces or categories of a column; of classes, their shares."""
-    from nnrun.reports.charts.chart import BLUES  # noqa: PLC0415  # slow to import
-    from nnrun.reports.charts.lines import Heat, heatmap  # noqa: PLC0415  # likewise
-    from nnrun.reports.charts.settings import by_setting  # noqa: PLC0415  # likewise
-
     y, groups, target = found.sample.targets, relation.groups, found.choice.target.name
-    named = groups >= 0
     if not found.choice.labels:
         places = np.array(relation.places or [*range(len(relation.names))], float)
-        some = np.flatnonzero(named)
+        named = groups >= 0
         return by_setting(
-            f"{target} by {column.name}", places[groups[some]].tolist(), y[some].tolist(),
+            f"{target} by {column.name}", places[groups[named]].tolist(), y[named].tolist(),
             x_label=column.name, y_label=target, most=_MOST_DOTS, counted="rows",
             names=() if relation.places else relation.names,
         )  # fmt: skip
@@ -143,23 +128,17 @@ def _beside(found: Findings, column: ColumnProfile, relation: Relation) -> Chart
     shares = [
         [float(np.mean(y[groups == place] == label)) for label, _ in classes]
         for place in range(len(relation.names))
-        if (groups == place).any()
     ]
-    names = [name for place, name in enumerate(relation.names) if (groups == place).any()]
     return heatmap(
         f"Shares of {target} by {column.name}", "The share of each class, row by row.", shares,
-        names, [label for _, label in classes], row_label=column.name, column_label=target,
+        relation.names, [label for _, label in classes], row_label=column.name, column_label=target,
         heat=Heat(BLUES, "{:.0%}".format),
     )  # fmt: skip
 
 
 def render(found: Findings) -> str:
     """The page: self-contained, without a script."""
-    from markupsafe import Markup  # noqa: PLC0415  # a page only
-
-    from nnrun import __version__  # noqa: PLC0415  # likewise
     from nnrun.reports.html.report import page_style  # noqa: PLC0415  # slow to import
-    from nnrun.reports.templates import content_policy, environment  # noqa: PLC0415  # likewise
 
     style = page_style()
     return (

@@ -230,3 +230,22 @@ def test_an_indicator_is_of_blanks_in_rows_that_have_a_target(folder):
     frame["price"] = frame["price"].astype(str).mask(pd.Series(blank), "")
     frame.to_csv("t.csv", index=False)
     assert "indicator: true" not in draft(Path("t.csv"), "price", Path.cwd()).text
+
+
+@pytest.mark.parametrize("target", ["price", "kind"])
+def test_a_column_without_a_value_beside_a_target_has_no_chart(lab, folder, target):
+    """The page says so; numbers at the ends of floats have one."""
+    frame = pd.DataFrame(
+        {
+            "gone": [at / 7 if at % 4 == 0 else None for at in range(100)],
+            "tiny": [f"{at % 7}e-320" for at in range(100)],
+            "huge": [f"{at % 5}e300" for at in range(100)],
+            "price": [at % 17 / 2 if at % 4 else None for at in range(100)],
+            "kind": ["xyz"[at % 3] if at % 4 else None for at in range(100)],
+        }
+    )
+    frame.to_csv("t.csv", index=False)
+    lab.ok("init", "--data", "t.csv", "--target", target, "--html", "t.html")
+    text = Path("t.html").read_text()
+    assert "No row that has a target has a value of it." in text
+    assert 1 + 2 * 3 >= text.count("<figure")

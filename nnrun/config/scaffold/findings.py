@@ -87,11 +87,8 @@ class Findings:
 
     def relation(self, column: ColumnProfile) -> Relation:
         """How a column goes with the target."""
-        numbers = column.kind in ("number", "date", "counter", "rising", "unnamed")
-        return self.sample.relation(column, as_numbers=numbers or self._is_measured(column))
-
-    def _is_measured(self, column: ColumnProfile) -> bool:
-        return column.kind == "key" and not may_be_averaged(column)
+        numbers = column.kind in ("number", "date", "unnamed", *COUNTED)
+        return self.sample.relation(column, as_numbers=numbers and not may_be_averaged(column))
 
     @cached_property
     def columns(self) -> list[Finding]:
@@ -127,17 +124,16 @@ class Findings:
     def _finding(self, column: ColumnProfile, has_problem: bool) -> Finding:
         becomes, left_out = self._becomes(column)
         taken = "identifier" if column.kind in _IDENTIFIERS else _TAKEN[column.kind]
-        plain = column.kind == "number" and not (has_problem or left_out or column.missing)
-        is_target = column is self.choice.target
+        said = has_problem or left_out or column.missing or column is self.choice.target
         examples = [shortened(text, _LONGEST) for text in column.labels][:_EXAMPLES]
         return Finding(
             column.name, taken, self._why(column, left_out), column.missing, examples, becomes,
-            left_out, plain and not is_target,
+            left_out, column.kind == "number" and not said,
         )  # fmt: skip
 
     def _why(self, column: ColumnProfile, left_out: bool) -> str:
         different = column.different - (len(column.values) - len(column.labels))
-        if left_out and column.kind != "number":
+        if left_out:
             return reason(column)
         if column.kind == "date":
             times = column.evidence.times

@@ -17,7 +17,7 @@ MOST_ROWS = 20_000
 BINS = 12
 _YEAR = 365.2425 * 86_400  # in seconds
 _PIECES, _FOLDS, _MOST_NAMED = 20, 5, 12
-OTHER, BLANK = "(other)", "(missing)"
+BLANK = "(missing)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class Sample:
             return Relation(self._explained(codes), (), [n for _, n in most], names, (), groups)
         values = np.array([_float(column, text, self.decimal) for text in texts])
         known = values[np.isfinite(values)]
-        counts, edges = np.histogram(known, BINS) if len(known) else (np.zeros(1), np.array([0, 1]))
+        counts, edges = np.histogram(known, BINS)
         codes = _pieces(values, known, _PIECES)
         groups = _pieces(values, known, BINS)
         places = [float(np.median(values[groups == k])) for k in range(int(groups.max()) + 1)]
