@@ -17,6 +17,7 @@ MOST_ROWS = 20_000
 BINS = 12
 _YEAR = 365.2425 * 86_400  # in seconds
 _PIECES, _FOLDS, _MOST_NAMED = 20, 5, 12
+_LARGEST = 1e100
 BLANK = "(missing)"
 
 
@@ -67,7 +68,7 @@ class Sample:
         values = [
             number.get(row[at]) if classes else target.value(row[at], found.decimal) for row in rows
         ]
-        kept = [place for place, value in enumerate(values) if _is_finite(value)]
+        kept = [place for place, value in enumerate(values) if _is_moderate(value)]
         columns = {
             column.name: [rows[place][index] for place in kept]
             for index, column in enumerate(found.columns)
@@ -88,10 +89,12 @@ class Sample:
             return Relation(self._explained(codes), (), [n for _, n in most], names, (), groups)
         values = np.array([_float(column, text, self.decimal) for text in texts])
         known = values[np.isfinite(values)]
-        counts, edges = np.histogram(known, BINS)
+        counts, edges = np.histogram(known, _edges(known))
         codes = _pieces(values, known, _PIECES)
         groups = _pieces(values, known, BINS)
-        places = [float(np.median(values[groups == k])) for k in range(int(groups.max()) + 1)]
+        places = [
+            float(np.median(values[groups == k])) for k in range(int(groups.max(initial=-1)) + 1)
+        ]
         return Relation(
             self._explained(codes), edges.tolist(), [int(n) for n in counts],
             [f"{place:g}" for place in places], places, groups,
@@ -121,8 +124,9 @@ class Sample:
         return max(0.0, 1 - float(np.sum((y - found[:, 0]) ** 2)) / spread) if spread else 0.0
 
 
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _is_moderate(value: float | None) -> bool:
+    """Whether squares and differences of such numbers are finite."""
+    return value is not None and abs(value) < _LARGEST  # NaN is not
 
 
 def _coded(texts: Sequence[str]) -> tuple[Array, list[tuple[int, int]]]:
@@ -130,6 +134,13 @@ def _coded(texts: Sequence[str]) -> tuple[Array, list[tuple[int, int]]]:
     numbers: dict[str, int] = {}
     codes = np.array([numbers.setdefault(text, len(numbers)) for text in texts], int)
     return codes, Counter(codes.tolist()).most_common(_MOST_NAMED)
+
+
+def _edges(known: Array) -> Array:
+    """The edges of bins, fewer where floats have no room for all."""
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    room = (abs(low) / 2 or 0.5) * (low == high)
+    return np.unique(np.linspace(low - room, high + room, BINS + 1))
 
 
 def _pieces(values: Array, known: Array, most: int) -> Array:
@@ -153,7 +164,7 @@ def _float(column: ColumnProfile, text: str, decimal: str) -> float:
     """A number, or a date as a year with its part, such as 2020.5; NaN if it is neither."""
     if column.kind != "date":
         value = column.value(text, decimal)
-        return float(value) if _is_finite(value) and value is not None else math.nan
+        return float(value) if value is not None and _is_moderate(value) else math.nan
     form = column.evidence.format
     time = form.read(text) if form is not None else None
     if time is None:
