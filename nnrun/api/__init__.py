@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nnrun.api.boards import Board, Page, importance, out_of_fold, pack, report, sweep
     from nnrun.api.checks import check
-    from nnrun.api.experiments import Evaluation, extend, load, train, verify
+    from nnrun.api.experiments import Evaluation, extend, init, load, train, verify
     from nnrun.api.run import History, Run
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "check",
     "extend",
     "importance",
+    "init",
     "load",
     "out_of_fold",
     "pack",

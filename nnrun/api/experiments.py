@@ -168,6 +168,26 @@ def sending(
 
 
 @explained
+def init(data: Any, target: str | None = None) -> dict[str, Any]:
+    """The config that `nnrun init --data` writes, as a dictionary for `nnrun.train`.
+
+    Args:
+        data: a file or a folder of images; or a table of pandas, polars or pyarrow. A config cannot
+            name a table in memory: its `dataset.path` says so, and `train` takes the table again,
+            as `nnrun.train(config, data=table)`.
+        target: the column to predict; by default it is guessed.
+
+    Raises:
+        UsageError: there is no such file or column.
+        DataError: the data cannot be read, or have nothing to predict from.
+    """
+    # The config language and readers of data are slow to import.
+    from nnrun.config.scaffold.from_data import drafted_config  # noqa: PLC0415
+
+    return drafted_config(Path(data) if isinstance(data, str | os.PathLike) else data, target)
+
+
+@explained
 def train(
     config: Config,
     overrides: Mapping[str, Any] | None = None,

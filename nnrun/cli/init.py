@@ -19,10 +19,11 @@ from nnrun.course.files import NUMBERS, OWN_LAYER, configs
 from nnrun.data.readers.opening import is_data_file
 from nnrun.errors import UsageError
 from nnrun.plugins.kinds import KINDS, NAME
-from nnrun.runs.storage.durable import write_new
+from nnrun.runs.storage.durable import write_atomically, write_new
 from nnrun.unfinished import undone_on_failure
 
 if TYPE_CHECKING:
+    from nnrun.config.scaffold.findings import Findings
     from nnrun.config.schema.from_signature import NamedBlock
 
 
@@ -90,9 +91,12 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
     min(NUMBERS),
     max(NUMBERS),
 )
-@options.quiet_option
-@options.debug_option
-@click.pass_obj
+@options.path(
+    "--html",
+    "Write a page on the columns of the table, each beside the target.",
+    metavar="FILE.html",
+)
+@options.output_options
 def command(
     output: Output,
     name: str | None,
@@ -100,17 +104,20 @@ def command(
     target: str | None,
     layer: Path | None,
     lesson: int | None,
+    html: Path | None,
 ) -> None:
     """Write NAME.yaml, a commented config to start from ("experiment" by default).
 
     It trains as it is, in a second or so, and its comments say what else there is. With --data, it
     is a config for that file: its columns and their kinds, what is missing, and a network that
     learns something from it; what is guessed says so. A folder of images has a sub-folder for each
-    class; its network is a small convolutional one.
+    class; its network is a small convolutional one. Of a table it shows what each column is taken
+    for, and first what that may cost.
 
     \b
     nnrun init mine
     nnrun init --data houses.csv --target price
+    nnrun init --data houses.csv --target price --html houses.html
     nnrun init --data cats/
     nnrun init --layer mylayer.py
     nnrun init --lesson 1
@@ -120,11 +127,18 @@ def command(
         return
     if target is not None and data is None:
         raise click.UsageError("--target is a column of the file in --data; give that too")
+    options.check_target(html, data, "--html")
     stem = _stem(name, data)
     file = Path(f"{stem}.yaml")
     if data is not None and data.is_file() and data.stat().st_size >= _LARGE:
         output.note(f"reading {data}")
     drafted = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
+    found = _findings(drafted, file)
+    if found is None and (html is not None or output.json):
+        raise UsageError(
+            f"{'--json' if html is None else '--html'} is about the columns of a table"
+        )
+    page = None if html is None or found is None else _page(found)
     try:
         write_new(file, drafted.text)
     except FileExistsError:
@@ -140,6 +154,37 @@ def command(
     width = max(map(len, steps))
     lines = "".join(f"\n  {command:{width}}  {what}" for command, what in steps.items())
     output.note(f"wrote {file}; now{lines}{choices}")
+    if html is not None and page is not None:
+        write_atomically(html, page.encode())
+        output.note(f"wrote {html}")
+    if found is not None:
+        _show(output, found)
+
+
+def _findings(drafted: Draft, file: Path) -> Findings | None:
+    """What there is to show of a table; None of other data."""
+    if drafted.table is None:
+        return None
+    from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # tables only
+
+    return Findings(*drafted.table, str(file))
+
+
+def _page(found: Findings) -> str:
+    from nnrun.reports.columns import render  # noqa: PLC0415  # slow to import
+
+    return render(found)
+
+
+def _show(output: Output, found: Findings) -> None:
+    """The columns: on stderr, or with --json as data."""
+    if output.json:
+        output.data(found.to_dict())
+    elif not output.quiet:
+        from nnrun.reports.columns import columns_document  # noqa: PLC0415  # slow to import
+        from nnrun.reports.terminal.fitting import sections  # noqa: PLC0415  # likewise
+
+        output.show(sections(columns_document(found).sections), to_stderr=True)
 
 
 def _write_others(output: Output, layer: Path | None, lesson: int | None, config: object) -> None:

@@ -175,7 +175,7 @@ def test_a_column_of_many_categories_is_kept_where_rows_are_enough(lab):
 
 
 def test_what_becomes_of_a_column_of_text_follows_from_its_values_and_rows(lab):
-    """A feature each, learned vectors, left out with a line that keeps it, an identifier."""
+    """A feature each, learned vectors, means with a line for vectors instead, an identifier."""
     count = 3000
     columns = {
         "shop": [f"s{i % 90}" for i in range(count)],
@@ -191,17 +191,22 @@ def test_what_becomes_of_a_column_of_text_follows_from_its_values_and_rows(lab):
         "target": "price",
         "categorical": ["shop"],
         "embedding": {"street": 4},
-        "drop": ["town", "order"],
+        "target_mean": ["town"],
+        "drop": ["order"],
     }
     assert expected == drafted("t")["dataset"]["columns"]
     assert "it learns vectors for the categories of street\n" in done.err
+    assert "it takes means of the target for the values of town\n" in done.err
     assert "order (a value of its own in most rows: it seems to be an identifier)" in done.err
     text = Path("t.yaml").read_text()
-    assert re.search(r"\n      # town: 6 +# would keep this column, if it is not under drop", text)
     lab.ok("check", "t.yaml")
-    Path("t.yaml").write_text(text.replace("      # town: 6", "      town: 6"))
-    assert 2 == lab("check", "t.yaml").code
-    lab.ok("check", "t.yaml", "dataset.columns.drop=[order]")
+    assert "\n    # embedding: {street: 4, town: 6}  # vectors, for those not under" in text
+    lab.ok(
+        "check",
+        "t.yaml",
+        "dataset.columns.target_mean=[]",
+        "dataset.columns.embedding={street: 4, town: 6}",
+    )
     done = lab(
         "check", "t.yaml", "dataset.columns.drop=[]", "dataset.columns.categorical=[shop,order]"
     )
@@ -360,7 +365,7 @@ def test_what_it_chose_is_reported(lab):
     """The target and whether it was guessed, the task, and what was left out for which reason."""
     rows = "".join(f"{i},{i / 7},2020-01-{i % 28 + 1:02d},{i * 0.3}\n" for i in range(40))
     Path("t.csv").write_text("id,a,day,price\n" + rows)
-    message = lab("init", "--data", "t.csv").err.splitlines()[-4:]
+    message = lab("init", "--data", "t.csv").err.splitlines()[4:8]
     assert [
         "it predicts price (a guess; --target COLUMN says which): regression (numbers to predict; "
         "for labels, classification)",

@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from nnrun.config.load import load_config
+from nnrun.config.scaffold.columns import width
 from nnrun.config.scaffold.from_data import draft
 from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.errors import ConfigError
@@ -343,3 +344,55 @@ def test_values_have_no_classes(tmp_path):
     rows = [f"{row * 7 % 13},{row * 3 % 17 + 0.5}" for row in range(60)]
     (tmp_path / "t.csv").write_text("\n".join(["size,price", *rows]) + "\n")
     assert order_of(draft(tmp_path / "t.csv", "price", tmp_path)) is None
+
+
+# Columns of many categories, and keys.
+
+
+def _of_places(name, values):
+    """A table of 400 rows with these values of a column, each four times."""
+    rows = [f"{value},{at % 7}.5,{at * 3 % 17}.5" for at, value in enumerate(values * 4)]
+    Path("t.csv").write_text("\n".join([f"{name},size,price", *rows]))
+    return draft(Path("t.csv"), "price", Path.cwd())
+
+
+def test_a_column_with_few_rows_for_each_of_its_values_is_its_means_of_the_target(folder):
+    """Leaving out is for what has a value of its own in most rows."""
+    made = _of_places("country", [f"P{at}" for at in range(100)])
+    columns = yaml.safe_load(made.text)["dataset"]["columns"]
+    assert {"target": "price", "target_mean": ["country"]} == columns
+    assert "it takes means of the target for the values of country" in made.choices
+    Path("t.yaml").write_text(made.text)
+    names = prepare(load_config(Path("t.yaml"))).dataset.feature_names
+    assert ("country: mean of the target", "size") == names
+
+
+@pytest.mark.parametrize("classes", ["ab", "abc"])
+def test_a_draft_knows_how_many_features_the_means_of_classes_are(folder, classes):
+    """One for two classes, else one for each: the number of its network's inputs."""
+    rows = [f"P{at % 100},{at % 7}.5,{classes[at * 7 % len(classes)]}" for at in range(400)]
+    Path("t.csv").write_text("\n".join(["country,size,kind", *rows]))
+    made = draft(Path("t.csv"), "kind", Path.cwd())
+    country = next(column for column in made.table[0].columns if column.name == "country")
+    Path("t.yaml").write_text(made.text)
+    prepared = prepare(load_config(Path("t.yaml")))
+    named = [name for name in prepared.dataset.feature_names if name.startswith("country: ")]
+    assert len(named) == width(country, len(classes))
+    assert {"ab": 1, "abc": 3}[classes] == len(named)
+
+
+def test_keys_are_left_out_with_lines_that_keep_them(folder):
+    """As numbers, or as means of the target where they come again."""
+    made = _of_places("flight", [*range(1000, 9000, 70)][:101])
+    assert ["flight"] == yaml.safe_load(made.text)["dataset"]["columns"]["drop"]
+    assert "it leaves out flight (whole numbers that are keys, by their name)" in made.choices
+    lines = made.text.splitlines()
+    at = lines.index(next(line for line in lines if line.startswith("    drop:")))
+    without = lines[:at] + lines[at + 2 :]
+    for start in ("# drop: [] ", "# target_mean: [flight] "):
+        line = next(place for place, text in enumerate(without) if start in text)
+        kept = [*without[:line], without[line].replace("# ", "", 1), *without[line + 1 :]]
+        Path("t.yaml").write_text("\n".join(kept))
+        names = prepare(load_config(Path("t.yaml"))).dataset.feature_names
+        wanted = "flight" if "drop" in start else "flight: mean of the target"
+        assert (wanted, "size") == names

@@ -89,3 +89,49 @@ def test_numbers_beyond_those_that_are_kept_are_not_read_one_by_one(tmp_path, mo
     monkeypatch.setattr(profile, "number", lambda text: read.append(text) or number(text))
     assert [5 * most] * 2 == [column.different for column in survey(tmp_path / "t.csv").columns]
     assert 2 * most == len(read)
+
+
+def _kind(name: str, cells: list[object]) -> str:
+    column = ColumnProfile(name)
+    column.add([*map(str, cells)], range(2, len(cells) + 2), ".")
+    return column.kind
+
+
+_SHUFFLED = random.Random(2).sample(range(1000, 9000), 400)
+_AGAIN = [value for value in _SHUFFLED for _ in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "cells"),
+    [
+        ("counter", "pbc", range(1, 419)),
+        ("counter", "a", random.Random(3).sample(range(50), 50)),
+        ("rising", "a", range(10, 900, 7)),
+        ("key", "id", _SHUFFLED),
+        ("key", "AirportID", _SHUFFLED),
+        ("key", "pidnum", _SHUFFLED),
+        ("key", "invoice_no", _SHUFFLED),
+        ("key", "studyid", _SHUFFLED),
+        ("key", "patient", _SHUFFLED),
+        ("number", "customers", _SHUFFLED),
+        ("key", "Sample Number", _SHUFFLED),
+        ("key", "zip code", _SHUFFLED),
+        ("key", "flight", _AGAIN),
+        ("key", "tailnum", _AGAIN),
+        ("key", "id", _SHUFFLED[:60] + _SHUFFLED[:40]),
+        ("code", "Postal Code", _AGAIN),
+        ("number", "number", _AGAIN),
+        ("number", "horsepower", _SHUFFLED),
+        ("number", "population", _SHUFFLED),
+        ("number", "price", [value * 3 for value in _SHUFFLED]),
+        ("number", "Year", range(1952, 2008)),
+        ("number", "age", range(18, 80, 2)),
+        ("number", "id", [value + 0.5 for value in _SHUFFLED]),
+        ("number", "a", [at / 2 for at in range(40)]),
+        ("number", "shop_id", [at % 40 for at in range(400)]),
+        ("number", "valid", _SHUFFLED),
+    ],
+)
+def test_whole_numbers_are_keys_by_their_order_or_their_name(kind, name, cells):
+    """Evenly rising, or named so and different in nearly all rows; measures and years are none."""
+    assert kind == _kind(name, [*cells])

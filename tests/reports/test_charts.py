@@ -19,6 +19,7 @@ from nnrun.reports.charts.chart import BLUES, CHARACTER, RED_BLUE, Chart, coordi
 from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
 from nnrun.reports.charts.scatter import (
     MOST_DOTS,
+    bars_of,
     calibration,
     histogram,
     predicted_and_true,
@@ -74,6 +75,7 @@ CHARTS: dict[str, Callable[[str], Chart]] = {
     "parallel": coordinates,
     "by_setting": settings,
     "surface": surface,
+    "bars": lambda name: bars_of(name, [name, "b"], [3, 4], name),
     "histogram": lambda name: histogram(name, [0.0, 1.0, 2.0], [3, 4], name, "values"),
     "predicted_and_true": lambda name: predicted_and_true(name, [1.0, 2.0], [1.5, 2.5], [7, 9]),
     "residuals": lambda name: residuals(name, [1.0, 2.0], [0.5, -0.5], [7, 9]),

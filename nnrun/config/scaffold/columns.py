@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,16 +14,38 @@ from nnrun.data.columns.date_formats import DateFormat, Times
 from nnrun.data.columns.kinds import CYCLIC, part_names
 from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.labels import number
-from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile
+from nnrun.data.readers.profile import (
+    FEW_CATEGORIES,
+    MANY_KEYS,
+    ROWS_OF_EACH,
+    ColumnProfile,
+    names_keys,
+    names_measure,
+    names_people,
+    words_of,
+)
 
 MOST_ONE_HOT = 100
 """A column with more categories gets learned vectors."""
 _RARE = 5
 
 
+USABLE = ("number", "category", "code", "text")
+"""The kinds of columns that are features as they are."""
+
+
 def is_embedded(column: ColumnProfile) -> bool:
     """Whether its categories get learned vectors, and not a feature for each."""
     return column.kind == "category" and column.different > MOST_ONE_HOT
+
+
+def is_averaged(column: ColumnProfile) -> bool:
+    """Whether its categories are means of the target.
+
+    They have few rows each (`ROWS_OF_EACH`): too few for weights of their own, which nothing draws
+    towards those of other categories, as the mean of a category is drawn towards that of all rows.
+    """
+    return column.kind in ("code", "text")
 
 
 def dimensions(column: ColumnProfile) -> int:
@@ -33,10 +54,12 @@ def dimensions(column: ColumnProfile) -> int:
     return math.ceil(root)
 
 
-def width(column: ColumnProfile) -> int:
-    """The numbers that a network gets for a column."""
+def width(column: ColumnProfile, classes: int = 0) -> int:
+    """The numbers that a network gets for a column, of a target with so many classes."""
     if is_embedded(column):
         return dimensions(column)
+    if is_averaged(column):
+        return classes if classes > 2 else 1
     return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
 
 
@@ -49,7 +72,10 @@ def may_be_codes(column: ColumnProfile) -> bool:
     """Whether the numbers of a column are few whole ones, each in many rows."""
     whole = column.kind == "number" and column.whole == column.numbers
     often = column.numbers >= _ROWS_OF_CODE * column.different
-    return whole and often and column.different in _CODES
+    few = column.different in _CODES or (
+        names_keys(column.name) and 2 < column.different <= MANY_KEYS
+    )
+    return whole and often and few and not names_measure(column.name)
 
 
 def category_lines(
@@ -70,18 +96,44 @@ def category_lines(
     if coded := [column for column in features if may_be_codes(column)]:
         names = [column.name for column in (*one_hot, *coded)]
         yield f"    # categorical: {flow(names)}\tfew whole numbers, if they are codes"
-    others = [column for column in dropped if column.kind in ("text", "code")]
     if embedded:
         yield "    # Text with many: vectors of this length, which the network learns."
         yield "    embedding:"
         for column in embedded:
             yield f"      {_entry(column)}\t{column.different:,} different values"
-    for column in others:
-        why = "would keep this column, if it is not under drop"
-        entry = f"  # {_entry(column)}" if embedded else f"# embedding: {{{_entry(column)}}}"
-        yield f"    {entry}\t{why}"
+    averaged = [column for column in features if is_averaged(column)]
+    if averaged:
+        yield f"    # Text with fewer than {ROWS_OF_EACH} rows for each of many values: the mean of"
+        yield "    # the target for each value, of a training row without its own part of the rows."
+        yield f"    target_mean: {flow([column.name for column in averaged])}"
+        entries = [_entry(column) for column in (*embedded, *averaged)]
+        yield f"    # embedding: {{{', '.join(entries)}}}\tvectors, for those not under target_mean"
+    if keys := [column for column in dropped if may_be_averaged(column)]:
+        names = [column.name for column in (*averaged, *keys)]
+        yield f"    # target_mean: {flow(names)}\twould keep keys, if they are not under drop"
     if any(_has_rare(column) for column in used):
         yield f"    min_count: {_RARE}\tcategories in fewer training rows are put together"
+
+
+def drop_lines(dropped: Sequence[ColumnProfile]) -> Iterator[str]:
+    """The lines of the config for the columns that are left out."""
+    if not dropped:
+        return
+    yield "    # Columns that nothing can be learned from as they are:"
+    yield "    drop:"
+    yield from (f"      - {flow(column.name)}\t{reason(column)}" for column in dropped)
+    if numbers := [column.name for column in dropped if column.kind in COUNTED]:
+        rest = flow([column.name for column in dropped if column.kind not in COUNTED])
+        yield f"    # drop: {rest}\twould keep {', '.join(map(flow, numbers))}, as numbers"
+
+
+COUNTED = ("counter", "rising", "key")
+"""The kinds of numbers that are left out, since they seem to be names of rows or of things."""
+
+
+def may_be_averaged(column: ColumnProfile) -> bool:
+    """Whether what is left out as keys comes again in other rows, as `flight` does."""
+    return column.kind == "key" and 2 * column.different <= column.rows - column.missing
 
 
 def _entry(column: ColumnProfile) -> str:
@@ -195,6 +247,8 @@ def _seasons(times: Times, rows: int) -> list[int]:
 _REASONS = {
     "constant": "the same in every row",
     "counter": "a counter of the rows",
+    "rising": "whole numbers that rise evenly from row to row, as a counter does",
+    "key": "whole numbers that are keys, by their name",
     "unnamed": "numbers without a name, as those of rows",
     "date": "a date",
     "undated": "dates and other text",
@@ -209,7 +263,8 @@ _REASONS = {
 def reason(column: ColumnProfile) -> str:
     """The end of a sentence; of columns that hold several things with the first odd cell."""
     if column.kind in ("code", "text"):
-        what = "a code with zeros in front" if column.kind == "code" else "text"
+        what = "a code with zeros in front" if column.holds_codes else "text"
+        what = "a code" if column.kind == "code" and not column.holds_codes else what
         return f"{what} with {column.different:,} different values, many for {column.rows:,} rows"
     if column.kind == "mixed" and column.numbers == column.rows - column.missing - 1:
         where = f"{column.odd!r} in line {column.odd_line}"  # such as 'Total' below the rows
@@ -303,13 +358,6 @@ def _other_days(forms: Sequence[DateFormat]) -> str:
 
 # Columns of a table whose rows should not be split at random, by their names and values.
 
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_PEOPLE = {
-    *("patient", "subject", "participant", "person", "respondent", "donor", "proband", "case"),
-    *("user", "customer", "client", "member", "student", "pupil", "employee", "player"),
-    *("household", "family", "speaker", "author", "animal"),
-}
-_KEYS = {"id", "ids", "no", "nr", "number", "code", "key", "name"}
 _LEFT_OUT = ("are left out", "is left out")
 _FEWEST_PEOPLE = 5
 _FEWEST = 10
@@ -364,7 +412,7 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
     """
     others = [column for column in columns if column is not target]
     group = next((column for column in others if _has_groups(column)), None)
-    sure = group is not None and _is_person(group.name)
+    sure = group is not None and names_people(group.name)
     times = (c for c in others if c.kind == "date" and not c.missing and c.different >= _FEWEST)
     time = None if sure else next(times, None)
     ordered = time is not None and time.evidence.times.in_order
@@ -376,9 +424,9 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
 
 def _has_groups(column: ColumnProfile) -> bool:
     """Whether it seems to name what rows belong to: values that repeat, none in most rows."""
-    person = _is_person(column.name)
+    person = names_people(column.name)
     fewest = _FEWEST_PEOPLE if person else _FEWEST
-    words = _words(column.name)
+    words = words_of(column.name)
     named = person or (not column.missing and words and words[-1] in ("id", "group"))
     whole = column.numbers in (0, column.whole) or column.holds_codes
     known = column.rows - column.missing
@@ -386,17 +434,6 @@ def _has_groups(column: ColumnProfile) -> bool:
     return bool(named and whole and repeats and 2 * max(column.labels.values()) <= known)
 
 
-def _is_person(name: str) -> bool:
-    """`patient`, `Patient ID`, `userId`, `customerid`."""
-    words = _words(name)
-    first = words[0].removesuffix("id").removesuffix("s") if words else ""
-    return first in _PEOPLE and len(words) <= 2 and set(words[1:]) <= _KEYS
-
-
 def is_identifier(name: str) -> bool:
     """`id`, `AirlineID`, `store_id`."""
-    return _words(name)[-1:] in (["id"], ["ids"])
-
-
-def _words(name: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(name)]
+    return words_of(name)[-1:] in (["id"], ["ids"])

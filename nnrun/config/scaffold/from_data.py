@@ -12,12 +12,15 @@ from typing import Any
 from nnrun.characters import escaped
 from nnrun.config.names import is_name
 from nnrun.config.scaffold.columns import (
+    USABLE,
     Proposal,
     category_lines,
     data_as_names,
     dates,
+    drop_lines,
     formats,
     guessed,
+    is_averaged,
     is_embedded,
     is_identifier,
     lags,
@@ -41,8 +44,9 @@ from nnrun.config.scaffold.defaults import (
 from nnrun.config.yaml import Text, parse
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.npz import read_npz
+from nnrun.data.readers.opening import GIVEN, why_no_file
 from nnrun.data.readers.opening import stem as stem_of
-from nnrun.data.readers.opening import why_no_file
+from nnrun.data.readers.parquet import is_frame
 from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
@@ -56,14 +60,18 @@ _PLENTY = 30
 
 @dataclass(frozen=True)
 class Draft:
-    """A config, and a line for each choice in it: what it predicts and what it leaves out."""
+    """A config, and a line for each choice in it: what it predicts and what it leaves out.
+
+    `table` is what was read of a table, and what was chosen of it.
+    """
 
     text: str
     choices: list[str]
+    table: tuple[Survey, Choice] | None = None
 
 
 @dataclass(frozen=True)
-class _Choice:
+class Choice:
     """The columns to use of a table; `labels` are empty for regression."""
 
     target: ColumnProfile
@@ -89,6 +97,11 @@ class _Choice:
         """The columns that are read as numbers or dates."""
         target = [] if self.labels else [self.target]
         return [*dict.fromkeys([*self.features, *self.dates, *self.split_by, *target])]
+
+    @property
+    def needed(self) -> list[ColumnProfile]:
+        """The columns without which a row is left out."""
+        return [self.target, *self.split_by]
 
     @property
     def lagged(self) -> list[int]:
@@ -131,18 +144,22 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         guess = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
         words = [guess, *(order_words(data.class_counts) if data.classes else ())]
         return Draft(aligned(array_lines(data, shown)), words)
-    found = survey(path)
+    return draft_table(survey(path), target, shown)
+
+
+def draft_table(found: Survey, target: str | None, shown: str) -> Draft:
+    """A config for a table that was read, which is `shown` as its path; raises as `draft` does."""
     choice = _choose(found, target)
     words = [*filter(None, [_part(found), _doubt(found), _sheets(found)]), *_described(choice)]
-    return Draft(aligned(_csv(found, choice, shown)), words)
+    return Draft(aligned(_csv(found, choice, shown)), words, (found, choice))
 
 
-def _choose(found: Survey, wanted: str | None) -> _Choice:
+def _choose(found: Survey, wanted: str | None) -> Choice:
     by_name = {column.name: column for column in found.columns}
     if wanted is not None and wanted not in by_name:
         why = suggestion(wanted, by_name) + (f"; {sheets}" if (sheets := _sheets(found)) else "")
         raise UsageError(f"--target: there is no column '{wanted}'{why}")
-    usable = [column for column in found.columns if column.kind in ("number", "category")]
+    usable = [column for column in found.columns if column.kind in USABLE]
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
     labels = _classes(target, found)
     splits = [*proposals(found.columns, target)]
@@ -162,17 +179,18 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
         and (column.name not in split_by or parts_of(column, splits=True))
     ]
     if not (features or dated or split_by):  # hours and years are in steps of one, too
-        features = [c for c in found.columns if c.kind == "counter" and c is not target]
+        counters = ("counter", "rising")
+        features = [c for c in found.columns if c.kind in counters and c is not target]
     used = {column.name for column in (*features, *dated, target)} | {*split_by}
     dropped = [column for column in found.columns if column.name not in used]
-    chosen = _Choice(target, wanted is None, labels, features, dated, dropped, splits)
+    chosen = Choice(target, wanted is None, labels, features, dated, dropped, splits)
     if not features and not dated and not chosen.lagged:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
         raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
     return chosen
 
 
-def _described(choice: _Choice) -> Iterator[str]:
+def _described(choice: Choice) -> Iterator[str]:
     """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
@@ -180,6 +198,8 @@ def _described(choice: _Choice) -> Iterator[str]:
     vectors = [column.name for column in choice.features if is_embedded(column)]
     if vectors:
         yield f"it learns vectors for the categories of {_clipped(vectors)}"
+    if means := [column.name for column in choice.features if is_averaged(column)]:
+        yield f"it takes means of the target for the values of {_clipped(means)}"
     parts = {c.name: parts_of(c, splits=c in choice.split_by) for c in choice.dates}
     if parts:
         listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
@@ -228,11 +248,11 @@ def _clipped(names: Sequence[str]) -> str:
     return clipped(escaped(", ".join(names), kept=""))
 
 
-def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
+def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     target, labels, features = choice.target, choice.labels, choice.features
-    inputs = sum(map(width, features)) + len(choice.lagged)
+    inputs = sum(width(column, len(labels)) for column in features) + len(choice.lagged)
     inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
-    needed = [target, *choice.split_by]
+    needed = choice.needed
     without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
     size = Size(found.rows - without, inputs, [*labels.values()])
     if size.rows < 2:
@@ -253,10 +273,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     note = "\ta guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
     yield from category_lines(features, choice.dropped)
-    if choice.dropped:
-        yield "    # Columns that nothing can be learned from as they are:"
-        yield "    drop:"
-        yield from (f"      - {flow(c.name)}\t{reason(c)}" for c in choice.dropped)
+    yield from drop_lines(choice.dropped)
     for column in features:
         if column.kind == "number" and column.name.lower() in _WEIGHTS:
             why = "if it is how much each row counts; then it is no feature"
@@ -269,7 +286,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
         yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
-    yield from _missing(features, choice.dates)
+    yield from _missing(features, choice.dates, sum(column.missing for column in needed))
     yield from (split.line() for split in choice.splits)
     yield from settings(
         size,
@@ -279,15 +296,21 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     )
 
 
-def _missing(features: Sequence[ColumnProfile], dates: Sequence[ColumnProfile]) -> Iterator[str]:
+def is_indicated(features: Sequence[ColumnProfile], without: int) -> bool:
+    """Whether features say where a number was missing, in rows but for those left out."""
+    return any(c.missing >= without + _PLENTY for c in features if c.kind == "number")
+
+
+def _missing(
+    features: Sequence[ColumnProfile], dates: Sequence[ColumnProfile], without: int
+) -> Iterator[str]:
     """The lines about blank cells, if there are any."""
     blank = sum(column.missing > 0 for column in (*features, *dates))
     if blank:
         columns = "1 column has" if blank == 1 else f"{blank} columns have"
         yield f"  # {columns} blank cells: numbers are filled in, categories get"
         yield "  # one for what is missing. `drop_rows` would leave such rows out."
-        often = any(c.missing >= _PLENTY for c in features if c.kind == "number")
-        more = ", indicator: true" * often
+        more = ", indicator: true" * is_indicated(features, without)
         yield f"  missing: {{impute: median{more}}}"
 
 
@@ -303,6 +326,7 @@ def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
 
     Names of identifiers, such as `AirlineID`, come last.
     """
+    usable = [column for column in usable if not is_averaged(column)]
     if not usable:
         raise DataError(f"{found.path}: no column has several numbers, or few different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
@@ -321,7 +345,7 @@ def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
 
 def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     """The labels of a target with their counts; empty for regression."""
-    if target.kind == "number":
+    if target.kind in ("number", "key", "rising"):
         return target.labels if target.has_few_values and target.whole == target.numbers else {}
     is_class = target.kind == "category" or target.may_hold_categories
     if is_class and len(target.labels) > 1:
@@ -365,8 +389,27 @@ def searched_draft(path: Path, target: str | None) -> tuple[dict[str, Any], Sequ
         UsageError: there is no such column.
     """
     found = draft(path.absolute(), target, Path.cwd())
-    data: dict[str, Any] = parse(Text(found.text, str(path))).data
+    data = _content(found, path)
     return {"name": name_of(path), **data, "search": space_of(data)}, found.choices
+
+
+def drafted_config(data: Any, target: str | None) -> dict[str, Any]:
+    """The content of a config for a file, a folder of images or a table in memory.
+
+    Raises: as `draft` does; UsageError if it is something else.
+    """
+    if isinstance(data, Path):
+        return {"name": name_of(data), **_content(draft(data, target, Path.cwd()), data)}
+    if not is_frame(data):
+        kinds = "a path, or a table of pandas, polars or pyarrow"
+        raise UsageError(f"data={type(data).__name__}: expected {kinds}")
+    made = draft_table(survey(Path("data"), data), target, GIVEN)
+    return {"name": _EXPERIMENT, **_content(made, Path("data"))}
+
+
+def _content(made: Draft, path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = parse(Text(made.text, str(path))).data
+    return content
 
 
 def space_of(config: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from nnrun.data.columns.number_formats import NumberEvidence, NumberFormat, Show
 from nnrun.data.columns.table import Table
 from nnrun.data.labels import is_code, number
 from nnrun.data.readers.excel import open_table
+from nnrun.data.readers.parquet import Frame
 from nnrun.data.readers.table import names_rows
 from nnrun.data.readers.text_lines import SEPARATORS, CsvTable
 from nnrun.errors import DataError
@@ -28,12 +30,14 @@ Kind = Literal[
     "category",
     "constant",
     "counter",
+    "rising",
     "date",
     "undated",
     "mixed",
     "code",
     "text",
     "identifier",
+    "key",
     "empty",
     "unnamed",
 ]
@@ -53,8 +57,64 @@ _CHARACTERS_AT_ONCE = 1 << 24
 # A larger file is judged by its first rows: so many cells take some seconds.
 _MOST_CELLS, _MOST_CHARACTERS = 1 << 22, 1 << 28
 _CODE_OR_DATE = re.compile(r"\n(0\d+|\d{8})\n")
+# A column whose numbers differ in so many of its rows names them, if its name says so, too.
+_NEARLY_ALL = 0.95
+MANY_KEYS = 100
+"""Numbers with more different values, whose name says that they are keys, are no amounts."""
 # From here on floats skip whole numbers.
 _INEXACT = 2.0**53
+
+
+# What a name says of whole numbers.
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_IDS = {"id", "ids", "uuid", "guid", "key", "nr", "no", "flight"}
+_CODES = {"code", "zip", "zipcode", "postal", "postcode", "postalcode", "plz", "fips"}
+# They name rows if these differ in nearly all, and are counts or measures where values repeat.
+_NUMBERS = {"number", "index", "num", *_CODES}
+_PEOPLE = {
+    *("patient", "subject", "participant", "person", "respondent", "donor", "proband", "case"),
+    *("user", "customer", "client", "member", "student", "pupil", "employee", "player"),
+    *("household", "family", "speaker", "author", "animal"),
+}
+_KEYS = {"id", "ids", "no", "nr", "number", "code", "key", "name"}
+# Before `id` without a sign between; `valid` and `grid` are no such words.
+_THINGS = {
+    *("study", "site", "school", "store", "shop", "item", "product", "order", "trip", "firm"),
+    *("company", "account", "record", "row", "obs", "cust", "house", "sample", "event", "state"),
+    *_PEOPLE,
+}
+_MEASURES = {"year", "years", "yr", "age"}
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name: `user`, `id` for `userId`, `user_id` and `User ID`."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def names_keys(name: str) -> bool:
+    """Whether a name says that numbers name something: `id`, `storeID`, `tailnum`, `flight`."""
+    words = words_of(name) or [""]
+    numbered = words[-1].endswith("num") and words != ["num"]
+    named = words[-1].endswith("id") and words[-1].removesuffix("id") in _THINGS
+    return words[-1] in _IDS or numbered or named
+
+
+def names_people(name: str) -> bool:
+    """Whether a name says that a column names people: `patient`, `userId`, `customerid`."""
+    words = words_of(name)
+    first = words[0].removesuffix("id").removesuffix("s") if words else ""
+    return first in _PEOPLE and len(words) <= 2 and set(words[1:]) <= _KEYS
+
+
+def names_codes(name: str) -> bool:
+    """Whether a name says that numbers are codes: `zip`, `Postal Code`."""
+    return not _CODES.isdisjoint(words_of(name))
+
+
+def names_measure(name: str) -> bool:
+    """Whether a name says that numbers measure, however evenly they rise: `year`, `age`."""
+    return not _MEASURES.isdisjoint(words_of(name))
 
 
 @dataclass(eq=False)
@@ -79,7 +139,11 @@ class ColumnProfile:
     different: int = 0
     low: float = math.inf
     high: float = -math.inf
+    rises: bool = True
+    """Whether cells are whole numbers that rise evenly in the order of rows."""
     _seen: set[int] = field(default_factory=set, repr=False)
+    _last: int | None = None
+    _step: int | None = None
     odd: str = ""
     """The first cell that is neither a number nor missing."""
     odd_line: int = 0
@@ -88,6 +152,7 @@ class ColumnProfile:
 
     def add(self, texts: Sequence[str], lines: Sequence[int], decimal: str) -> None:
         """Count cells, and the lines that they are in."""
+        self.rises = self.rises and all(map(self._follows, texts))
         if self._add_numbers(texts, decimal):
             return
         counts = [*Counter(texts).items()]
@@ -101,6 +166,17 @@ class ColumnProfile:
                     self.evidence.add(text, line)
         if was_sound and self.odd:
             self.odd_line = lines[texts.index(self.odd)]
+
+    def _follows(self, text: str) -> bool:
+        """Whether a cell is above the last one by the same step as all before."""
+        if not (text.isascii() and text.isdecimal()):
+            return False
+        before, self._last = self._last, int(text[:20])
+        if before is None:
+            return True
+        step = self._last - before
+        self._step = self._step or step
+        return step == self._step > 0
 
     def _add_numbers(self, texts: Sequence[str], decimal: str) -> bool:
         """Count plain numbers and blank cells at once, if as many values as are kept are known.
@@ -139,7 +215,7 @@ class ColumnProfile:
         is_missing, may_be_date = text.lower() in MISSING_NUMBERS, False
         if is_missing:
             self.missing += times
-        value = self._number(text, decimal)
+        value = self.value(text, decimal)
         if value is not None and math.isfinite(value):
             self.numbers += times
             self.whole += times * (value % 1 == 0)
@@ -164,7 +240,8 @@ class ColumnProfile:
             self.different += len(self._seen) - before
         return may_be_date
 
-    def _number(self, text: str, decimal: str) -> float | None:
+    def value(self, text: str, decimal: str) -> float | None:
+        """The number in a cell, or None."""
         if self.shown is not None:
             return self.shown.format.read(text)
         return number(text.replace(",", ".") if decimal == "," and "." not in text else text)
@@ -227,8 +304,32 @@ class ColumnProfile:
             return "unnamed"
         if self.low == self.high and not self.missing:
             return "constant"
-        counted = self.whole == present == self.different and self.high - self.low == present - 1
-        return "counter" if counted and present > 2 else "number"
+        return self._kind_of_whole_numbers(present)
+
+    def _kind_of_whole_numbers(self, present: int) -> Kind:
+        if self.whole < present or names_measure(self.name):
+            return "number"
+        if present > 2 and self.different == present == self.high - self.low + 1:
+            return "counter"
+        if present > 2 and self.rises and not self.missing:
+            return "rising"
+        if self._names_rows(present):
+            return "key"
+        # Codes that come again are categories, unless they are few, as other numbers may be.
+        coded = names_codes(self.name) and self.different > FEW_CATEGORIES
+        return self._kind_of_words("code") if coded else "number"
+
+    def _names_rows(self, present: int) -> bool:
+        """Whether whole numbers seem to be keys, by their name and how many differ."""
+        keys, words = names_keys(self.name), words_of(self.name)
+        nearly_all = self.different >= max(_NEARLY_ALL * present, FEW_CATEGORIES + 1)
+        # `customers` may be how many there were.
+        person = names_people(self.name) and not words[0].endswith("s")
+        if nearly_all and (keys or person or (words and words[-1] in _NUMBERS)):
+            return True
+        return keys and (
+            self.different > MANY_KEYS or names_rows(self.different, present, FEW_CATEGORIES)
+        )
 
 
 @dataclass(frozen=True)
@@ -236,7 +337,7 @@ class Survey:
     """A file and its columns, in order; `separator` is None if it is detected from the header.
 
     `sheets` are those of a workbook, of which the first was read. `is_part` says that there are
-    more rows than were read.
+    more rows than were read; `frame` is the table if it is one in memory.
     """
 
     path: Path
@@ -246,18 +347,33 @@ class Survey:
     rows: int
     sheets: Sequence[str] = ()
     is_part: bool = False
+    frame: Any = None
 
 
-def survey(path: Path) -> Survey:
+def opened(
+    found: Survey, separator: str | None = None, decimal: str | None = None
+) -> AbstractContextManager[Table]:
+    """The table of a survey, to be read once."""
+    if found.frame is not None:
+        return nullcontext(Frame(found.frame))
+    return open_table(found.path, separator or found.separator, decimal or found.decimal)
+
+
+def survey(path: Path, frame: Any = None) -> Survey:
     """Read the table in a file, of a large one the first rows, and count its cells.
+
+    Args:
+        path: of the file.
+        frame: a table of pandas, polars or pyarrow in its place.
 
     Raises: DataError if it is not a table with a header and rows of equal length.
     """
-    with open_table(path) as table:
+    source = Survey(path, None, ".", [], 0, frame=frame)
+    with opened(source) as table:
         separator = table.other_separator
-    with open_table(path, separator) as table:
+    with opened(source, separator) as table:
         decimal, shown = _written(table)
-    with open_table(path, separator, decimal) as table:
+    with opened(source, separator, decimal) as table:
         columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         columns[0].is_unnamed = table.unnamed is not None
         level = _level(table)
@@ -268,7 +384,7 @@ def survey(path: Path) -> Survey:
         is_part = rows > 0 and next(level, None) is not None
     if not rows:
         raise DataError(f"{path}: there are no rows below the header")
-    return Survey(path, separator, decimal, columns, rows, table.sheets, is_part)
+    return Survey(path, separator, decimal, columns, rows, table.sheets, is_part, frame)
 
 
 def _level(table: Table) -> Iterator[tuple[int, list[str]]]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from nnrun.characters import shortened
 from nnrun.reports.charts.axes import (
     TALL,
     Frame,
@@ -147,6 +148,29 @@ def histogram(
         title, _alternative(edges, counts, x_label), drawing, *size,
         Table(["from", "to", y_label], rows, middles),
     )  # fmt: skip
+
+
+_ROW = 26.0  # of a name and the bar below it
+
+
+def bars_of(title: str, names: Sequence[str], counts: Sequence[int], label: str) -> Chart:
+    """A bar for each name, below each other."""
+    x = Linear.over(counts, zero=True, count=3)
+    bottom = 6 + _ROW * len(names)
+    frame = Frame(x, Linear(len(names), 0.0), 12.0, 6.0, TALL[0] - 30, bottom)
+    parts = [x_axis(frame, label, count=3)]
+    for place, (name, rows) in enumerate(zip(names, counts, strict=True)):
+        y, reach = 6 + _ROW * place, (frame.across(rows) or 0.0) - frame.left
+        text = shortened(name, 40)
+        parts.append(element("text", text, x=frame.left, y=y + 11, class_="name"))
+        bar = {"width": max(reach, 0.5), "height": 9.0}
+        parts.append(element("rect", x=frame.left, y=y + 14, **bar, class_="bar k0"))
+    drawing, cells = (
+        Markup("").join(parts),
+        [[n, count(k)] for n, k in zip(names, counts, strict=True)],
+    )
+    most = f"The most, {count(max(counts, default=0))}, are of {names[0]}." if names else ""
+    return Chart(title, most, drawing, TALL[0], bottom + 40, Table(["", label], cells))
 
 
 def _ticks(frame: Frame) -> list[float]:

@@ -110,11 +110,13 @@ def by_setting(
     y_label: str,
     most: int,
     names: Sequence[str] = (),
+    counted: str = "runs",
 ) -> Chart:
     """A metric against a setting: a dot for each run, a ring at the mean for each value.
 
     The values of a setting that is not a number are in `names`, and `x` has their indices. At most
-    `most` runs and values are drawn, evenly spread; each mean is over all runs of its value.
+    `most` runs and values are drawn, evenly spread; each mean is over all runs of its value. What
+    is `counted` may be rows: then one column of a table is beside another.
     """
     groups: dict[float, list[float]] = {}
     for value, results in zip(x, y, strict=True):
@@ -139,7 +141,7 @@ def by_setting(
     alternative = "Means: " + ", ".join(f"{m} at {text(v)}" for v, m in shown_means.items()) + "."
     if len(shown) < len(groups):
         alternative += f" {count(len(shown))} of {count(len(groups))} values are listed."
-    header = [x_label, "runs", f"mean {y_label}", "lowest", "highest"]
+    header = [x_label, counted, f"mean {y_label}", "lowest", "highest"]
     return plane.chart(title, alternative, drawing, header, rows)
 
 
