@@ -259,6 +259,26 @@ def test_members_that_cannot_be_are_refused(lab, given, message):
     assert err.startswith("iris.yaml:9:")
 
 
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("{training.learning_rate: -1}", "settings[1].training.learning_rate: -1 is not"),
+        ("{training.learing_rate: 1}", "settings[1].training.learing_rate: 'learing_rate' is not"),
+        (
+            "{training: {learning_rate: -1, epochs: 3}}",
+            "settings[1].training: training.learning_rate: -1 is not",
+        ),
+    ],
+)
+def test_a_mistake_in_a_setting_is_shown_where_it_stands(lab, setting, place):
+    """Of several settings, the message names which one, and its key."""
+    several = f"members: {{number: 3, settings: [{{training.learning_rate: 0.3}}, {setting}]}}"
+    content = IRIS.replace("members: 4", several)
+    err = refused("check", write("iris.yaml", content))
+    column = several.index(setting) + setting.index(": ") + 3
+    assert err.startswith(f"iris.yaml:9:{column}: members.{place}")
+
+
 def test_members_by_time_cannot_draw_validation_rows(lab):
     """The last rows are for validation, for all members."""
     rows = "\n".join(f"{day},{day % 7},{day % 5}" for day in range(60))
