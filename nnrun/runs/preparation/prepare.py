@@ -268,14 +268,13 @@ def prepare(
         )
         mismatches = network_mismatches(network, prepared.config, dataset)
         mismatches += [each for each in of_training if each is not None]
-        if not mismatches and (
-            too_much := excess(prepared.config, network, prepared.memory, cache)
-        ):
-            mismatches = [too_much]
         if mismatches:
             raise ConfigMismatchError(mismatches)
-        prepared.select_engine()
         _check_settings(prepared)
+        too_much = excess(prepared.config, network, prepared.memory, cache)
+        if too_much is not None:
+            raise ConfigMismatchError([too_much])
+        prepared.select_engine()
         alike = dataset, config.dataset.features, config.dataset.target
         if not cache.get("in range", alike, lambda: stays_in_range(dataset, config.dataset)):
             numbers = rows, network.input_shape, network.dtype
