@@ -35,7 +35,7 @@ SYNONYMS: dict[str, str] = {
     "rotate": "rotation_range degrees",
     "shift": "translate",
     # of optimizers and schedules
-    "weight_decay": "l2_penalty l2_regularization regularisation",
+    "weight_decay": "decay l2_penalty l2_regularization regularisation",
     "beta1": "beta_1",
     "beta2": "beta_2",
     "beta": "rho alpha",

@@ -35,7 +35,7 @@ class Model:
 
     Args:
         network: the first one.
-        others: networks of the same layers.
+        others: networks with the same outputs.
         values: stored with the weights, to restore the model from.
     """
 

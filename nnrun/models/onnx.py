@@ -432,7 +432,7 @@ def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
         UsageError: the network is too large for the format, or a layer or step cannot be exported.
         onnx.checker.ValidationError: the file does not conform to the standard.
     """
-    needed = 4 * model.network.size * len(model.networks)
+    needed = 4 * sum(network.size for network in model.networks)
     if needed > _LARGEST:
         raise UsageError(f"an ONNX file holds 2 GB, and the weights need {needed / 1e9:.1f} GB")
     graph = Graph(_opset(model))
@@ -472,7 +472,8 @@ def _properties(model: Model) -> dict[str, str]:
 
 def _opset(model: Model) -> int:
     """The oldest operator set with all operators of the model."""
-    types = {layer.type for _, layer in model.network.named_layers()} & set(EXPORTED)
+    layers = (layer for network in model.networks for _, layer in network.named_layers())
+    types = {layer.type for layer in layers} & set(EXPORTED)
     return max([OPSET, *(EXPORTED[name].opset for name in types)])
 
 

@@ -235,6 +235,16 @@ def test_onnx_of_several_networks_predicts_their_mean(lab):
     assert load_model(folder).predict_proba(x) == pytest.approx(probability, abs=1e-6)
 
 
+def test_onnx_takes_the_operators_of_all_networks(lab):
+    """A later setting may need a newer set of operators than the first network."""
+    onnx = pytest.importorskip("onnx")
+    other = "{network: {sizes: [4, 3], activations: [gelu, softmax]}}"
+    write("iris.yaml", IRIS.replace("members: 4", f"members: {{number: 2, settings: [{other}]}}"))
+    invoke_well("train", "iris.yaml", "-q")
+    invoke_well("export", "iris", "-o", "iris.onnx")
+    assert [20] == [each.version for each in onnx.load("iris.onnx").opset_import]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -257,6 +267,53 @@ def test_members_that_cannot_be_are_refused(lab, given, message):
     err = refused("check", write("iris.yaml", content))
     assert message in err
     assert err.startswith("iris.yaml:9:")
+
+
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("{training.learning_rate: -1}", "settings[1].training.learning_rate: -1 is not"),
+        ("{training.learing_rate: 1}", "settings[1].training.learing_rate: 'learing_rate' is not"),
+        (
+            "{training: {learning_rate: -1, epochs: 3}}",
+            "settings[1].training: training.learning_rate: -1 is not",
+        ),
+    ],
+)
+def test_a_mistake_in_a_setting_is_shown_where_it_stands(lab, setting, place):
+    """Of several settings, the message names which one, and its key."""
+    several = f"members: {{number: 3, settings: [{{training.learning_rate: 0.3}}, {setting}]}}"
+    content = IRIS.replace("members: 4", several)
+    err = refused("check", write("iris.yaml", content))
+    column = several.index(setting) + setting.index(": ") + 3
+    assert err.startswith(f"iris.yaml:9:{column}: members.{place}")
+
+
+def test_memory_is_that_of_all_settings(prepared):
+    """Each network counts with its own size, wherever its setting stands."""
+    large = "{sizes: [20000, 3], activations: [tanh, softmax]}"
+    alone = prepared(IRIS, "members=1").memory
+    all_large = prepared(IRIS, "members=4", f"network={large}").memory
+    half = prepared(IRIS, f"members={{number: 4, settings: [{{network: {large}}}]}}").memory
+    assert 4 * alone.parameters < half.parameters
+    assert half.parameters == pytest.approx(all_large.parameters / 2, rel=0.01)
+    assert (all_large.activations, all_large.data) == (half.activations, half.data)
+
+
+def test_a_setting_that_cannot_fit_is_refused(lab):
+    """Before anything is trained, as a config's own network is."""
+    large = "{network: {sizes: [9000000000, 3], activations: [tanh, softmax]}}"
+    content = IRIS.replace("members: 4", f"members: {{number: 2, settings: [{large}]}}")
+    assert "this run would take about" in refused("check", write("iris.yaml", content))
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_averages_take_memory_in_each_network(prepared, members):
+    """Three copies of the parameters more, however many networks there are."""
+    words = IRIS, f"members={members}", "training.dtype=float64"
+    plain, averaged = prepared(*words), prepared(*words, "training.average={ema: 0.9}")
+    more = averaged.memory.parameters - plain.memory.parameters
+    assert 3 * 8 * members * plain.network.size == more
 
 
 def test_members_by_time_cannot_draw_validation_rows(lab):

@@ -72,7 +72,7 @@ def settings(
     last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
     yield from splits(size, given_test, ordered=ordered)
     if numbers and size.features <= _MOST_IN_PIECES:
-        yield "  # Beside each number stand 16 pieces of its range, each with as many rows."
+        yield "  # Beside each number stand up to 16 pieces of its range, of about as many rows."
         yield "  features: [standard, {piecewise_linear: {bins: 16}}]"
     else:
         yield "  features: standard\tby the mean and the spread of the training split"

@@ -399,6 +399,8 @@ def step_type(names: Collection[str], blocks: Mapping[str, type[StepConfig]]) ->
             raise ConfigIssue(phrase=" or ".join(forms), hint=partial(hint, value)).error()
         step = _step_of(value, blocks)
         if step is None:
+            if plain := next((key for key in islice(value, MOST_LOOKED_AT) if key in names), None):
+                raise ConfigIssue(f"'{plain}' has no settings; write {plain}", part="block").error()
             needed = " or ".join(f"'{name}'" for name in blocks)
             raise ConfigIssue(f"a feature step needs {needed}", part="block").error()
         return blocks[step], value

@@ -52,6 +52,7 @@ class DiagnosisInput:
     `features` names the columns of x; empty for images. `examples`, `outputs`, `metrics` and
     `baseline` are by split; a run that diverged has no outputs and metrics. `network` has the
     weights at the end of training. `codes` are the places in x of numbers of categories.
+    `kept_iteration` is that of the weights that the network ends with; None for the last one.
     `sources` has the column of the file by the name of a feature. `watched` is what was recorded of
     the network on the way, if anything was.
     """
@@ -69,6 +70,7 @@ class DiagnosisInput:
     iterations: int
     stopped_early: bool
     codes: Sequence[int] = ()
+    kept_iteration: int | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     watched: Watched | None = None
 

@@ -290,10 +290,14 @@ _BETTER = 0.9
 
 
 def trained_past_the_best(case: DiagnosisInput) -> Diagnostic | None:
-    """A held-out loss that was lower at an evaluation than with the weights that are kept."""
+    """A held-out loss that was lower at an evaluation than with the weights that are kept.
+
+    Metrics of several networks are those of their mean, the history is that of the first one.
+    """
+    several = case.config.networks > 1
     for split in ("validation", "test"):
         rows = [row for row in case.history if f"{split}_loss" in row]
-        kept = case.number(case.metrics, split, "loss")
+        kept = _first_kept(case, split) if several else case.number(case.metrics, split, "loss")
         if len(rows) < 2 or kept is None:
             continue
         best = min(rows, key=lambda row: row[f"{split}_loss"])
@@ -301,11 +305,18 @@ def trained_past_the_best(case: DiagnosisInput) -> Diagnostic | None:
         if least > _BETTER * kept:
             continue
         text = (
-            f"the {split} loss was {least:.3g} at iteration {best['iteration']:,} and {kept:.3g} "
-            f"at the end; try {_stopping(case)}"
+            f"the {split} loss {'of the first network ' * several}was {least:.3g} at iteration "
+            f"{best['iteration']:,} and {kept:.3g} at the end; try {_stopping(case)}"
         )
         return Diagnostic("trained_past_the_best", text, kept / max(least, 1e-300))
     return None
+
+
+def _first_kept(case: DiagnosisInput, split: str) -> float | None:
+    """The loss of a split at the evaluation whose weights the first network ends with."""
+    rows = (row for row in case.history if row["iteration"] == case.kept_iteration)
+    row = next(rows, case.history[-1] if case.history else {})
+    return row.get(f"{split}_loss")
 
 
 def many_parameters(case: DiagnosisInput) -> Diagnostic | None:

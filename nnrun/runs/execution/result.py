@@ -295,6 +295,9 @@ def diagnosis_input(
         iterations=trainer.iteration,
         stopped_early=trainer.stopped_early,
         codes=[*prepared.dataset.layout.columns.codes],
+        kept_iteration=(
+            trainer.stopping.best_iteration if trainer.stopping and trainer.best else None
+        ),
         sources=_sources(prepared),
         watched=None if trainer.watch is None else trainer.watch.watched,
     )

@@ -34,7 +34,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset) -> MemoryEstimate:
-    """A generous estimate from the shapes."""
+    """A generous estimate from the shapes, where all networks of the run are like this one."""
     width = network.dtype.itemsize
     rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
     # Raw rows, unless they stay in their file, and the prepared ones in the network's dtype; of
@@ -48,7 +48,7 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     more = buffers(training.engine, network, optimizer, batch_size=training.batch_size)
     copies = _COPIES_OF_PARAMETERS if training.average is None else _COPIES_WITH_AVERAGE
     copy = 2 * network.size * 8 if training.watch else 0  # in float64, with its gradient
-    copies = _COPIES_OF_PARAMETERS * config.networks  # members that are done keep a checkpoint
+    copies *= config.networks  # members that are done keep a checkpoint
     return MemoryEstimate(
         parameters=(network.size * copies + more) * width + copy,
         activations=_per_row(network) * batch * width,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.load import Experiment, canonical, config_from_dict
+from nnrun.config.load import Experiment, canonical, config_from_dict, config_with
 from nnrun.config.overrides import OverrideError
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import BesideConfig, ExperimentConfig
@@ -268,14 +268,13 @@ def prepare(
         )
         mismatches = network_mismatches(network, prepared.config, dataset)
         mismatches += [each for each in of_training if each is not None]
-        if not mismatches and (
-            too_much := excess(prepared.config, network, prepared.memory, cache)
-        ):
-            mismatches = [too_much]
         if mismatches:
             raise ConfigMismatchError(mismatches)
-        prepared.select_engine()
         _check_settings(prepared)
+        too_much = excess(prepared.config, network, prepared.memory, cache)
+        if too_much is not None:
+            raise ConfigMismatchError([too_much])
+        prepared.select_engine()
         alike = dataset, config.dataset.features, config.dataset.target
         if not cache.get("in range", alike, lambda: stays_in_range(dataset, config.dataset)):
             numbers = rows, network.input_shape, network.dtype
@@ -290,17 +289,34 @@ def prepare(
 def _check_settings(prepared: Prepared) -> None:
     """Raise a ConfigMismatchError where members cannot have one of their settings."""
     network, place = prepared.network, ("members", "settings")
-    try:
-        settings = prepared.settings
-    except (ConfigError, OverrideError) as error:
-        reason = error.in_short if isinstance(error, ConfigError) else str(error)
-        raise ConfigMismatchError([(place, reason)]) from None
-    for index, setting in enumerate(settings[1:]):
+    given = prepared.config.settings_of_members[1:] if prepared.config.networks > 1 else []
+    mistakes = [
+        found
+        for index, values in enumerate(given)
+        if (found := _mistake(prepared, values, (*place, index)))
+    ]
+    if mistakes:
+        raise ConfigMismatchError(mistakes)
+    for index, setting in enumerate(prepared.settings[1:]):
         found = _misfit(setting, network)
         if found is not None:
             path, message = found
             where = f"{format_path(path)}: " if path else ""
             raise ConfigMismatchError([((*place, index), where + message)])
+
+
+def _mistake(prepared: Prepared, values: dict[str, Any], place: KeyPath) -> Mismatch | None:
+    """The first mistake in a setting of members, at the key that it is in."""
+    try:
+        config_with(prepared.config, values)
+    except OverrideError as error:
+        return place, str(error)
+    except ConfigError as error:
+        first = error.problems[0]
+        key = next((key for key in values if f"{first.path}.".startswith(f"{key}.")), None)
+        path = place if key is None else (*place, key)
+        return path, first.message if key == first.path else error.in_short
+    return None
 
 
 def _misfit(setting: Prepared, network: Network) -> Mismatch | None:

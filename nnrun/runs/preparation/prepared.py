@@ -296,7 +296,13 @@ class Prepared:
     @cached_property
     def memory(self) -> MemoryEstimate:
         """How much memory the run will take."""
-        return estimate_memory(self.config, self.network, self.dataset)
+        each = [estimate_memory(run.config, run.network, self.dataset) for run in self.settings]
+        members = [each[number % len(each)] for number in range(self.config.networks)]
+        return MemoryEstimate(
+            parameters=sum(one.parameters for one in members) // len(members),
+            activations=max(one.activations for one in each),
+            data=max(one.data for one in each),
+        )
 
     @cached_property
     def preprocessing(self) -> Preprocessing:

@@ -297,6 +297,7 @@ def test_each_form_is_read(steps: TypeAdapter[Any], step: Any) -> None:
         ({"clop": 1}, ("clop",), "'clop' is not a key of a feature step; did you mean 'clip'?"),
         ({"clip": 1, "on": 2}, ("on",), "'on' is not a key of a feature step (only clip)"),
         ({}, (), "a feature step needs 'binarize' or 'clip'"),
+        ({"l2": {}}, (), "'l2' has no settings; write l2"),
         ("clip", (), "'clip' is not {}; write {clip: 8}"),
         ("L2", (), "'L2' is not {}; did you mean 'l2'?"),
     ],

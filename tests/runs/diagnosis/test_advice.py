@@ -168,6 +168,22 @@ def test_kept_weights_of_the_best_evaluation_are_not_too_old(fraud, finished):
     assert [False, True] == [past(0.5), past(1.0)]
 
 
+def test_the_first_of_several_networks_is_held_against_its_own_curve(fraud, finished):
+    """The loss of the mean, over other rows, says nothing of when one of them was best."""
+    fraud(2.0)
+    case = finished(FRAUD, "members=2")
+    rows = [{"iteration": i, "validation_loss": loss} for i, loss in enumerate((0.9, 0.5, 1.0))]
+    mean = {"validation": {"loss": 7.0}}
+
+    def said(kept):
+        case_of = replace(case, history=rows, metrics=mean, kept_iteration=kept)
+        found = trained_past_the_best(case_of)
+        return None if found is None else found.message.partition(";")[0]
+
+    expected = "the validation loss of the first network was 0.5 at iteration 1 and 1 at the end"
+    assert [None, expected] == [said(1), said(None)]
+
+
 def test_an_early_stop_is_not_called_too_early(fraud, finished):
     """A training loss that falls while the held-out loss rises asks for no more iterations."""
     fraud(2.0)
