@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 from nnrun.cli import options
 from nnrun.cli.named_run import picked
 from nnrun.cli.output import Output
-from nnrun.errors import DamageError, NnrunError
+from nnrun.errors import DamageError, NnrunError, UsageError
 from nnrun.reports.run_verdict import run_verdict, summary_verdict
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.runs.catalog.notes import with_notes
@@ -27,11 +28,26 @@ from nnrun.runs.storage.reading import HISTORY, changed_file, read_history, read
 @options.flag(
     "--importance", "Show which columns its predictions depend on, or for images which pixels."
 )
+@options.flag(
+    "--slices", "Show for which rows it is worse: by each column, or by the COLUMNs that are named."
+)
+@options.flag("--pairs", "With --slices: by two columns at once, too.")
+@click.argument("columns", metavar="[COLUMN]...", nargs=-1)
 @options.data_option
 @options.by_option
 @options.wide_option
 @options.listing_options
-def command(output: Output, /, run: str, importance: bool, by: str | None, results: Path) -> None:
+def command(
+    output: Output,
+    /,
+    run: str,
+    columns: tuple[str, ...],
+    importance: bool,
+    slices: bool,
+    pairs: bool,
+    by: str | None,
+    results: Path,
+) -> None:
     """Show the details of one run: results, learning curve, confusion, network, how to repeat it.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
@@ -42,7 +58,11 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
     nnrun show digits_cnn
     nnrun show digits_cnn/s42 --json
     nnrun show iris_softmax --importance
+    nnrun show boston_linear --slices
     """
+    if (columns or pairs) and not slices:
+        word = columns[0] if columns else "--pairs"
+        raise UsageError(f"'{word}' goes with --slices; `nnrun show RUN` shows one run")
     folder = picked(run, results, output, by)
     stored = read_run(folder, placed=lies_in(folder, results))
     summary = summarize(stored, folder)
@@ -62,9 +82,12 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
         )
         output.show(run_at_a_glance(summary, folder))
         return
-    if importance:
+    if importance or slices:
         refuse_damaged(stored, folder)
-        _show_importance(output, folder, stored.record)
+        if importance:
+            _show_importance(output, folder, stored.record)
+        if slices:
+            _show_slices(output, folder, stored.record, columns, pairs=pairs)
         return
     _note_search(output, folder, stored.record, results)
     history = read_history(folder)
@@ -98,6 +121,19 @@ def _note_search(output: Output, folder: Path, record: RunRecord, results: Path)
         read_search(results, folder.parent.name)
     except DamageError as error:
         output.note(str(error))
+
+
+def _show_slices(
+    output: Output, folder: Path, record: RunRecord, columns: Sequence[str], *, pairs: bool
+) -> None:
+    from nnrun.reports.slices import slices_blocks, slices_of  # noqa: PLC0415  # slow to import
+    from nnrun.reports.terminal.fitting import blocks  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
+
+    slices = slices_of(folder, record, Datasets().load, columns, pairs=pairs)
+    output.data(slices.to_dict())
+    for block in blocks([*slices_blocks(slices)]):
+        output.show(block)
 
 
 def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:

@@ -369,7 +369,7 @@ def importance_of(
         if len(model.layout.shape) > 1:
             pixels = pixel_maps(model, part)
         else:
-            records = [record, *_siblings(folder, record)]
+            records = [record, *siblings(folder, record)]
             records.sort(key=lambda each: Replicate.of(each.config, each.seed).order)
             tables = [
                 _measured_table(folder.parent / each.run_id, each, load_data, repeats)
@@ -385,7 +385,7 @@ def importance_of(
     )  # fmt: skip
 
 
-def _siblings(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
+def siblings(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
     """The other completed runs of the same setting."""
     settings, parent = settings_of(record), folder.absolute().parent
     for run_id in ids_in(parent.parent, parent.name) if record.status == "completed" else ():
