@@ -21,6 +21,7 @@ COMMANDS = {
     "show": ("nnrun.cli.show", "Show the details of one run."),
     "explain": ("nnrun.cli.explain", "Show one update with every number."),
     "compare": ("nnrun.cli.compare", "Show what differs between runs."),
+    "table": ("nnrun.cli.table", "Print settings × data sets for a paper."),
     "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),
     "note": ("nnrun.cli.note", "Keep a text with a run."),
     "rm": ("nnrun.cli.rm", "Remove runs."),

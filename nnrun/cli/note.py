@@ -38,7 +38,8 @@ def command(output: Output, /, run: str, text: str | None, results: Path) -> Non
     if text is None:
         kept = read_notes(results).get(label, "")
         output.data({"run": label, "note": kept})
-        output.text(f"{clean(kept)}\n" if kept else "")
+        if kept and not output.json:
+            output.text(f"{clean(kept)}\n")
         if not kept:
             output.note(f"there is no note on {label}")
         return

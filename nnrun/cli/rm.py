@@ -61,7 +61,8 @@ def command(
     _refuse_kept(found, results, whole=everything and not conditions)
     output.data([run.label for run in found])
     if dry_run:
-        output.text("".join(f"{run.label}\n" for run in found))
+        if not output.json:
+            output.text("".join(f"{run.label}\n" for run in found))
         output.note(f"{plural(len(found), 'run')} would be removed")
         return
     store = Store(results, lambda _: "")

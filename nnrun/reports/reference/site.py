@@ -44,6 +44,7 @@ PAGES = (
     "members",
     "prediction",
     "coverage",
+    "papers",
     "notebooks",
     "plugins",
     "trackers",

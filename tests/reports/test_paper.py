@@ -1,0 +1,169 @@
+"""Tables for papers: their cells and marks, their formats, and what ranks over data sets say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from nnrun.reports.paper import _joined, tex
+from nnrun.sweeps.board.ranks import ranks_of, signed_ranks
+from tests.lab import invoke_well, refused, write
+
+CONFIG = """
+name: {0}
+dataset: {{name: {0}, features: standard, validation_size: 0.2}}
+network: {{sizes: [4, {1}], activations: [relu, softmax]}}
+loss: cross_entropy
+training: {{optimizer: adam, learning_rate: 0.01, epochs: 4, batch_size: 32}}
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Two data sets, two learning rates and a reference model, three seeds each."""
+    folder = tmp_path_factory.mktemp("paper")
+    for name, classes in (("iris", 3), ("wine", 3)):
+        (folder / f"{name}.yaml").write_text(CONFIG.format(name, classes))
+    words = ["training.learning_rate=0.001,0.1", "--seeds", 3, "--beside", "forest"]
+    configs = [folder / "iris.yaml", folder / "wine.yaml"]
+    invoke_well("sweep", *configs, *words, "-j", 1, "--results", folder / "r")
+    return folder / "r"
+
+
+def test_cells_are_those_of_the_boards(results):
+    """Each setting is one row over both data sets, with the means of its board on test rows."""
+    found = invoke_well("table", "--results", results, "--json").json
+    names = {"learning_rate=0.001", "learning_rate=0.1", "reference model: forest"}
+    assert (names, ["iris", "wine"]) == ({*found["settings"]}, found["datasets"])
+    board = invoke_well("ls", "--leaderboard", "--results", results, "--json").json
+    for at, group in enumerate(board["groups"]):
+        for row in group["rows"]:
+            beside = row["choice"].get("beside")
+            rate = row["choice"].get("training.learning_rate")
+            name = f"reference model: {beside}" if beside else f"learning_rate={rate}"
+            entry = found["entries"][found["settings"].index(name)][at]
+            assert (row["test"]["mean"], 3) == (entry["mean"], entry["runs"])
+            assert (row["rank"] == 1, row["tied"]) == (entry["best"], entry["tied"])
+
+
+def test_markdown_marks_the_first_and_those_that_may_be_the_best(results):
+    """One bold number in each column, and the caption says what the marks are."""
+    text = invoke_well("table", "--results", results).out
+    header, _, *rows = text.split("\n\n")[0].splitlines()
+    columns = [*zip(*(row.split("|")[1:-1] for row in rows), strict=True)]
+    assert "| setting | iris | wine |" == header
+    assert [1, 1] == [sum("**" in cell for cell in column) for column in columns[1:]]
+    assert "over 3 runs with seeds of their own. Bold: first by the validation split" in text
+
+
+def test_latex_is_balanced_and_has_a_row_for_each_setting(results):
+    """Braces, environments and columns fit, and no character stands for a command."""
+    text = invoke_well("table", "--results", results, "--format", "latex", "--ranks").out
+    lines = [line for line in text.splitlines() if not line.startswith("%")]
+    plain = re.sub(r"\\\\|\\[{}_%&#$]", "", "\n".join(lines))
+    depth = np.cumsum([(c == "{") - (c == "}") for c in plain])
+    assert (depth.min(), depth[-1]) == (0, 0)
+    begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", plain) for word in ("begin", "end"))
+    assert sorted(begun) == sorted(ended) == ["table", "tabular", "tikzpicture"]
+    rows = [line for line in lines if line.endswith("\\\\")]
+    assert [2] * 4 == [line.count(" & ") for line in rows]
+    assert "learning\\_rate=0.1" in text
+    assert plain.count("$") % 2 == 0
+
+
+@pytest.mark.parametrize("text", ["a_b & c%", "{x} \\ #1 $2", "±½日 ~^"])
+def test_no_text_is_a_command_of_latex(text):
+    """Special characters are escaped, and what TeX has no letter for becomes a question mark."""
+    left = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum){}|\\[{}_%&#$]", "", tex(text))
+    assert not {*left.replace("$\\pm$", "")} & {*"{}_%&#$~^\\"}
+
+
+def test_csv_has_exact_numbers(results):
+    """A line for each setting and data set, as JSON has them."""
+    rows = [
+        *csv.DictReader(
+            io.StringIO(invoke_well("table", "--results", results, "--format", "csv").out)
+        )
+    ]
+    found = invoke_well("table", "--results", results, "--json").json
+    exact = {
+        (name, dataset): entry["mean"]
+        for name, entries in zip(found["settings"], found["entries"], strict=True)
+        for dataset, entry in zip(found["datasets"], entries, strict=True)
+    }
+    assert exact == {(row["setting"], row["dataset"]): float(row["mean"]) for row in rows}
+
+
+def test_html_is_one_table(results, tmp_path, monkeypatch):
+    """By the ending of the file; every tag that is opened is closed."""
+    monkeypatch.chdir(tmp_path)
+    invoke_well("table", "--results", results, "-o", "t.html")
+    stack, seen = [], []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: (stack.append(tag), seen.append(tag))
+    parser.handle_endtag = stack.remove
+    parser.feed((tmp_path / "t.html").read_text())
+    assert ([], 1, 6) == (stack, seen.count("table"), seen.count("td"))
+
+
+def test_ranks_are_those_of_a_table_worked_by_hand():
+    """Three settings on four data sets: ranks, chi-square and the critical difference."""
+    values = np.array([[0.9, 0.8, 0.7], [0.8, 0.9, 0.7], [0.9, 0.8, 0.6], [0.7, 0.6, 0.5]])
+    found = ranks_of(values, larger_is_better=True)
+    assert [1.25, 1.75, 3.0] == found.mean
+    assert found.chi_square == pytest.approx(12 * 4 / 12 * (1.25**2 + 1.75**2 + 9 - 12))
+    # 2.343 for three settings at 5%: Demšar 2006, table 5.
+    assert found.critical == pytest.approx(2.343 * np.sqrt(3 * 4 / (6 * 4)), abs=1e-3)
+    errors = ranks_of(-values, larger_is_better=False)
+    assert (found.mean, found.pairs) == (errors.mean, errors.pairs)
+
+
+def test_equal_values_share_a_rank():
+    """Settings that are equal everywhere differ in nothing."""
+    found = ranks_of(np.ones((5, 3)), larger_is_better=True)
+    assert ([2.0] * 3, 0.0, 1.0) == (found.mean, found.chi_square, found.p)
+    assert [None, None] == [pair.p for pair in found.pairs]
+    assert all(pair.equal == 1.0 for pair in found.pairs)
+
+
+def test_signed_ranks_say_which_is_better():
+    """Large differences of one sign are certain, small ones are equal, of either sign unsure."""
+    assert signed_ranks(np.full(20, 0.1), 0.01) == pytest.approx((1, 0, 0), abs=1e-3)
+    assert signed_ranks(np.full(20, 0.001), 0.01) == pytest.approx((0, 1, 0), abs=1e-3)
+    better, _, worse = signed_ranks(np.array([0.1, -0.1] * 10), 0.01)
+    assert better == pytest.approx(worse, abs=0.02)
+
+
+def test_lines_join_ranks_that_do_not_differ():
+    """The widest spans below the critical difference, none within another."""
+    assert [(1.0, 2.0), (2.0, 2.9)] == [*_joined([1.0, 2.0, 2.9, 4.0], 1.1)]
+    assert [] == [*_joined([1.0, 3.0], 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing"], "is called 'nothing'"),
+        (["-o", "t.docx"], "a table is a .md, .tex, .csv or .html file"),
+        (["iris", "--ranks"], "on two data sets or more"),
+    ],
+)
+def test_tables_that_cannot_be_made_are_refused(results, tmp_path, monkeypatch, words, said):
+    """An unknown name or format, and ranks over a single data set; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    assert said in refused("table", *words, "--results", results)
+    assert [] == [*tmp_path.iterdir()]
+
+
+def test_ranks_take_settings_with_a_result_everywhere(tmp_path, monkeypatch):
+    """The message names the first that lacks one."""
+    monkeypatch.chdir(tmp_path)
+    for name, rates in (("iris", "0.001,0.2,0.3"), ("wine", "0.001,0.2")):
+        write(f"{name}.yaml", CONFIG.format(name, 3))
+        invoke_well("sweep", f"{name}.yaml", f"training.learning_rate={rates}", "--seeds", 2)
+    assert "learning_rate=0.3 has none on some" in refused("table", "--ranks")
