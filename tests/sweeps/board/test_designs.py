@@ -232,7 +232,7 @@ def test_the_best_setting_of_folds_trains_on_all_rows(swept, store):
     whole = {key: config["dataset"][key] for key in ("folds", "fold", "test_size")}
     assert {"folds": None, "fold": None, "test_size": 0} == whole
     assert ("mine-final", choice.record.seed) == (config["name"], config["seed"])
-    assert config == parse(Text(config_yaml(choice), "best.yaml")).data
+    assert config == parse(Text(config_yaml(chosen_config(choice)), "best.yaml")).data
     told = "\n".join(chosen_words(choice, store.root))
     assert "trained without the rows of one of 4 folds" in told
     results = f"--results {store.root}"
