@@ -70,7 +70,7 @@ def test_other_commands_take_it(lab):
     before = lab.json("best", "sales")
     lab.ok("best", "sales", "--final")
     assert before == lab.json("best", "sales")
-    write("new.csv", "x\n3\n")
+    write("new.csv", "t,x\n7,3\n")
     assert lab.ok("predict", "sales-final", "new.csv").out.startswith("prediction\n")
     for command in (("verify", "sales-final"), ("report",), ("ls",)):
         lab.ok(*command)

@@ -236,9 +236,9 @@ def test_the_best_setting_of_folds_trains_on_all_rows(swept, store):
     told = "\n".join(chosen_words(choice, store.root))
     assert "trained without the rows of one of 4 folds" in told
     results = f"--results {store.root}"
-    assert f"nnrun best mine -o best.yaml {results} && nnrun train best.yaml {results}" in told
+    assert f"nnrun best mine --final {results}" in told
     told = "\n".join(chosen_words(choice, Path("results"), {"--by": "test", "--order-by": None}))
-    assert "nnrun best mine -o best.yaml --by test && nnrun train best.yaml" in told
+    assert "nnrun best mine --by test --final" in told
 
 
 def test_folds_and_drawn_splits_are_two_boards(swept):
