@@ -288,7 +288,8 @@ def _planned(rows: int, config: DatasetSettings) -> int:
     if config.folds:
         rows -= rows // config.folds
     else:
-        size = {None: DEFAULT_TEST_SIZE, "pooled": 0}.get(config.test_size, config.test_size)
+        size = DEFAULT_TEST_SIZE if config.test_size is None else config.test_size
+        size = 0 if size == "pooled" else size
         rows -= count_of(size, rows, "test_size")
     return rows - count_of(config.validation_size, rows, "validation_size")
 

@@ -465,12 +465,14 @@ def emit_table(graph: Graph, layout: Layout, dtype: str) -> tuple[str, dict[str,
         kind = "string" if text else dtype
         if inputs.setdefault(column.source, kind) != kind:
             raise UsageError(f"--columns: '{column.source}' is read as numbers and as text")
-        emit = _categories if isinstance(column, Categorical) else _numbers
-        parts.append(emit(graph, f"columns.{index}", column, kind))
+        if isinstance(column, Categorical):
+            parts.append(_categories(graph, f"columns.{index}", column, kind))
+        else:
+            parts.append(_numbers(graph, column))
     return graph.add("Concat", *parts, axis=1), inputs
 
 
-def _numbers(graph: Graph, name: str, column: Any, dtype: str) -> str:
+def _numbers(graph: Graph, column: Number) -> str:
     """A number, NaN where it is missing; where training had none missing, that is an error."""
     x = graph.add("Cast", column.source, to=DOUBLE)
     if column.statistic:
@@ -561,14 +563,15 @@ def onnx_bytes(model: Model, dtype: str = "float32", *, by_column: bool = False)
     needed = 4 * model.network.size * len(model.networks)
     if needed > _LARGEST:
         raise UsageError(f"an ONNX file holds 2 GB, and the weights need {needed / 1e9:.1f} GB")
-    columns, rows = model.layout.columns, [INPUT, DTYPES[dtype], [_ROWS, *model.layout.shape]]
+    columns, info = model.layout.columns, helper.make_tensor_value_info
     if by_column:
         graph = Graph(_opset(model), columns.features)
         x, kinds = emit_table(graph, model.layout, dtype)
         types = {**DTYPES, "string": TensorProto.STRING}
-        inputs = [[name, types[kind], [_ROWS, 1]] for name, kind in kinds.items()]
+        inputs = [info(name, types[kind], [_ROWS, 1]) for name, kind in kinds.items()]
     else:
-        graph, inputs = Graph(_opset(model)), [rows]
+        graph = Graph(_opset(model))
+        inputs = [info(INPUT, DTYPES[dtype], [_ROWS, *model.layout.shape])]
         x = emit_columns(graph, columns, graph.add("Cast", INPUT, to=DOUBLE))
     y = _network(graph, model, _prepared(graph, model, x))
     outputs = _predict(graph, model, y, DTYPES[dtype])
@@ -577,7 +580,7 @@ def onnx_bytes(model: Model, dtype: str = "float32", *, by_column: bool = False)
         helper.make_graph(
             graph.nodes,
             "nnrun",
-            [helper.make_tensor_value_info(*each) for each in inputs],
+            inputs,
             outputs,
             list(graph.constants.values()),
         ),

@@ -169,7 +169,7 @@ def test_categories_that_single_precision_confuses_need_double(frame):
 def test_the_command_writes_columns(frame, tmp_path):
     """With `--columns`, which is for ONNX alone."""
     run = nnrun.train(
-        {"name": "iris", "dataset": {"name": "iris"}, 
+        {"name": "iris", "dataset": {"name": "iris"},
          "network": {"sizes": [4, 3], "activations": ["tanh", "softmax"]},
          "loss": "cross_entropy", "training": {"learning_rate": 0.1, "iterations": 10}},
         results=tmp_path / "results",

@@ -355,7 +355,7 @@ def final_name(name: str) -> str:
     return f"{name[: _LONGEST - len(_FINAL)]}{_FINAL}"
 
 
-def config_yaml(config: Mapping[str, Any], folder: Path | None = None) -> str:
+def config_yaml(config: dict[str, Any], folder: Path | None = None) -> str:
     """The config as a file; in a folder that holds its data, the path is relative to it."""
     if folder is not None:
         config = {**config, "dataset": _relative(config["dataset"], folder.absolute())}
