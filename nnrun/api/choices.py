@@ -41,10 +41,12 @@ from nnrun.runs.catalog.select import BEST, named
 from nnrun.runs.catalog.summary import RunSummary, by_time
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
+from nnrun.runs.storage.sweep_progress import names_in
 from nnrun.search.plan import plan_search
 from nnrun.search.runs import SearchRuns
 from nnrun.search.search import Search
 from nnrun.search.trials import Trial
+from nnrun.suggestions import suggestion
 from nnrun.sweeps.active_runs import SweepProgress
 from nnrun.sweeps.board.best import Choice, chosen_config, read_search
 from nnrun.sweeps.board.rows import Row
@@ -474,5 +476,6 @@ def runs(names: str | Sequence[str] = (), *, results: Path_ = "results") -> Stor
     found = look(root, wanted)
     for name in wanted:
         if not any(run.name == name for run in found):
-            raise UsageError(f"no run in {root} is called {name!r}")
+            near = suggestion(name, names_in(root))
+            raise UsageError(f"no run in {root} is called '{name}'{near}")
     return StoredRuns(by_time(found), root)
