@@ -71,8 +71,11 @@ def test_data_in_memory_are_given_again(lab):
 
 def test_runs_are_a_table(lab, swept):
     """With a column for each setting and metric, and rows in the order of their start."""
-    runs = nnrun.runs()
+    nnrun.best("cars").final()
+    runs = nnrun.runs("cars")
     frame = runs.to_frame()
+    assert ({"cars"}, 5) == ({*frame["name"]}, len(nnrun.runs()))
+    assert frame["started"].is_monotonic_increasing
     assert [run.run_id for run in runs] == frame["run_id"].tolist()
     assert [run.metrics["test"]["mse"] for run in runs] == frame["test_mse"].tolist()
     assert [3, 3, 4, 4] == sorted(frame["seed"])

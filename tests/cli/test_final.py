@@ -84,6 +84,7 @@ def test_other_commands_take_it(lab):
         ("", "", [100, 0, 0]),
         (STOPPING, "", [80, 20, 0]),
         (STOPPING, "members: {number: 2, validation: own}", [80, 20, 0]),
+        ("", "members: {number: 2, validation: own}", [80, 20, 0]),
     ],
 )
 def test_validation_rows_stay_where_training_needs_them(lab, training, more, kept):

@@ -25,7 +25,7 @@ def frame():
             "size": rng.normal(50, 20, ROWS).round(2),
             "shop": shop,
             "zone": rng.choice([1, 2, 5], ROWS),
-            "cast_1": rng.normal(size=ROWS).round(3),
+            "cast_0": rng.normal(size=ROWS).round(3),
             "day": [f"2024-03-{1 + row % 28:02}" for row in range(ROWS)],
             "kind": np.where(rng.random(ROWS) < 0.5, "yes", "no"),
         }
@@ -33,6 +33,7 @@ def frame():
     table["price"] = (table["size"] / 10 + 3 * (shop == "west") + table["zone"]).round(3)
     table.loc[::9, "size"] = np.nan
     table.loc[4::11, "shop"] = None
+    table.loc[5::13, "zone"] = np.nan
     table.loc[3, "shop"] = "once"
     return table
 
@@ -41,7 +42,7 @@ def run_of(frame, columns, *, missing="median", task="price", **others):
     """A network trained on the columns, with the keys of its config that are not the usual."""
     classes = task == "kind"
     dataset = {
-        "columns": {"target": task, "features": ["size", "shop", "zone", "cast_1"], **columns},
+        "columns": {"target": task, "features": ["size", "shop", "zone", "cast_0"], **columns},
         "missing": {"impute": missing, "indicator": True},
         "features": others.pop("steps", ["standard"]),
         "target": "none" if classes else "standard",
@@ -90,6 +91,10 @@ CASES = {
     "robust": {"columns": {"target_mean": ["shop"], "categorical": ["zone"]}, "steps": ["robust"]},
     "members": {"columns": {"embedding": {"shop": 2}, "categorical": ["zone"]}, "members": 3},
     "most frequent": {"columns": ONE_HOT, "dataset": {"unknown": "most_frequent"}},
+    "most frequent beside rare": {
+        "columns": {**ONE_HOT, "min_count": 5},
+        "dataset": {"unknown": "most_frequent"},
+    },
     "classes": {"columns": ONE_HOT, "task": "kind"},
     "classes by means": {"columns": {"target_mean": ["shop", "zone"]}, "task": "kind"},
 }
@@ -116,7 +121,7 @@ def test_inputs_are_columns_by_name(frame):
     session = onnxruntime.InferenceSession(onnx_bytes(run.model, by_column=True))
     types = {each.name: (each.type, each.shape) for each in session.get_inputs()}
     number, text = ("tensor(float)", ["rows", 1]), ("tensor(string)", ["rows", 1])
-    assert {"size": number, "shop": text, "zone": number, "cast_1": number} == types
+    assert {"size": number, "shop": text, "zone": number, "cast_0": number} == types
 
 
 def test_missing_categories_are_spelled_as_in_files(frame):
@@ -152,7 +157,7 @@ def test_what_has_no_columns_is_refused(frame):
     dates = run_of(frame, {"features": ["size", "day"]}, dataset={"dates": {"day": ["weekday"]}})
     with pytest.raises(UsageError, match="'day' is a column of kind 'date', which ONNX has no"):
         onnx_bytes(dates.model, by_column=True)
-    named = frame.rename(columns={"cast_1": "prediction"})
+    named = frame.rename(columns={"cast_0": "prediction"})
     run = run_of(named, {"features": ["size", "prediction"]})
     with pytest.raises(UsageError, match="'prediction' is the name of an output, too"):
         onnx_bytes(run.model, by_column=True)
