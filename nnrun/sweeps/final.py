@@ -57,7 +57,7 @@ def final_of(choice: Choice, root: Path, estimate: str, data: Any = None) -> Fin
         require_data(record)
     config, length = _config(choice, root)
     prepared = _prepared(config, data)
-    if prepared.split.left_out and not prepared.config.dataset.hide_test:
+    if prepared.split.left_out:  # the test rows of the set itself
         config["dataset"]["test_size"] = "pooled"
         prepared = _prepared(config, data)
     if prepared.dataset.sha256 != record.dataset["sha256"]:
@@ -71,16 +71,16 @@ def final_of(choice: Choice, root: Path, estimate: str, data: Any = None) -> Fin
     if not record.dataset["n_test"] and rows <= judged:
         raise UsageError(f"{label} was trained on all rows that can be trained on already")
     share = f"{100 * judged / rows:.0f}%"
-    config["description"] = (
-        f"{record.name}/best on {_rows(prepared)}; {estimate}, of training on {share} of them"
-    )
+    words = f"{record.name}/best on {_rows(prepared)}; {estimate}, of training on {share} of them"
+    own_words = config["description"].rstrip(".")
+    config["description"] = f"{own_words}. {words}" if own_words else words
     described = prepared.config.model_copy(update={"description": config["description"]})
-    words = [
+    notes = [
         f"{config['name']}: trains on {_rows(prepared)}, and {label} on {judged:,}",
         f"  it has no test rows left; {estimate}, of a network trained on {share} of these rows",
         *length,
     ]
-    return Final(replace(prepared, config=described), config, words)
+    return Final(replace(prepared, config=described), config, notes)
 
 
 def _prepared(config: dict[str, Any], data: Any) -> Prepared:

@@ -130,6 +130,13 @@ def test_given_test_rows_are_trained_on(lab):
     assert ([30, 0, 0], "pooled") == (sizes(report), report["config"]["dataset"]["test_size"])
 
 
+def test_a_description_stays(lab):
+    """In front of what is known of the run."""
+    sales(lab, "validation_size: 0.2", more="description: Our shops.")
+    lab.ok("best", "sales", "--final")
+    assert final_report()["description"].startswith("Our shops. sales/best on all 100 rows; test ")
+
+
 def test_the_estimate_says_when_it_chose(lab):
     """The best of two by the test split is too good there."""
     write("cars.yaml", CARS)
