@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from nnrun.api import (
+        best,
         check,
         extend,
         importance,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
         out_of_fold,
         pack,
         report,
+        runs,
+        search,
         sweep,
         train,
         verify,
@@ -41,6 +44,7 @@ NUMERICS_VERSION = 2
 __all__ = [
     "NUMERICS_VERSION",
     "__version__",
+    "best",
     "check",
     "extend",
     "importance",
@@ -49,24 +53,27 @@ __all__ = [
     "out_of_fold",
     "pack",
     "report",
+    "runs",
+    "search",
     "sweep",
     "train",
     "verify",
 ]
 
-_MODULES = ("api", "errors", "nn", "plugins")
+# The last two are functions, too; see nnrun/callables.py.
+_MODULES = ("api", "errors", "nn", "plugins", "runs", "search")
 
 
 def __getattr__(name: str) -> object:
     """Import names from other modules at first use."""
     from importlib import import_module  # noqa: PLC0415  # as above
 
-    if name in __all__:
-        return getattr(import_module("nnrun.api"), name)
     if name in _MODULES:
         return import_module(f"nnrun.{name}")
+    if name in __all__:
+        return getattr(import_module("nnrun.api"), name)
     raise AttributeError(f"module 'nnrun' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_MODULES])
+    return sorted({*__all__, *_MODULES})

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nnrun.api.boards import Board, Page, importance, out_of_fold, pack, report, sweep
     from nnrun.api.checks import check
+    from nnrun.api.choices import Best, SearchResult, StoredRuns, best, runs, search
     from nnrun.api.experiments import Evaluation, extend, init, load, train, verify
     from nnrun.api.run import History, Run
 
 __all__ = [
+    "Best",
     "Board",
     "Evaluation",
     "History",
     "Page",
     "Run",
+    "SearchResult",
+    "StoredRuns",
+    "best",
     "check",
     "extend",
     "importance",
@@ -23,6 +28,8 @@ __all__ = [
     "out_of_fold",
     "pack",
     "report",
+    "runs",
+    "search",
     "sweep",
     "train",
     "verify",
@@ -30,6 +37,9 @@ __all__ = [
 
 _MODULES = dict.fromkeys(
     ("Board", "Page", "importance", "out_of_fold", "pack", "report", "sweep"), "boards"
+)
+_MODULES |= dict.fromkeys(
+    ("Best", "SearchResult", "StoredRuns", "best", "runs", "search"), "choices"
 )
 _MODULES |= {"History": "run", "Run": "run", "check": "checks"}
 

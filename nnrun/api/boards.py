@@ -380,7 +380,7 @@ def sweep(
     several = [configs] if isinstance(configs, str | os.PathLike | Mapping) else list(configs)
     jobs, threads = at_least_one("jobs", jobs), at_least_one("threads", threads)
     if executor is not None:
-        _check_executor(executor)
+        check_executor(executor)
     if executor is not None and on_evaluation is not None:
         raise UsageError("on_evaluation needs runs of this machine: jobs=N, and no executor")
     if not several:
@@ -418,9 +418,9 @@ def sweep(
             threads=(threads or 1) if executor else threads_for(threads, processes),
         )
         if executor is not None:
-            if _is_of_dask(executor):
+            if is_of_dask(executor):
                 plan.refuse_plugin_files()
-            workers: Workers = _workers_of(executor, jobs)
+            workers: Workers = executor_workers(executor, jobs)
         else:
             workers = local_workers(this, processes)
         done = this.run(workers)
@@ -469,7 +469,7 @@ def _arguments(
     return Arguments.parse([format_grid(*item) for item in grid], number, iterations)
 
 
-def _check_executor(executor: object) -> None:
+def check_executor(executor: object) -> None:
     """Refuse what is no executor, such as the address of a scheduler, or a class of executors."""
     if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
         raise UsageError(
@@ -478,13 +478,14 @@ def _check_executor(executor: object) -> None:
         )
 
 
-def _is_of_dask(executor: Executor) -> bool:
+def is_of_dask(executor: Executor) -> bool:
+    """Whether an executor is a client of Dask."""
     return type(executor).__module__.partition(".")[0] == "distributed"
 
 
-def _workers_of(executor: Executor, jobs: int | None) -> Workers:
+def executor_workers(executor: Executor, jobs: int | None) -> Workers:
     """The workers of an executor, and how many these are, as far as it is known."""
-    if _is_of_dask(executor):
+    if is_of_dask(executor):
         from nnrun.sweeps.workers.dask import DaskWorkers  # noqa: PLC0415  # Dask is there
 
         # Its workers keep data; otherwise each run would bring them along.

@@ -240,7 +240,7 @@ def train(
     prepared = prepare(experiment, loader_of(data) or load_dataset)
     root = None if results is None else Path(results)
     with sending(mlflow, tensorboard, root) as tracking:
-        return _train(prepared, None, root, force, progress, threads, on_evaluation, tracking)
+        return train_saved(prepared, None, root, force, progress, threads, on_evaluation, tracking)
 
 
 @explained
@@ -290,7 +290,9 @@ def extend(
     extension = extend_run(folder, iterations, name, loader_of(data))
     prepared = extension.prepared
     with sending(mlflow, tensorboard, root) as tracking:
-        return _train(prepared, extension, root, force, progress, threads, on_evaluation, tracking)
+        return train_saved(
+            prepared, extension, root, force, progress, threads, on_evaluation, tracking
+        )
 
 
 @explained
@@ -334,7 +336,7 @@ def load(run: Path_, *, results: Path_ = "results", plugins: Plugins = ()) -> Ru
     return read(folder, placed=lies_in(folder, Path(results)))
 
 
-def _train(
+def train_saved(
     prepared: Prepared,
     extension: Extension | None,
     results: Path | None,
@@ -344,6 +346,7 @@ def _train(
     on_evaluation: OnEvaluation | None,
     tracking: Tracking,
 ) -> Run:
+    """Train a prepared run, or go on from another; the arguments are those of `train`."""
     store = None if results is None else Store(results, report_markdown)
     name, run_id, seed = prepared.config.name, prepared.run_id, prepared.config.seed
     output = stderr_for(progress)

@@ -31,6 +31,11 @@ from nnrun.runs.storage.durable import write_atomically
     help="Of x, values and probabilities of an .onnx file; by default float32, unless that would "
     "move a column by more than 1e-5 of its spread.",
 )
+@options.flag(
+    "--columns",
+    "Give an .onnx file an input for each column of the table, in place of x: numbers, and texts "
+    "for categories.",
+)
 @options.by_option
 @options.results_options
 def command(
@@ -40,6 +45,7 @@ def command(
     file: Path,
     code: str | None,
     dtype: str | None,
+    columns: bool,
     by: str | None,
     results: Path,
 ) -> None:
@@ -49,14 +55,15 @@ def command(
     name/ID-PREFIX, or latest.
     Preprocessing is part of what is written. An ONNX file takes `x`, raw rows in float32 (or
     float64, see --dtype), and gives `prediction` and, for classes, `probability`; it needs the
-    extra nnrun[onnx]. A script predicts CSV files with the columns of training, as in
+    extra nnrun[onnx]. With --columns it takes a table's columns by their names, each (rows, 1).
+    A script predicts CSV files with the columns of training, as in
     `python houses.py new_houses.csv`, and has functions `predict` and `predict_proba`.
 
     \b
     nnrun export digits_cnn -o digits.onnx
     nnrun export boston_arch2/s42 -o houses.py
     nnrun export latest -o model.py --code pytorch
-    nnrun export sales -o sales.onnx --dtype float64
+    nnrun export sales -o sales.onnx --columns --dtype float64
     """
     kind = file.suffix.lower()
     if kind not in (".onnx", ".py"):
@@ -65,11 +72,13 @@ def command(
         raise UsageError(f"--code is for scripts, but -o {file} is none; name it .py")
     if dtype is not None and kind != ".onnx":
         raise UsageError(f"--dtype is for ONNX files, but -o {file} is none; name it .onnx")
+    if columns and kind != ".onnx":
+        raise UsageError(f"--columns is for ONNX files; -o {file} takes columns as it is")
     check_target(file)
     model = load_selected(run, results, output, by).model
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
-        content = _onnx(model, dtype)
+        content = _onnx(model, dtype, by_column=columns)
     else:
         content = script(model, LANGUAGES[code or "numpy"]).encode()
     write_atomically(file, content)
@@ -90,7 +99,7 @@ def _dtype(model: Model, asked: str | None, output: Output) -> str:
     return asked
 
 
-def _onnx(model: Model, dtype: str) -> bytes:
+def _onnx(model: Model, dtype: str, *, by_column: bool) -> bytes:
     try:
         from nnrun.models.onnx import onnx_bytes  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
@@ -98,4 +107,4 @@ def _onnx(model: Model, dtype: str) -> bytes:
             raise
         message = "an ONNX file needs the package onnx: pip install 'nnrun[onnx]'"
         raise UsageError(message) from None
-    return onnx_bytes(model, dtype)
+    return onnx_bytes(model, dtype, by_column=by_column)

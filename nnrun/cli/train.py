@@ -115,27 +115,50 @@ def command(
             extension = extend_run(folder, extend, name_in(folder, results))
             prepared = extension.prepared
             wants = _wanted_tolerance(prepared.config, require_published, tolerance)
-        with trackers.open(output.error, results) as tracking:
-            outcome = _run(
-                prepared, store, output, interruption, force, extension, threads_for(threads),
-                tracking,
-            )  # fmt: skip
-        record = outcome.record
-        output.data(record.to_dict())
-        if record.status == "interrupted":
-            done = f"interrupted at iteration {count(record.timing['iterations'])}"
-            if not outcome.saved:
-                raise interruption.error(f"{done}; the complete result of before is kept")
-            again = command_again(force=None)
-            raise interruption.error(f"{done}, which is saved; to continue:\n  {again}")
+        record = train_prepared(
+            prepared, store, output, interruption, trackers, threads, force=force,
+            extension=extension,
+        )  # fmt: skip
+    show_trained(record, store, output)
+    if wants is not None:
+        _demand_published(record, wants)
+
+
+def train_prepared(
+    prepared: Prepared,
+    store: Store,
+    output: Output,
+    interruption: Interruption,
+    trackers: Trackers,
+    threads: int | None,
+    *,
+    force: bool = False,
+    extension: Extension | None = None,
+) -> RunRecord:
+    """Train a run, unless it is complete; raises what ends a command that is interrupted."""
+    with trackers.open(output.error, store.root) as tracking:
+        outcome = _run(
+            prepared, store, output, interruption, force, extension, threads_for(threads), tracking
+        )
+    record = outcome.record
+    output.data(record.to_dict())
+    if record.status == "interrupted":
+        done = f"interrupted at iteration {count(record.timing['iterations'])}"
+        if not outcome.saved:
+            raise interruption.error(f"{done}; the complete result of before is kept")
+        again = command_again(force=None)
+        raise interruption.error(f"{done}, which is saved; to continue:\n  {again}")
+    return record
+
+
+def show_trained(record: RunRecord, store: Store, output: Output) -> None:
+    """Show the results of a run; the command fails with it."""
     if record.status != "completed":
         # The cause and what to do first, then the table, which says where the details are.
         output.error(f"error: {record.error or record.status}")
     output.show(run_summary(record, store.folder(record.name, record.run_id)))
     if record.status != "completed":
         raise click.exceptions.Exit(NnrunError.exit_code)
-    if wants is not None:
-        _demand_published(record, wants)
 
 
 def _run(

@@ -175,7 +175,8 @@ def make_split(
 
     A fraction takes ceil(rows · fraction) rows, like scikit-learn's `train_test_split`;
     `validation_size` is taken from the rows left for training. If a set has its own test split,
-    folds or a number for `test_size` pool all rows and split them anew; 0 drops its test rows.
+    folds or a number for `test_size` pool all rows and split them anew; 0 drops its test rows, and
+    "pooled" has no test split either, but keeps them among the others.
 
     Args:
         dataset: raw.
@@ -197,6 +198,8 @@ def make_split(
         train, test = tester.fold(pool.rows, config.folds, config.fold or 1, leave)
     elif test_size == 0:
         left_out, test = len(test), test[:0]
+    elif test_size == "pooled":
+        train, test = pool.rows, test[:0]
     elif test_size != "given":
         train, test = tester.held_out(pool.rows, test_size or 0, "test_size", leave)
     if config.hide_test:
@@ -304,6 +307,7 @@ def _planned(rows: int, config: DatasetSettings) -> int:
         rows -= rows // config.folds
     else:
         size = DEFAULT_TEST_SIZE if config.test_size is None else config.test_size
+        size = 0 if size == "pooled" else size
         rows -= count_of(size, rows, "test_size")
     rows -= count_of(config.validation_size, rows, "validation_size")
     return rows if config.train_size is None else min(rows, asked(config.train_size, rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nnrun import __version__
 from nnrun.data.columns.categories import Categorical, OneHot
-from nnrun.data.layout import Columns
+from nnrun.data.columns.cell_errors import MISSING_LABELS
+from nnrun.data.columns.cells import MISSING
+from nnrun.data.columns.column import Number
+from nnrun.data.layout import Columns, Layout
 from nnrun.data.steps import LEAST, MOST, NEAR, AddsColumns
 from nnrun.errors import UsageError
 from nnrun.models.emitters import EXPORTED, emitter_of, is_scaler, own_form, own_form_of_step
@@ -30,13 +33,17 @@ from nnrun.nn.special import FAR_OUT, MIDDLE
 OPSET, IR_VERSION = 13, 8
 # The format's version that a newer operator set needs.
 _IR_VERSIONS = {20: 9}
+# Of operators for machine learning, which are a part of the standard; LabelEncoder is in 2.
+LABELS_DOMAIN, LABELS_OPSET = "ai.onnx.ml", 2
 
 
 class Graph:
     """Collects operators (nodes) and constants, under unique names."""
 
-    def __init__(self, opset: int = OPSET) -> None:
+    def __init__(self, opset: int = OPSET, taken: Collection[str] = ()) -> None:
         self.opset = opset
+        self._taken = frozenset(taken)
+        self.uses_labels = False
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
@@ -47,6 +54,7 @@ class Graph:
 
     def constant(self, name: str, value: Any) -> str:
         """Store a constant array under this name, and return the name."""
+        name = self._free(name)
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
@@ -63,9 +71,28 @@ class Graph:
 
         `title` is its own name, which runtimes show in errors; by default that of its output.
         """
-        name = output or f"{operator.lower()}_{len(self.nodes)}"
+        name = output or self._free(f"{operator.lower()}_{len(self.nodes)}")
         node = helper.make_node(operator, inputs, [name], name=title or name, **attributes)
         self.nodes.append(node)
+        return name
+
+    def numbers_of(self, x: str, numbers: Mapping[str, int], otherwise: int, title: str) -> str:
+        """Append the numbers of texts, and another number for all other texts."""
+        self.uses_labels = True
+        return self.add(
+            "LabelEncoder",
+            x,
+            title=title,
+            domain=LABELS_DOMAIN,
+            keys_strings=list(numbers),
+            values_int64s=list(numbers.values()),
+            default_int64=otherwise,
+        )
+
+    def _free(self, name: str) -> str:
+        """The name, or one like it that no input has."""
+        while name in self._taken:
+            name += "_"
         return name
 
     def reduce(self, operator: str, x: str, axes: list[int]) -> str:
@@ -384,10 +411,14 @@ def _refuse(graph: Graph, column: OneHot, empty: str, x: str) -> str:
     ONNX has no operator for errors, but an index out of bounds is an error: to each row the number
     at index 0 of [0] is added, to an empty row that at index 1. The operator's name is the message.
     """
-    nothing = graph.constant("nothing", np.zeros(1))
     index = graph.add("Cast", empty, to=INT64)
     name = f"a row has 0 in all one-hot columns of '{column.name}'"
-    return graph.add("Add", x, graph.add("Gather", nothing, index, title=name))
+    return graph.add("Add", x, _checked(graph, index, name))
+
+
+def _checked(graph: Graph, index: str, title: str) -> str:
+    """0 for each index that is 0; an operator that fails for one that is 1."""
+    return graph.add("Gather", graph.constant("nothing", np.zeros(1)), index, title=title)
 
 
 # An embedding's numbers are indices, which runtimes check themselves.
@@ -399,6 +430,101 @@ COLUMNS: dict[str, ColumnEmitter] = {
     "embedding": _nothing,
     "target_mean": _nothing,
 }
+
+
+# Columns as they are in a table, in place of their features: one input for each.
+#
+# Each category has a number, by which its features are looked up; what prediction refuses has a
+# number beyond the table, as ONNX has no operator for errors.
+
+_INVALID = 2**31
+
+
+def emit_table(graph: Graph, layout: Layout, dtype: str) -> tuple[str, dict[str, str]]:
+    """Append what makes the features of the columns of a table.
+
+    Returns: the name of the features, in float64, and the type of each input by its name: `string`
+    or the dtype.
+
+    Raises: UsageError if a column cannot be read in ONNX, or has the name of an output.
+    """
+    columns = layout.columns
+    if len(layout.shape) > 1 or not columns.features:
+        raise UsageError("--columns is for tables, and the network takes no columns by name")
+    inputs: dict[str, str] = {}
+    parts = []
+    for index, column in enumerate(columns):
+        if column.kind in ("date", "lag") or not isinstance(column, Number | Categorical):
+            raise UsageError(
+                f"--columns: '{column.name}' is a column of kind '{column.kind}', which ONNX has "
+                "no operators to read; without --columns, the file takes encoded rows"
+            )
+        if column.source in (PREDICTION, PROBABILITY):
+            raise UsageError(f"--columns: '{column.source}' is the name of an output, too")
+        text = isinstance(column, Categorical) and not column.by_value
+        kind = "string" if text else dtype
+        if inputs.setdefault(column.source, kind) != kind:
+            raise UsageError(f"--columns: '{column.source}' is read as numbers and as text")
+        if isinstance(column, Categorical):
+            parts.append(_categories(graph, f"columns.{index}", column, kind))
+        else:
+            parts.append(_numbers(graph, column))
+    return graph.add("Concat", *parts, axis=1), inputs
+
+
+def _numbers(graph: Graph, column: Number) -> str:
+    """A number, NaN where it is missing; where training had none missing, that is an error."""
+    x = graph.add("Cast", column.source, to=DOUBLE)
+    if column.statistic:
+        return x
+    index = graph.add("Cast", graph.add("IsNaN", x), to=INT64)
+    return graph.add("Add", x, _checked(graph, index, f"a number of '{column.name}' is missing"))
+
+
+def _categories(graph: Graph, name: str, column: Categorical, dtype: str) -> str:
+    """The features of the categories of a column, as texts or as numbers."""
+    places = {label: place for place, label in enumerate(column.known)}
+    places |= dict.fromkeys(column.rare, len(column.known))
+    missing = places.pop(MISSING, _INVALID)
+    otherwise = _INVALID if column.otherwise is None else column.otherwise
+    if dtype == "string":
+        words = dict.fromkeys(_spellings(MISSING_LABELS), missing)
+        numbers = graph.numbers_of(column.source, {**words, **places}, otherwise, name)
+    else:
+        numbers = _numbers_by_value(graph, name, column, places, missing, otherwise, dtype)
+    flat = graph.add("Reshape", numbers, graph.constant("flat", np.array([-1], np.int64)))
+    features = np.asarray(column.encoded(np.arange(len(column.known) + 1)), np.float64)
+    title = f"a category of '{column.name}' is missing or none of training"
+    return graph.add("Gather", graph.constant(f"{name}.features", features), flat, title=title)
+
+
+def _spellings(words: Iterable[str]) -> list[str]:
+    """Words in the usual cases; ONNX compares texts as they are."""
+    return sorted({form for word in words for form in (word, word.upper(), word.title())} | {"NaN"})
+
+
+def _numbers_by_value(
+    graph: Graph,
+    name: str,
+    column: Categorical,
+    places: Mapping[str, int],
+    missing: int,
+    otherwise: int,
+    dtype: str,
+) -> str:
+    """The numbers of categories that are numbers themselves, such as 7 and 7.0."""
+    values = np.array([[float(label) for label in places]], dtype)
+    if len({*values.ravel().tolist()}) < len(places):
+        message = f"--columns: categories of '{column.name}' are equal in {dtype}"
+        raise UsageError(f"{message}; add --dtype float64")
+    equal = graph.add("Equal", column.source, graph.constant(f"{name}.values", values))
+    of_each = np.array([[place - otherwise for place in places.values()]], np.int64)
+    chosen = graph.add("Cast", equal, to=INT64)
+    chosen = graph.add("Mul", chosen, graph.constant(f"{name}.numbers", of_each))
+    rest = graph.constant(f"integer.{otherwise}", np.int64(otherwise))
+    number = graph.add("Add", graph.reduce("ReduceSum", chosen, [1]), rest)
+    blank = graph.constant(f"integer.{missing}", np.int64(missing))
+    return graph.add("Where", graph.add("IsNaN", column.source), blank, number)
 
 
 # A model as an ONNX file: preprocessing, network and decoding of its outputs.
@@ -416,7 +542,7 @@ _LABELS = {
 }
 
 
-def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
+def onnx_bytes(model: Model, dtype: str = "float32", *, by_column: bool = False) -> bytes:
     """The content of the file. Its input is `x`, raw rows; its outputs are `prediction` and, if the
     model has probabilities, `probability`.
 
@@ -427,6 +553,8 @@ def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
         model: the model.
         dtype: of `x`, predicted values and probabilities; one of `DTYPES`. Preprocessing is in
             float64 either way.
+        by_column: whether there is an input (rows, 1) for each column of the table, in place of
+            `x`: numbers, NaN where they are missing; or texts of categories that are no numbers.
 
     Raises:
         UsageError: the network is too large for the format, or a layer or step cannot be exported.
@@ -435,34 +563,43 @@ def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
     needed = 4 * sum(network.size for network in model.networks)
     if needed > _LARGEST:
         raise UsageError(f"an ONNX file holds 2 GB, and the weights need {needed / 1e9:.1f} GB")
-    graph = Graph(_opset(model))
-    y = _network(graph, model, _prepared(graph, model, dtype))
+    columns, info = model.layout.columns, helper.make_tensor_value_info
+    if by_column:
+        graph = Graph(_opset(model), columns.features)
+        x, kinds = emit_table(graph, model.layout, dtype)
+        types = {**DTYPES, "string": TensorProto.STRING}
+        inputs = [info(name, types[kind], [_ROWS, 1]) for name, kind in kinds.items()]
+    else:
+        graph = Graph(_opset(model))
+        inputs = [info(INPUT, DTYPES[dtype], [_ROWS, *model.layout.shape])]
+        x = emit_columns(graph, columns, graph.add("Cast", INPUT, to=DOUBLE))
+    y = _network(graph, model, _prepared(graph, model, x))
     outputs = _predict(graph, model, y, DTYPES[dtype])
-    row = list(model.layout.shape)
+    labels = [helper.make_opsetid(LABELS_DOMAIN, LABELS_OPSET)] * graph.uses_labels
     proto = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "nnrun",
-            [helper.make_tensor_value_info(INPUT, DTYPES[dtype], [_ROWS, *row])],
+            inputs,
             outputs,
             list(graph.constants.values()),
         ),
         producer_name="nnrun",
         producer_version=__version__,
         ir_version=graph.ir_version,
-        opset_imports=[helper.make_opsetid("", graph.opset)],
+        opset_imports=[helper.make_opsetid("", graph.opset), *labels],
     )
-    helper.set_model_props(proto, _properties(model))
+    helper.set_model_props(proto, _properties(model, by_column=by_column))
     onnx.checker.check_model(proto, full_check=True)
     content: bytes = proto.SerializeToString(deterministic=True)
     return content
 
 
-def _properties(model: Model) -> dict[str, str]:
+def _properties(model: Model, *, by_column: bool) -> dict[str, str]:
     """Metadata for programs that use the file; for tables, the columns of `x` in order."""
     layout = model.layout
     properties = {"run_id": model.run_id, "task": layout.task}
-    if len(layout.shape) == 1 and layout.columns.features:
+    if len(layout.shape) == 1 and layout.columns.features and not by_column:
         properties["features"] = json.dumps(layout.columns.feature_names)
     known = {one.name: one.known for one in layout.columns if isinstance(one, Categorical)}
     if known:
@@ -477,10 +614,8 @@ def _opset(model: Model) -> int:
     return max([OPSET, *(EXPORTED[name].opset for name in types)])
 
 
-def _prepared(graph: Graph, model: Model, dtype: str) -> str:
-    """Append the preprocessing; returns the name of the network's input."""
-    x = graph.add("Cast", INPUT, to=DOUBLE)
-    x = emit_columns(graph, model.layout.columns, x)
+def _prepared(graph: Graph, model: Model, x: str) -> str:
+    """Append the preprocessing of features; returns the name of the network's input."""
     added = []
     for index, step in enumerate(model.preprocessing.steps):
         if isinstance(step, AddsColumns) and len(step.place):

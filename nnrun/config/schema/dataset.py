@@ -265,9 +265,11 @@ class SourceConfig(Block):
 class PreparationConfig(Block):
     """How loaded data are divided and scaled."""
 
-    test_size: Annotated[float | int, Rows()] | Annotated[str, OneOf(("given",))] | None = None
+    test_size: (
+        Annotated[float | int, Rows()] | Annotated[str, OneOf(("given", "pooled"))] | None
+    ) = None
     """A share or a number of rows, or "given" for the data set's own test split; 0 for none, which
-    leaves the set's own test rows out.
+    leaves the set's own test rows out, or "pooled", which has them among the others.
 
     By default "given" where the data set has its own, else 0.2."""
     folds: Annotated[int, Integer(ge=2)] | None = None

@@ -355,11 +355,10 @@ def final_name(name: str) -> str:
     return f"{name[: _LONGEST - len(_FINAL)]}{_FINAL}"
 
 
-def config_yaml(choice: Choice, folder: Path | None = None) -> str:
-    """The chosen config as a file; in a folder that holds its data, the path is relative to it."""
-    config = chosen_config(choice)
+def config_yaml(config: dict[str, Any], folder: Path | None = None) -> str:
+    """The config as a file; in a folder that holds its data, the path is relative to it."""
     if folder is not None:
-        config["dataset"] = _relative(config["dataset"], folder.absolute())
+        config = {**config, "dataset": _relative(config["dataset"], folder.absolute())}
     return dump(config)
 
 

@@ -232,13 +232,13 @@ def test_the_best_setting_of_folds_trains_on_all_rows(swept, store):
     whole = {key: config["dataset"][key] for key in ("folds", "fold", "test_size")}
     assert {"folds": None, "fold": None, "test_size": 0} == whole
     assert ("mine-final", choice.record.seed) == (config["name"], config["seed"])
-    assert config == parse(Text(config_yaml(choice), "best.yaml")).data
+    assert config == parse(Text(config_yaml(chosen_config(choice)), "best.yaml")).data
     told = "\n".join(chosen_words(choice, store.root))
     assert "trained without the rows of one of 4 folds" in told
     results = f"--results {store.root}"
-    assert f"nnrun best mine -o best.yaml {results} && nnrun train best.yaml {results}" in told
+    assert f"nnrun best mine --final {results}" in told
     told = "\n".join(chosen_words(choice, Path("results"), {"--by": "test", "--order-by": None}))
-    assert "nnrun best mine -o best.yaml --by test && nnrun train best.yaml" in told
+    assert "nnrun best mine --by test --final" in told
 
 
 def test_folds_and_drawn_splits_are_two_boards(swept):
