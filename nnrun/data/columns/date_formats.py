@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 from itertools import product
@@ -40,16 +40,25 @@ ISO = "2024-03-31"
 
 @dataclass(frozen=True)
 class DateFormat:
-    """A way to write dates; `codes` are those of Python's strptime, or empty for ISO dates."""
+    """A way to write dates; `codes` are those of Python's strptime, or empty for ISO dates.
+
+    `others` are ways that are tried in turn where a text is not written so.
+    """
 
     codes: str = ""
+    others: tuple[DateFormat, ...] = ()
 
     @classmethod
-    def from_example(cls, text: str) -> DateFormat:
+    def from_example(cls, text: str | Sequence[str]) -> DateFormat:
         """The format of a date such as `31.12.2024`, or one that is given by codes.
+
+        Of several, the first that fits a cell is meant.
 
         Raises: ValueError with what is wrong, as a sentence.
         """
+        if not isinstance(text, str):
+            first, *others = map(cls.from_example, text)
+            return replace(first, others=tuple(others))
         if "%" in text:
             return cls._by_codes(text)
         fit = formats_of(text)
@@ -61,8 +70,11 @@ class DateFormat:
         return fit[0]
 
     @classmethod
-    def restored(cls, codes: str) -> DateFormat:
+    def restored(cls, codes: str | Sequence[str]) -> DateFormat:
         """The format with these codes; raises a ValueError for others than `from_example` gives."""
+        if not isinstance(codes, str):
+            first, *others = map(cls.restored, codes)
+            return replace(first, others=tuple(others))
         return cls._by_codes(codes) if codes else ISO_DATES
 
     @classmethod
@@ -80,10 +92,33 @@ class DateFormat:
 
     def read(self, text: str) -> datetime | None:
         """The time that a text writes, with its time zone if it has one; None if it is none."""
-        return iso_date(text) if not self.codes else date_by(self.pattern, text)
+        return read_date(text, self.patterns)
+
+    @cached_property
+    def every(self) -> tuple[DateFormat, ...]:
+        """This one alone, and the others, in the order in which they are tried."""
+        return (replace(self, others=()), *self.others)
+
+    @cached_property
+    def patterns(self) -> list[str]:
+        """The pattern of each."""
+        return [each.pattern for each in self.every]
+
+    @property
+    def is_iso(self) -> bool:
+        """Whether ISO dates alone are meant."""
+        return not (self.codes or self.others)
+
+    def stored(self) -> str | list[str]:
+        """The codes, as `restored` takes them; empty for ISO dates alone."""
+        return self.codes if not self.others else [each.codes for each in self.every]
+
+    def shown(self) -> str:
+        """The examples for messages."""
+        return " or ".join(each.example() for each in self.every)
 
     def example(self) -> str:
-        """A date that shows the format."""
+        """A date that shows the format, the first of several."""
         if not self.codes:
             return ISO
         return datetime(2024, 12, 31, 23, 59, tzinfo=UTC).strftime(self.codes)
@@ -156,6 +191,15 @@ def iso_date(text: str) -> datetime | None:
         )
     except ValueError:
         return None
+
+
+def read_date(text: str, patterns: Sequence[str]) -> datetime | None:
+    """The date by the first of some patterns that fits; an empty one is for ISO dates."""
+    for pattern in patterns:
+        date = date_by(pattern, text) if pattern else iso_date(text)
+        if date is not None:
+            return date
+    return None
 
 
 def date_by(pattern: str, text: str) -> datetime | None:

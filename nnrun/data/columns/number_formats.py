@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 THOUSANDS = (",", ".", " ", "'")
@@ -42,23 +42,28 @@ class NumberFormat:
         decimal: the sign before the decimals.
         before: a currency or unit before the number.
         after: one behind it.
+        others: ways that are tried in turn where a text is not written so.
     """
 
     thousands: str = ""
     decimal: str = "."
     before: str = ""
     after: str = ""
+    others: tuple[NumberFormat, ...] = ()
 
     @classmethod
-    def from_example(cls, text: str, decimal: str = ".") -> NumberFormat:
+    def from_example(cls, text: str | Sequence[str], decimal: str = ".") -> NumberFormat:
         """The format of a number, such as `1,234.50 €`.
 
         Args:
-            text: the example.
+            text: the example, or several, of which the first that fits a cell is meant.
             decimal: the decimal sign, where the example has none.
 
         Raises: ValueError with what is wrong, as a sentence; SeveralNumbers.
         """
+        if not isinstance(text, str):
+            first, *others = (cls.from_example(each, decimal) for each in text)
+            return replace(first, others=tuple(others))
         bare, _ = unsigned(plain(text))
         found = _NUMBER.search(bare)
         if found is None:
@@ -82,12 +87,30 @@ class NumberFormat:
 
     def read(self, text: str) -> float | None:
         """The number that a text writes, in the unit; None if it is not written so."""
-        return read_amount(
-            text, self.pattern, self.thousands, self.decimal, self.before, self.after
-        )
+        return read_amounts(text, self.signs)
+
+    @cached_property
+    def every(self) -> tuple[NumberFormat, ...]:
+        """This one alone, and the others, in the order in which they are tried."""
+        return (replace(self, others=()), *self.others)
+
+    @cached_property
+    def signs(self) -> list[tuple[str, str, str, str, str]]:
+        """The pattern and the signs of each."""
+        return [
+            (one.pattern, one.thousands, one.decimal, one.before, one.after) for one in self.every
+        ]
+
+    def stored(self) -> str | list[str]:
+        """An example, or one of each, as `from_example` takes it."""
+        return self.example() if not self.others else [each.example() for each in self.every]
+
+    def shown(self) -> str:
+        """The examples for messages."""
+        return "' or '".join(each.example() for each in self.every)
 
     def example(self) -> str:
-        """A number that shows the format."""
+        """A number that shows the format, the first of several."""
         before = self.before + " " * self.before[-1:].isalpha()
         after = " " * (self.after not in ("", "%", "°")) + self.after
         return f"{before}1{self.thousands}234{self.decimal}50{after}"
@@ -123,6 +146,12 @@ def read_amount(
         text = text.replace(thousands, "")
     value = float(text.replace(decimal, "."))
     return -value if negative else value
+
+
+def read_amounts(text: str, forms: Sequence[tuple[str, str, str, str, str]]) -> float | None:
+    """The number that a text writes in the first of some forms that fits."""
+    values = (read_amount(text, *form) for form in forms)
+    return next((value for value in values if value is not None), None)
 
 
 def plain(text: str) -> str:
