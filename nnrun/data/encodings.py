@@ -49,6 +49,10 @@ def guessed(line: bytes, number: int) -> str:
     return WINDOWS
 
 
+class NotInEncoding(DataError):  # noqa: N818  # named as the other errors are
+    """Bytes that are no text in the encoding that was named."""
+
+
 class Recoded(io.RawIOBase):
     """The content of a text file as UTF-8."""
 
@@ -70,7 +74,7 @@ class Recoded(io.RawIOBase):
                 text = self._decoder.decode(content, final=self._ended)
                 self._left = text.encode()
             except UnicodeError as error:
-                raise DataError(self._about(error)) from error
+                raise NotInEncoding(self._about(error)) from error
             self._line += text.count("\n")
         part, self._left = self._left[: len(room)], self._left[len(room) :]
         room[: len(part)] = part

@@ -22,6 +22,7 @@ from nnrun.config.scaffold.columns import (
     is_identifier,
     lags,
     may_be_codes,
+    missing_values,
     parts_of,
     proposals,
     reason,
@@ -40,6 +41,7 @@ from nnrun.config.scaffold.defaults import (
 )
 from nnrun.config.yaml import Text, parse
 from nnrun.config.yaml_scalars import flow
+from nnrun.data.encodings import UTF_8
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.opening import stem as stem_of
 from nnrun.data.readers.opening import why_no_file
@@ -133,7 +135,10 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         return Draft(aligned(array_lines(data, shown)), words)
     found = survey(path)
     choice = _choose(found, target)
-    words = [*filter(None, [_part(found), _doubt(found), _sheets(found)]), *_described(choice)]
+    words = [
+        *filter(None, [_part(found), _read(found), _doubt(found), _sheets(found)]),
+        *_described(choice),
+    ]
     return Draft(aligned(_csv(found, choice, shown)), words)
 
 
@@ -192,6 +197,8 @@ def _described(choice: _Choice) -> Iterator[str]:
     if numbers := [column.name for column in choice.features if may_be_codes(column)]:
         what = f"it takes as numbers what may be codes, {_clipped(numbers)}"
         yield f"{what}; a comment has them as categories"
+    if words := [f"{c.name} ({', '.join(c.taken)})" for c in choice.written if c.taken]:
+        yield f"it takes words as missing values: {_clipped(words)}"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
     yield from (split.words() for split in choice.splits)
@@ -202,6 +209,12 @@ def _part(found: Survey) -> str:
     """A sentence that the draft looked at the first rows alone."""
     what = f"it looks at the first {found.rows:,} rows alone; what comes later may be different"
     return what * found.is_part
+
+
+def _read(found: Survey) -> str:
+    """A sentence that the encoding is a guess."""
+    what = f"it reads the file as {found.encoding}, a guess: the file is not UTF-8"
+    return what * (found.encoding != UTF_8)
 
 
 def _doubt(found: Survey) -> str:
@@ -269,6 +282,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
         yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
+    yield from missing_values([*dict.fromkeys([*choice.written, target])], choice.dropped)
     yield from _missing(features, choice.dates)
     yield from (split.line() for split in choice.splits)
     yield from settings(
@@ -296,6 +310,8 @@ def _format(found: Survey) -> Iterator[str]:
         yield f"  separator: {flow(found.separator)}"
     if found.decimal != ".":
         yield f"  decimal: {flow(found.decimal)}"
+    if found.encoding != UTF_8:
+        yield f"  encoding: {found.encoding}\ta guess: the file is not UTF-8"
 
 
 def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:

@@ -231,55 +231,147 @@ def date_by(pattern: str, text: str) -> datetime | None:
 # What all cells of a column show about how its dates are written, and about its times.
 
 _MOST_STEPS = 1000
+MOST_ODD = 50
+"""So many different texts that are not what most cells are, at most, are told apart."""
+_MOST_OTHERS = 2
+_SIGN = re.compile(r"%[a-zA-Z](\W?)")
+
+
+def _agrees(form: DateFormat, forms: Sequence[DateFormat]) -> bool:
+    """Whether it has days and months in the order of one of these, if it has the same signs."""
+    return any(
+        _order(form) in (order, None) or _signs(form) != _signs(other) or not order
+        for other in forms
+        for order in [_order(other)]
+    )
+
+
+def _signs(form: DateFormat) -> tuple[str, bool]:
+    """What stands between the parts of a date, and whether the year comes first."""
+    codes = form.codes or "%Y-%m-%d"
+    return _SIGN.findall(codes)[0], codes[:2] == "%Y"
+
+
+def _order(form: DateFormat) -> tuple[str, ...] | None:
+    """The order of days and months as numbers; None where one of them is a word."""
+    found = re.findall("%[dm]", form.codes or "%Y-%m-%d")
+    return tuple(found) if len(found) == 2 else None
+
+
+@dataclass(eq=False)
+class OddCell:
+    """A text that is not what most cells of a column are: its first line, and how often it is."""
+
+    line: int
+    count: int = 1
 
 
 @dataclass(eq=False)
 class DateEvidence:
-    """The dates of a column in the order of its rows, by the formats that read all of them.
+    """The dates of a column in the order of its rows, by the formats that read them.
 
-    `formats` is empty once a cell is no date, or is one in another format: `odd` and `line` are of
-    the first such cell.
+    `formats` are those that read most, so far as is known; `others` read what none of these does.
     """
 
     formats: list[DateFormat] = field(default_factory=list)
+    others: list[list[DateFormat]] = field(default_factory=list)
     count: int = 0
-    odd: str = ""
-    line: int = 0
+    words: dict[str, OddCell] = field(default_factory=dict)
+    """The first texts that are no dates; after `MOST_ODD` of them, nothing more is looked at."""
     _times: list[Times] = field(default_factory=list)
     _zoned: bool | None = None
     """Whether dates have time zones, once one has been read."""
 
+    @property
+    def full(self) -> bool:
+        """Whether there were too many other texts."""
+        return len(self.words) >= MOST_ODD
+
     def add(self, text: str, line: int) -> None:
-        """Take a cell that is not missing into account; after the first that is no date, none
-        is.
-        """
-        if self.odd:
+        """Take a cell that is not missing into account."""
+        if self.full:
+            return
+        if text in self.words:
+            self.words[text].count += 1
             return
         if not self.count:
             self.formats = formats_of(text)
             self._times = [Times() for _ in self.formats]
-        found = [form.read(text) for form in self.formats]
-        if not any(found) or any(t and (t.tzinfo is None) is self._zoned for t in found):
-            self.formats, self._times = [], []
-            self.odd, self.line = text, line
+        times = self._by_first(text) or self._by_others(text)
+        if times is None:
+            self.words[text] = OddCell(line)
             return
-        self._zoned = next(filter(None, found)).tzinfo is not None
+        self._zoned = times[0].tzinfo is not None
         self.count += 1
-        kept = [place for place, time in enumerate(found) if time is not None]
+        for known, time in zip(self._times, times, strict=True):
+            known.add(time)
+
+    def _by_first(self, text: str) -> list[datetime] | None:
+        """The time by each of the first formats that read a text; None if none does."""
+        found = [(form, form.read(text)) for form in self.formats]
+        if any(time and not self._has_zone(time) for _, time in found):
+            return None
+        reading = [form for form, time in found if time is not None]
+        others = [[form for form in forms if _agrees(form, reading)] for forms in self.others]
+        if not reading or not all(others):
+            return None
+        self._keep(reading)
+        self.others = others
+        return [time for _, time in found if time is not None]
+
+    def _by_others(self, text: str) -> list[datetime] | None:
+        """The time by other formats, for each of the first ones; None if there are none."""
+        known = [form for forms in self.others for form in forms]
+        new = [] if len(self.others) == _MOST_OTHERS else formats_of(text)
+        for forms, place in [
+            *((forms, place) for place, forms in enumerate(self.others)),
+            (new, len(self.others)),
+        ]:
+            read = [form for form in forms if _agrees(form, self.formats) and form not in known]
+            read = [form for form in (read if forms is new else forms) if form.read(text)]
+            time = read[0].read(text) if read else None
+            if time is not None and self._has_zone(time) and self.count:
+                self.others[place : place + 1] = [read]
+                self._keep([form for form in self.formats if _agrees(form, read)])
+                return [time] * len(self.formats)
+        return None
+
+    def _has_zone(self, time: datetime) -> bool:
+        """Whether it has a time zone just as those before have."""
+        return self._zoned in (None, time.tzinfo is not None)
+
+    def _keep(self, formats: Sequence[DateFormat]) -> None:
+        """Go on with some of the first formats."""
+        kept = [place for place, form in enumerate(self.formats) if form in formats]
         self.formats = [self.formats[place] for place in kept]
         self._times = [self._times[place] for place in kept]
-        for times, time in zip(self._times, filter(None, found), strict=True):
-            times.add(time)
+
+    @property
+    def odd(self) -> str:
+        """The first text that is no date, or empty."""
+        return next(iter(self.words), "")
+
+    @property
+    def line(self) -> int:
+        """Where that is."""
+        return self.words[self.odd].line if self.words else 0
 
     @property
     def format(self) -> DateFormat | None:
-        """The likeliest format of all cells; None if they are not dates of one format."""
-        return self.formats[0] if self.formats else None
+        """The likeliest format of all cells; None if they are not dates."""
+        if not self.formats:
+            return None
+        return replace(self.formats[0], others=tuple(forms[0] for forms in self.others))
 
     @property
     def ambiguous(self) -> bool:
         """Whether days may be months and months days in every cell."""
-        return len(self.formats) > 1
+        return bool(self.doubt)
+
+    @property
+    def doubt(self) -> list[DateFormat]:
+        """The formats of which one is meant, where days may be months and months days."""
+        return next((forms for forms in (self.formats, *self.others) if len(forms) > 1), [])
 
     @property
     def times(self) -> Times:

@@ -192,6 +192,8 @@ _CODES = {"USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", 
 _CODES |= {"DKK", "PLN", "CZK", "HUF", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "ILS"}
 _UNIT = re.compile(r"[^\W\d_][^\W_]*(?:[ /·.^-][^\W\d_][^\W_]*)*|[%‰°][^\W\d_]?")
 _LONGEST_UNIT, _LONGEST_NUMBER = 12, 60
+FEW = 10
+"""Cells of another form than most are few if they are at most one in so many."""
 
 
 @dataclass(eq=False)
@@ -208,15 +210,11 @@ class Shown:
     """The format of a column.
 
     Args:
-        format: that reads the most cells.
-        read: how many.
-        odd: the first cell that it does not read, if there is one.
+        format: that reads the most cells, with those that read others.
         ambiguous: whether another format reads the same cells as other numbers.
     """
 
     format: NumberFormat
-    read: int
-    odd: Shape | None
     ambiguous: bool
 
 
@@ -276,8 +274,8 @@ class NumberEvidence:
         units = Counter[tuple[str, str] | None]()
         for shape in self.shapes.values():
             units[unit_of(shape.text)] += shape.count
-        (unit, count), *_ = units.most_common(1)
-        if unit is None or 2 * count <= units.total():
+        unit = max(filter(None, units), key=lambda each: units[each], default=None)
+        if unit is None:
             return None
         shapes = [*self.shapes.values()]
         readings = {
@@ -288,17 +286,18 @@ class NumberEvidence:
             for form, values in readings.items()
         }
         most = max(read.values())
-        if 2 * most <= units.total():
-            return None
         same = [form for form in readings if read[form] == most]
         cells = zip(*(readings[form] for form in same), strict=True)
         differ = any(len({*cell}) > 1 for cell in cells)
         whole = [form for form in same if all((value or 0) % 1 == 0 for value in readings[form])]
         money = any(part and _is_currency(part) for part in unit)
         best = (whole if whole and money else same)[0]
-        odd = (s for s, value in zip(shapes, readings[best], strict=True) if value is None)
-        first = min(odd, key=lambda shape: shape.line, default=None)
-        return Shown(best, most, first, differ and not known)
+        odd = [s for s, value in zip(shapes, readings[best], strict=True) if value is None]
+        best = replace(best, others=tuple(_beside(best, odd, units.total())))
+        odd = [shape for shape in odd if best.read(shape.text) is None]
+        if 2 * sum(shape.count for shape in odd) >= units.total():
+            return None
+        return Shown(best, differ and not known)
 
 
 def _shape(text: str) -> str:
@@ -312,6 +311,31 @@ def _formats(before: str, after: str, decimal: str = ".") -> Iterator[NumberForm
         for thousands in ("", *THOUSANDS):
             if thousands != sign:
                 yield NumberFormat(thousands, sign, before, after)
+
+
+def _beside(best: NumberFormat, odd: Sequence[Shape], total: int) -> Iterator[NumberFormat]:
+    """The formats of the cells that the best one does not read: at most two.
+
+    The decimal sign is the same, and the unit, unless it is missing. Where it is missing in most
+    cells, few have one: `5more` among 2, 3 and 4 is a word.
+    """
+    unit = best.before, best.after
+    for _ in range(2):
+        counts = Counter[NumberFormat]()
+        for shape in odd:
+            other = unit_of(shape.text)
+            if other is None or (any(unit) and any(other) and other != unit):
+                continue
+            for form in _formats(*other, best.decimal):
+                if form.decimal == best.decimal and form.read(shape.text) is not None:
+                    counts[form] += shape.count
+        if not counts:
+            return
+        ((form, count),) = counts.most_common(1)
+        if not any(unit) and FEW * count > total:
+            return
+        yield form
+        odd = [shape for shape in odd if form.read(shape.text) is None]
 
 
 def unit_of(text: str) -> tuple[str, str] | None:
