@@ -258,7 +258,7 @@ def _order(form: DateFormat) -> tuple[str, ...] | None:
     return tuple(found) if len(found) == 2 else None
 
 
-@dataclass(eq=False)
+@dataclass
 class OddCell:
     """A text that is not what most cells of a column are: its first line, and how often it is."""
 
@@ -359,7 +359,7 @@ class DateEvidence:
     @property
     def format(self) -> DateFormat | None:
         """The likeliest format of all cells; None if they are not dates."""
-        if not self.formats:
+        if not self.formats or self.words:
             return None
         return replace(self.formats[0], others=tuple(forms[0] for forms in self.others))
 
