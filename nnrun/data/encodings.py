@@ -14,7 +14,7 @@ WINDOWS = "cp1252"
 """What Excel writes in western Europe where it does not write UTF-8."""
 _UTF_16 = "utf-16"
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_SAMPLE = 'a,"b";\t|\r\n1.5'
+_SAMPLE = 'a,"b";\t|\r\n1.5' + "0" * 99
 _LONGEST = 40
 
 

@@ -89,7 +89,7 @@ class Word(Text):
     def hint(self, value: Any) -> str:
         if isinstance(value, str) and not value.strip():
             return "; a blank cell is missing anyway"
-        return "; write it in quotes" if value is None or isinstance(value, bool) else ""
+        return "; write it in quotes" if isinstance(value, bool) else ""
 
 
 _LONGEST_WORD = 100
