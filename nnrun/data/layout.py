@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
@@ -15,8 +15,10 @@ import numpy.typing as npt
 from nnrun.data.columns.cells import NumberCells
 from nnrun.data.columns.column import Column, Number
 from nnrun.data.columns.kinds import from_json, to_json
+from nnrun.data.columns.missing_words import MissingValues
 from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.columns.table import Cells
+from nnrun.data.encodings import UTF_8, checked_encoding
 from nnrun.data.labels import all_numbers, canonical
 from nnrun.data.rows import kept, refuse_if_too_big
 from nnrun.nn.signature import Array
@@ -29,12 +31,15 @@ _ROWS, _NUMBERS = 1 << 12, 1 << 20
 class Columns:
     """The columns of a table that make up x, in order.
 
-    `separator` and `decimal` are those of the file; a separator of None is detected.
+    `separator`, `decimal`, `encoding` and `missing_values` are those of the file; a separator of
+    None is detected.
     """
 
     every: tuple[Column, ...]
     separator: str | None = None
     decimal: str = "."
+    encoding: str = UTF_8
+    missing_values: MissingValues = field(default_factory=dict, hash=False)
 
     @classmethod
     def numbers(cls, names: Sequence[str]) -> Columns:
@@ -43,6 +48,12 @@ class Columns:
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.every)
+
+    def stored(self) -> dict[str, Any]:
+        """What most files do not have, as JSON-able values."""
+        found: dict[str, Any] = {}
+        found |= {} if self.encoding == UTF_8 else {"encoding": self.encoding}
+        return found | ({"missing_values": self.missing_values} if self.missing_values else {})
 
     def parts(self, x: Array) -> Iterator[tuple[Column, Array]]:
         """Each column with its features of x: (rows, width)."""
@@ -172,22 +183,30 @@ class Layout:
             "columns": [to_json(column) for column in self.columns],
             "separator": self.columns.separator,
             "decimal": self.columns.decimal,
+            **self.columns.stored(),
             "classes": list(self.classes),
             "target_names": list(self.target_names),
             "text_labels": self.text_labels,
             "bool_labels": self.bool_labels,
-            **({} if self.target_form is None else {"target_form": self.target_form.example()}),
+            **({} if self.target_form is None else {"target_form": self.target_form.stored()}),
             **({"from_images": True} if self.from_images else {}),
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
         """The layout that `to_dict` described."""
+        missing = stored.get("missing_values", {})
         form, every = stored.get("target_form"), map(from_json, stored["columns"])
         return cls(
             task=stored["task"],
             shape=tuple(stored["shape"]),
-            columns=Columns(tuple(every), stored["separator"], stored["decimal"]),
+            columns=Columns(
+                tuple(every),
+                stored["separator"],
+                stored["decimal"],
+                checked_encoding(stored.get("encoding", UTF_8)),
+                {name: [*map(str, words)] for name, words in missing.items()},
+            ),
             classes=tuple(stored["classes"]),
             target_names=tuple(stored["target_names"]),
             text_labels=bool(stored["text_labels"]),

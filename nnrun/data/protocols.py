@@ -47,7 +47,7 @@ class ColumnSettings(Protocol):
     @property
     def weight(self) -> str | None: ...
     @property
-    def formats(self) -> Mapping[str, str]: ...
+    def formats(self) -> Mapping[str, str | Sequence[str]]: ...
 
 
 class ImageSettings(Protocol):
@@ -90,6 +90,8 @@ class DatasetSettings(Protocol):
     @property
     def decimal(self) -> str: ...
     @property
+    def encoding(self) -> str: ...
+    @property
     def unknown(self) -> str: ...
     @property
     def split(self) -> SplitSettings: ...
@@ -121,6 +123,9 @@ class DatasetSettings(Protocol):
 
     def missing_rules(self) -> Mapping[str, str]:
         """The same for columns with rules of their own."""
+
+    def words_for_missing(self) -> Mapping[str, Sequence[str]]:
+        """Words for missing values by column; under "" those of every column."""
 
     def indicators(self) -> Mapping[str, bool]:
         """By column with a rule of its own whether blanks have an indicator; "" for all others."""

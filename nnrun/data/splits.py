@@ -425,7 +425,7 @@ def _from_path(config: DatasetSettings) -> Dataset:
         from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
 
         refuse_if_too_big(2 * path.stat().st_size, str(path))
-        with open_table(path, config.separator, config.decimal) as table:
+        with open_table(path, config.separator, config.decimal, config.encoding) as table:
             return read_table(table, config)
     dataset = read_npz(path, task=config.task, channels=config.channel_axis)
     return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))

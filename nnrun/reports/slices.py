@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from nnrun.characters import shortened
 from nnrun.data.dataset import Dataset
+from nnrun.data.encodings import UTF_8
 from nnrun.data.inference.sources import read_carried
 from nnrun.data.labels import number as number_of
 from nnrun.errors import NnrunError, UsageError
@@ -226,7 +227,8 @@ def _values(
     path = source.get("path") if source.get("name") is None else None
     if path is not None and Path(path).suffix.lower() != ".npz":
         names = columns or model.layout.columns.features
-        cells = read_carried(Path(path), names, source.get("separator"))
+        encoding = source.get("encoding") or UTF_8
+        cells = read_carried(Path(path), names, source.get("separator"), encoding)
         return {name: _typed(cells[name][dataset.row_numbers[rows] - 1]) for name in names}
     places = places_of(model)
     unknown = next((name for name in columns if name not in places), None)

@@ -289,7 +289,7 @@ def _carried(
         return {}
     if config.path is None or config.name is not None:
         raise UsageError(f"--id {names[0]}: '{config.name}' is no file with columns to carry")
-    columns = read_carried(Path(config.path), names, config.separator)
+    columns = read_carried(Path(config.path), names, config.separator, config.encoding)
     return {name: column[rows - 1] for name, column in columns.items()}
 
 

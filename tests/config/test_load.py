@@ -85,6 +85,8 @@ dataset:
   unknown: ignore
   separator: null
   decimal: "."
+  encoding: utf-8
+  missing_values: {}
   dates: {}
   lags: {}
   test_size: null

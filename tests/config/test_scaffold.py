@@ -273,24 +273,132 @@ def test_columns_with_odd_cells_are_left_out_and_the_first_is_named(tmp_path, mo
     """Numbers and dates alike: with the cell and its line, in the config too."""
     monkeypatch.chdir(tmp_path)
     rows = [f"2023-01-{row % 28 + 1:02},{row}.5,{row} kg,{row * row % 17}" for row in range(60)]
-    rows[7] = "soon,viel,7 lb,1"
+    rows[-1] = "soon,viel,7 lb,1"
     Path("t.csv").write_text(
         "\n".join(["day,size,weight,y,k", *(f"{row},{len(row)}" for row in rows)])
     )
     made = draft(Path("t.csv"), "y", Path())
-    one = "numbers, but for '{}' in line 9; without it, they can be used"
+    one = "numbers, but for '{}' in line 61; without it, they can be used"
     for name, reason in (
-        ("day", "dates and other text, such as 'soon' in line 9"),
+        ("day", "dates and other text, such as 'soon' in line 61"),
         ("size", one.format("viel")),
         ("weight", one.format("7 lb")),
     ):
         assert f"{name} ({reason})" in made.choices[-1]
         assert f"- {name} " in made.text
         assert reason in made.text
-    table = Path("t.csv").read_text().replace("50.5", "wenig")
+    table = Path("t.csv").read_text()
+    for row in range(20, 32):
+        table = table.replace(f",{row}.5,", f",w{row},")
     Path("t.csv").write_text(table)
-    reason = "size (numbers and other text, such as 'viel' in line 9)"
+    reason = "size (numbers and other text, such as 'w20' in line 22)"
     assert reason in draft(Path("t.csv"), "y", Path()).choices[-1]
+
+
+# Files as Excel writes them in German, French and English.
+
+
+def german(number, digits=1):
+    return f"{number:,.{digits}f}".translate({ord(","): ".", ord("."): ","})
+
+
+def french(number, digits=1):
+    return f"{number:,.{digits}f}".translate({ord(","): "\N{NARROW NO-BREAK SPACE}", ord("."): ","})
+
+
+def day(row, form="{:02}.{:02}.2023"):
+    return form.format(1 + row % 28, 1 + row % 12)
+
+
+def every(step, word, text):
+    """A function from rows to a word in every so many, and to the text elsewhere."""
+    return lambda row: word if row % step == 2 else text(row)
+
+
+def size(row):
+    return 30 + row * 37 % 101
+
+
+EXCEL = {
+    # encoding, separator, what stands in a row of `a`, and below all rows; and lines of the draft
+    "units": (
+        ("cp1252", ";", every(40, "k. A.", every(14, "83,5", lambda r: f"{size(r)},25 m²")), ""),
+        {"formats": {"a": ["30,25 m²", "83,5"]}, "missing_values": {"a": ["k. A."]}},
+    ),
+    "errors": (
+        ("utf-8-sig", ";", every(25, "#NV", every(30, "#DIV/0!", lambda r: f"{size(r)},25")), ""),
+        {"missing_values": {"a": ["#NV", "#DIV/0!"]}, "decimal": ","},
+    ),
+    "percent": (
+        ("utf-8-sig", ";", lambda r: f"{size(r)},5 %", "\r\n"),
+        {"formats": {"a": "30,5 %"}},
+    ),
+    "euro": (
+        ("cp1252", ";", lambda r: german(97 * size(r), 2) + " €", "\r\n\r\n"),
+        {"formats": {"a": "2.910,00 €"}, "encoding": "cp1252"},
+    ),
+    "spaces": (
+        ("utf-8-sig", ";", every(30, "n.c.", lambda r: french(97 * size(r), 2) + " €"), ""),
+        {"formats": {"a": "2\u202f910,00 €"}, "missing_values": {"a": ["n.c."]}},
+    ),
+    "mixed dates": (
+        (
+            "utf-16",
+            "\t",
+            lambda r: day(r) if r % 6 else f"2023-{1 + r % 12:02}-{1 + r % 28:02}",
+            "",
+        ),
+        {"formats": {"a": ["2024-03-31", "31.12.2024"]}, "encoding": "utf-16"},
+    ),
+    "times": (
+        ("cp1252", ";", every(20, "s.o.", lambda r: f"{day(r)} {r % 24:02}:15"), ""),
+        {"formats": {"a": "31.12.2024 23:59"}, "missing_values": {"a": ["s.o."]}},
+    ),
+    "quotes": (
+        ("cp1252", ";", lambda r: '"Zeile\r\nzwei"' if r % 2 else '"a;b"', ""),
+        {"categorical": ["a", "ort"]},
+    ),
+    "total": (("cp1252", ";", lambda r: f"{size(r)},5", "Summe;;1"), {"drop": ["a"]}),
+    "english": (
+        ("utf-8-sig", ",", every(15, "TBC", lambda r: f'"${97 * size(r):,.2f}"'), ""),
+        {"formats": {"a": "$2,910.00"}, "missing_values": {"a": ["TBC"]}},
+    ),
+    "unclear": (
+        ("cp1252", ";", lambda r: {7: "ca. 80", 33: "3-4"}.get(r, f"{size(r)},5"), ""),
+        {"missing_values": {"a": ["ca. 80", "3-4"]}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXCEL)
+def test_files_of_excel_are_read_as_they_are_written(tmp_path, monkeypatch, name):
+    """The draft says how, and a data set has all rows of it."""
+    monkeypatch.chdir(tmp_path)
+    (encoding, sign, cell, below), wanted = EXCEL[name]
+    rows = [sign.join([cell(row), "äß"[row % 2], str(7 * size(row))]) for row in range(120)]
+    text = "\r\n".join([sign.join(["a", "ort", "preis"]), *rows, *([below] if below else []), ""])
+    Path("t.csv").write_bytes(text.encode(encoding))
+    made = draft(Path("t.csv"), "preis", tmp_path)
+    dataset = yaml.safe_load(made.text)["dataset"]
+    assert wanted == {key: {**dataset, **dataset["columns"]}[key] for key in wanted}
+    Path("t.yaml").write_text(made.text)
+    prepared = prepare(load_config(Path("t.yaml")))
+    assert 120 + (name == "total") == len(prepared.dataset.x)
+
+
+def test_a_part_that_is_not_understood_is_named_with_examples(tmp_path, monkeypatch):
+    """At most ten different cells count as missing; with more, a comment would keep the column."""
+    monkeypatch.chdir(tmp_path)
+    for odd in (3, 11):
+        cells = [f"ca. {row}" if 50 <= row < 50 + odd else f"{row}.5" for row in range(600)]
+        rows = [f"{cell},{row * row % 17}" for row, cell in enumerate(cells)]
+        Path("t.csv").write_text("\n".join(["a,b,y", *(f"{len(row)},{row}" for row in rows)]))
+        text = draft(Path("t.csv"), "y", Path()).text
+        part = f"{odd} of 600 cells, such as 'ca. 50' in line 52, 'ca. 51' in line 53, 'ca. 52' in"
+        assert part in text
+        kept = re.search("^  (# |)missing_values:( {b:|\n)", text, re.MULTILINE)
+        assert kept is not None
+        assert ("" if odd == 3 else "# ") == kept[1]
 
 
 # The metric that a config by `nnrun init --data` orders runs by.

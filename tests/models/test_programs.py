@@ -66,6 +66,26 @@ def test_numpy_scripts_write_the_same_bytes(dtype, target, tmp_path, capfd):
         assert predicted(table.model, table.content) == capfd.readouterr().out
 
 
+def test_scripts_read_words_for_missing_values_and_encodings(tmp_path, capfd):
+    """As training read them: a file with other words and bytes gives the same predictions."""
+    changed = 0
+    for seed in range(12):
+        table = random_table(seed)
+        text = table.content.decode()
+        other = text.replace("N/A", "k.A.").replace("NA", "-999.0")
+        columns = replace(
+            table.model.layout.columns, missing_values={"": ["k.a.", "-999.0"]}, encoding="utf-16"
+        )
+        layout = replace(table.model.layout, columns=columns)
+        model = Model(table.model.network, table.model.preprocessing, layout, "s1-0123456789")
+        names = by_script(Table(model, other.encode("utf-16")), "numpy", tmp_path / "rows.csv")
+        names["write"](names["rows"])
+        assert predicted(table.model, table.content) == capfd.readouterr().out
+        assert predicted(table.model, table.content) == predicted(model, other.encode())
+        changed += other != text
+    assert changed
+
+
 def written_by_both(model: Model, path, capfd) -> tuple[str, str]:
     """What `nnrun predict` and the script in NumPy write for rows in a CSV file."""
     content = io.StringIO()

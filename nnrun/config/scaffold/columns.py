@@ -24,6 +24,7 @@ from nnrun.data.readers.profile import (
     names_people,
     words_of,
 )
+from nnrun.errors import clipped
 
 MOST_ONE_HOT = 100
 """A column with more categories gets learned vectors."""
@@ -269,6 +270,8 @@ def reason(column: ColumnProfile) -> str:
     if column.kind == "mixed" and column.numbers == column.rows - column.missing - 1:
         where = f"{column.odd!r} in line {column.odd_line}"  # such as 'Total' below the rows
         return f"numbers, but for {where}; without it, they can be used"
+    if column.kind == "mixed" and column.unclear:
+        return f"numbers, but for {part(column)}"
     odd = {
         "mixed": (column.odd, column.odd_line),
         "undated": (column.evidence.odd, column.evidence.line),
@@ -310,27 +313,80 @@ def guessed(columns: Sequence[ColumnProfile]) -> list[str]:
     ]
 
 
-def _format(column: ColumnProfile, decimal: str) -> tuple[str, str]:
-    """An example for a column that is not written plainly, and a comment."""
+def _format(column: ColumnProfile, decimal: str) -> tuple[str | list[str], str]:
+    """An example for a column that is not written plainly, or several, and a comment."""
     if column.kind == "date":
-        form = column.evidence.format
-        if form is None or not form.codes:
+        date = column.evidence.format
+        if date is None or date.is_iso:
             return "", ""
-        return form.example(), _other_days(column.evidence.formats)
+        return _listed([one.example() for one in date.every]), _other_days(column.evidence.doubt)
     if column.shown is None or column.kind not in ("number", "counter", "constant"):
         return "", ""
-    return _example(column, decimal), _other_number(column)
+    every = column.shown.format.every
+    examples = [_example(column, form, decimal) for form in every]
+    return _listed(examples), _other_number(column) or _without_unit(every)
 
 
-def _example(column: ColumnProfile, decimal: str) -> str:
-    """The first cell, if it shows the format, else an example of it."""
-    assert column.shown is not None
-    form, first = column.shown.format, next(iter(column.values))
+def _listed(examples: list[str]) -> str | list[str]:
+    return examples if len(examples) > 1 else examples[0]
+
+
+def _example(column: ColumnProfile, form: NumberFormat, decimal: str) -> str:
+    """The first cell that is written so, if it shows the format, else an example of it."""
+    first = next((text for text in column.values if form.read(text) is not None), "")
     try:
         shows = NumberFormat.from_example(first, decimal) == form
     except ValueError:
         shows = False
     return first if shows else form.example()
+
+
+def _without_unit(every: Sequence[NumberFormat]) -> str:
+    """A sentence that numbers without a unit are in the unit of others."""
+    unit = next(filter(None, (form.before or form.after for form in every)), "")
+    bare = any(not (form.before or form.after) for form in every)
+    return f"\ta guess: numbers without {unit} are in it, too" * (bool(unit) and bare)
+
+
+# Words for missing values, as lines of a first config.
+
+_SOME = 3
+
+
+def missing_values(
+    columns: Sequence[ColumnProfile], dropped: Sequence[ColumnProfile]
+) -> Iterator[str]:
+    """The lines of `missing_values`; each part of a column that is not understood is named.
+
+    They are a list if several columns have some, and no text has one among its categories.
+    """
+    found = {column.name: [*column.taken] for column in columns if column.taken}
+    every = {word.lower(): word for words in found.values() for word in words}
+    labels = {text.lower() for c in columns if c.kind == "category" for text in c.values}
+    more = [column for column in dropped if column.unclear and column.kind == "mixed"]
+    for column in columns:
+        if column.unclear:
+            name = escaped(repr(column.name), kept="")
+            yield f"  # Not understood in {name}, so taken as missing: {part(column)}"
+    if len(found) > 1 and labels.isdisjoint(every) and not more:
+        yield f"  missing_values: {flow([*every.values()])}\tin upper or lower case"
+        return
+    if found:
+        yield "  # Words that stand for missing values, in upper or lower case."
+        yield "  missing_values:"
+        yield from (f"    {flow(name)}: {flow(words)}" for name, words in found.items())
+    for column in more:
+        entry = f"{flow(column.name)}: {flow([*column.taken, *column.unclear])}"
+        line = f"  # {entry}" if found else f"# missing_values: {{{entry}}}"
+        yield f"  {line}\twould keep this column, if it is not under drop"
+
+
+def part(column: ColumnProfile) -> str:
+    """How many cells of a column are not understood, with some of them and their lines."""
+    cells = sum(word.count for word in column.unclear.values())
+    first = sorted(column.unclear.items(), key=lambda item: item[1].line)[:_SOME]
+    shown = ", ".join(f"{clipped(text)!r} in line {word.line}" for text, word in first)
+    return f"{cells:,} of {column.rows:,} cells, such as {shown}"
 
 
 def _other_number(column: ColumnProfile) -> str:

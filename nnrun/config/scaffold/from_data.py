@@ -25,6 +25,7 @@ from nnrun.config.scaffold.columns import (
     is_identifier,
     lags,
     may_be_codes,
+    missing_values,
     parts_of,
     proposals,
     reason,
@@ -43,6 +44,7 @@ from nnrun.config.scaffold.defaults import (
 )
 from nnrun.config.yaml import Text, parse
 from nnrun.config.yaml_scalars import flow
+from nnrun.data.encodings import UTF_8
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.opening import GIVEN, why_no_file
 from nnrun.data.readers.opening import stem as stem_of
@@ -150,7 +152,10 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
 def draft_table(found: Survey, target: str | None, shown: str) -> Draft:
     """A config for a table that was read, which is `shown` as its path; raises as `draft` does."""
     choice = _choose(found, target)
-    words = [*filter(None, [_part(found), _doubt(found), _sheets(found)]), *_described(choice)]
+    words = [
+        *filter(None, [_part(found), _read(found), _doubt(found), _sheets(found)]),
+        *_described(choice),
+    ]
     return Draft(aligned(_csv(found, choice, shown)), words, (found, choice))
 
 
@@ -212,6 +217,8 @@ def _described(choice: Choice) -> Iterator[str]:
     if numbers := [column.name for column in choice.features if may_be_codes(column)]:
         what = f"it takes as numbers what may be codes, {_clipped(numbers)}"
         yield f"{what}; a comment has them as categories"
+    if words := [f"{c.name} ({', '.join(c.taken)})" for c in choice.written if c.taken]:
+        yield f"it takes words as missing values: {_clipped(words)}"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
     yield from (split.words() for split in choice.splits)
@@ -222,6 +229,12 @@ def _part(found: Survey) -> str:
     """A sentence that the draft looked at the first rows alone."""
     what = f"it looks at the first {found.rows:,} rows alone; what comes later may be different"
     return what * found.is_part
+
+
+def _read(found: Survey) -> str:
+    """A sentence that the encoding is a guess."""
+    what = f"it reads the file as {found.encoding}, a guess: the file is not UTF-8"
+    return what * (found.encoding != UTF_8)
 
 
 def _doubt(found: Survey) -> str:
@@ -286,6 +299,7 @@ def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     yield from dates(choice.dates, choice.split_by)
     if choice.by_time is not None and not labels:
         yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
+    yield from missing_values([*dict.fromkeys([*choice.written, target])], choice.dropped)
     yield from _missing(features, choice.dates, sum(column.missing for column in needed))
     yield from (split.line() for split in choice.splits)
     yield from settings(
@@ -319,6 +333,8 @@ def _format(found: Survey) -> Iterator[str]:
         yield f"  separator: {flow(found.separator)}"
     if found.decimal != ".":
         yield f"  decimal: {flow(found.decimal)}"
+    if found.encoding != UTF_8:
+        yield f"  encoding: {found.encoding}\ta guess: the file is not UTF-8"
 
 
 def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:

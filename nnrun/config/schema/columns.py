@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from inspect import Parameter, getdoc, isclass, signature
 from itertools import islice
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, BlockChoice, ConfigIssue, argument_docs
 from nnrun.config.schema.fields import Flag, Integer, Listed, OneOf, Text, example_of
 from nnrun.config.schema.from_signature import LazyBlocks, Translator
-from nnrun.config.yaml_scalars import flow
+from nnrun.config.yaml_scalars import flow, write_scalar
 from nnrun.data.columns.date_formats import DateFormat
 from nnrun.data.columns.kinds import CYCLIC, PARTS, PERIODS
 from nnrun.data.columns.number_formats import NumberFormat
@@ -46,7 +47,7 @@ def _checked(text: str) -> str:
     return text
 
 
-def _fault(form: type[NumberFormat] | type[DateFormat], text: str) -> str:
+def _fault(form: type[NumberFormat] | type[DateFormat], text: str | list[str]) -> str:
     try:
         form.from_example(text)
     except ValueError as error:
@@ -54,7 +55,56 @@ def _fault(form: type[NumberFormat] | type[DateFormat], text: str) -> str:
     return ""
 
 
-Formats = dict[str, Annotated[str, Text(), AfterValidator(_checked)]]
+def _checked_list(examples: list[str]) -> list[str]:
+    """The examples, if all show the format of numbers, or all that of dates."""
+    if len(examples) > MOST_FORMATS:
+        raise ConfigIssue(f"a column has at most {MOST_FORMATS} formats").error()
+    if _fault(NumberFormat, examples) and _fault(DateFormat, examples):
+        raise ConfigIssue("some of these are numbers, and some are dates").error()
+    return examples
+
+
+_Example = Annotated[str, Text(), AfterValidator(_checked)]
+MOST_FORMATS = 8
+Formats = dict[
+    str,
+    _Example | Annotated[list[_Example], Listed("examples"), AfterValidator(_checked_list)],
+]
+
+
+@dataclass(frozen=True)
+class Word(Text):
+    """A word for missing values; numbers are such words, too."""
+
+    phrase = "a word or a number for missing values, of at most 100 characters"
+    example = "k.A."
+
+    def prepare(self, value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return write_scalar(value)
+        if isinstance(value, str) and not 0 < len(value.strip()) <= _LONGEST_WORD:
+            raise ValueError
+        return value.strip() if isinstance(value, str) else value
+
+    def hint(self, value: Any) -> str:
+        if isinstance(value, str) and not value.strip():
+            return "; a blank cell is missing anyway"
+        return "; write it in quotes" if isinstance(value, bool) else ""
+
+
+_LONGEST_WORD = 100
+_Words = Annotated[list[Annotated[str, Word()]], Listed("words for missing values")]
+
+
+def _everywhere(value: Any) -> Any:
+    """A list of words, as those of every column."""
+    return {"": value} if isinstance(value, list | tuple) else value
+
+
+MissingWords = Annotated[
+    dict[str, _Words],
+    BeforeValidator(_everywhere, json_schema_input_type=_Words | dict[str, _Words]),
+]
 
 
 class LagConfig(Block):
@@ -135,7 +185,8 @@ def _about_formats(
     listed = [found for key in CATEGORIES if isinstance(found := columns.get(key), list | dict)]
     words = {name for names in listed for name in names if isinstance(name, str)}
     for name, written in formats.items() if isinstance(formats, dict) else ():
-        if not isinstance(written, str):
+        every = written if isinstance(written, list) else [written]
+        if not every or not all(isinstance(each, str) for each in every):
             continue
         place = ("columns", "formats", name)
         timed = split.get("by") == "time" and split.get("column") == name
@@ -237,7 +288,8 @@ class ColumnsConfig(Block):
     """For single columns, what is done about missing values."""
     formats: Formats = Field(default={})
     """For single columns, how they are written, by an example: "1,234.50 €", "12 kg", "31.12.2024",
-    or for dates by codes, "%d.%m.%Y". What is written otherwise is an error."""
+    or for dates by codes, "%d.%m.%Y"; or a list of these, of which the first that fits a cell reads
+    it: ["12 kg", "12"]. What is written otherwise is an error."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

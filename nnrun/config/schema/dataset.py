@@ -15,6 +15,7 @@ from nnrun.config.schema.columns import (
     Features,
     Lags,
     Missing,
+    MissingWords,
     indicates,
     rule_of,
 )
@@ -22,6 +23,7 @@ from nnrun.config.schema.columns import contradictions as about_times
 from nnrun.config.schema.fields import Flag, Integer, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import LazyBlocks, NamedBlock, Translator
 from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.encodings import UTF_8, WINDOWS, checked_encoding
 from nnrun.data.images import CHANNELS as MODES
 from nnrun.data.readers.npz import CHANNELS as CHANNEL_AXES
 from nnrun.data.readers.opening import (
@@ -211,6 +213,20 @@ class TargetStep(OneOf):
         return super().hint(value) or (f"; {where}" if isinstance(value, str) else "")
 
 
+@dataclass(frozen=True)
+class EncodingName(Text):
+    """The name of an encoding of text that Python knows."""
+
+    phrase = "an encoding of text that Python knows, such as cp1252 or utf-16"
+    example = WINDOWS
+
+    def prepare(self, value: Any) -> Any:
+        return checked_encoding(value) if isinstance(value, str) else value
+
+    def hint(self, value: Any) -> str:
+        return "" if isinstance(value, str) else f"; write it in quotes: '{value}'"
+
+
 class SourceConfig(Block):
     """Where data come from, and how they are read."""
 
@@ -239,6 +255,12 @@ class SourceConfig(Block):
     """Of the columns of a CSV file; by default the header shows it."""
     decimal: Annotated[str, OneOf((".", ","))] = "."
     """What stands before the decimals in a CSV file."""
+    encoding: Annotated[str, EncodingName()] = UTF_8
+    """Of the text of a CSV file; new rows are read by it, too. Excel may write cp1252."""
+    missing_values: MissingWords = Field(default={})
+    """Words that stand for missing values, besides blank cells and those like NA, in upper or lower
+    case: [k.A., -999] in every column, or {size: [k.A.]}. A number does by its value: -999 is
+    -999.0, too."""
     dates: Dates = Field(default={})
     """For columns of dates in a CSV file, the parts that are features: year, quarter, month, day,
     dayofyear, weekday (0 is Monday), hour, minute, elapsed (days since 2000); with cyclic, periodic
@@ -255,6 +277,10 @@ class SourceConfig(Block):
         """The rules of columns that have their own."""
         columns = self.columns
         return {} if columns is None else {n: rule_of(rule) for n, rule in columns.missing.items()}
+
+    def words_for_missing(self) -> dict[str, list[str]]:
+        """Words for missing values by column; under "" those of every column."""
+        return dict(self.missing_values)
 
     def indicators(self) -> dict[str, bool]:
         """By column with a rule of its own whether blanks have an indicator; "" for all others."""
@@ -347,9 +373,11 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             ("unknown", names_table(data)),
             ("separator", delimited),
             ("decimal", delimited),
+            ("encoding", delimited),
+            ("missing_values", names_table(data)),
         ):
             if not fits and data.get(key) not in (None, cls.model_fields[key].default):
-                what = "CSV files" if key in ("separator", "decimal") else "tables"
+                what = "CSV files" if key in ("separator", "decimal", "encoding") else "tables"
                 yield ConfigIssue(f"{key} is for {what} only", (key,), "key")
 
     @classmethod

@@ -25,7 +25,7 @@ from nnrun.data.columns.cell_errors import (
 from nnrun.data.columns.date_formats import DateFormat, microseconds
 from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.columns.table import Cells, Lines, Numbers, Texts
-from nnrun.data.labels import all_numbers, canonical, number, ordered_classes
+from nnrun.data.labels import all_numbers, canonical, label_number, number, ordered_classes
 
 _MISSING = np.iinfo(np.int64).min  # NaT
 _AS_BEFORE = ", as it was in training"
@@ -69,7 +69,7 @@ class DateCells(Cells):
     def add_date(self, date: datetime | None, text: str, line: int) -> None:
         """Add a date that is read already; None if the text is not written as dates are."""
         if date is None:
-            message = f"'{text}' is not a date that is written as {self.form.example()} is"
+            message = f"'{text}' is not a date that is written as {self.form.shown()} is"
             before = ", as it was in training"
             hint = before if self.role == "input" else date_format_hint(text)
             self.problems.add(line, self.name, Mistake("date", message, hint))
@@ -105,7 +105,7 @@ def read_time(text: str, decimal: str, form: DateFormat) -> tuple[str, float]:
 
     Raises: ValueError if it is neither; with a format it has to be a date.
     """
-    value = None if form.codes else number(text, decimal)
+    value = number(text, decimal) if form.is_iso else None
     if value is not None:
         if not math.isfinite(value):
             raise ValueError(text)
@@ -159,9 +159,9 @@ class TimeColumn(Cells):
             self._dates.append(int(value))
 
     def _hint(self, text: str) -> str:
-        if self.form.codes:
+        if not self.form.is_iso:
             hint = date_format_hint(text) if self.role == "split" else _AS_BEFORE
-            return f" that is written as {self.form.example()} is{hint}"
+            return f" that is written as {self.form.shown()} is{hint}"
         if self.role == "input":
             return _AS_BEFORE
         return date_format_hint(text) or f"; {_FORMS}"
@@ -221,6 +221,9 @@ class LabelCells(Cells):
 
     def add(self, text: str, line: int) -> None:
         self.values.append(self._number(text, line))
+
+    def _value(self, text: str) -> float | None:
+        return label_number(text, self.decimal)  # a code is no number
 
     def _number(self, text: str, line: int) -> int:
         """The number of a cell's text among those that were read."""
@@ -352,12 +355,16 @@ class NumberCells(Cells):
         return value
 
     def _mistake(self, text: str) -> Mistake:
-        if self.form is None or self.is_missing(text):
+        if self.is_missing(text):
+            return about_missing(text, self.role)
+        if self.form is None:
             return about_number(text, self.role, self.decimal)
-        return about_format(text, self.form.example())
+        return about_format(text, self.form.shown())
 
     def _number(self, text: str) -> float:
         """The number, or NaN if it is not one."""
+        if self.words and self.is_missing(text):
+            return math.nan
         if self.form is not None:
             value = self.form.read(text)
             return math.nan if value is None else value

@@ -205,7 +205,7 @@ class Number(Column):
 
     def state(self) -> dict[str, Any]:
         statistic = {"statistic": self.statistic} if self.statistic else {}
-        return statistic | ({} if self.form is None else {"form": self.form.example()})
+        return statistic | ({} if self.form is None else {"form": self.form.stored()})
 
     @classmethod
     def restored(cls, name: str, **state: Any) -> Self:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 from itertools import product
@@ -40,16 +40,25 @@ ISO = "2024-03-31"
 
 @dataclass(frozen=True)
 class DateFormat:
-    """A way to write dates; `codes` are those of Python's strptime, or empty for ISO dates."""
+    """A way to write dates; `codes` are those of Python's strptime, or empty for ISO dates.
+
+    `others` are ways that are tried in turn where a text is not written so.
+    """
 
     codes: str = ""
+    others: tuple[DateFormat, ...] = ()
 
     @classmethod
-    def from_example(cls, text: str) -> DateFormat:
+    def from_example(cls, text: str | Sequence[str]) -> DateFormat:
         """The format of a date such as `31.12.2024`, or one that is given by codes.
+
+        Of several, the first that fits a cell is meant.
 
         Raises: ValueError with what is wrong, as a sentence.
         """
+        if not isinstance(text, str):
+            first, *others = map(cls.from_example, text)
+            return replace(first, others=tuple(others))
         if "%" in text:
             return cls._by_codes(text)
         fit = formats_of(text)
@@ -61,8 +70,11 @@ class DateFormat:
         return fit[0]
 
     @classmethod
-    def restored(cls, codes: str) -> DateFormat:
+    def restored(cls, codes: str | Sequence[str]) -> DateFormat:
         """The format with these codes; raises a ValueError for others than `from_example` gives."""
+        if not isinstance(codes, str):
+            first, *others = map(cls.restored, codes)
+            return replace(first, others=tuple(others))
         return cls._by_codes(codes) if codes else ISO_DATES
 
     @classmethod
@@ -80,10 +92,33 @@ class DateFormat:
 
     def read(self, text: str) -> datetime | None:
         """The time that a text writes, with its time zone if it has one; None if it is none."""
-        return iso_date(text) if not self.codes else date_by(self.pattern, text)
+        return read_date(text, self.patterns)
+
+    @cached_property
+    def every(self) -> tuple[DateFormat, ...]:
+        """This one alone, and the others, in the order in which they are tried."""
+        return (replace(self, others=()), *self.others)
+
+    @cached_property
+    def patterns(self) -> list[str]:
+        """The pattern of each."""
+        return [each.pattern for each in self.every]
+
+    @property
+    def is_iso(self) -> bool:
+        """Whether ISO dates alone are meant."""
+        return not (self.codes or self.others)
+
+    def stored(self) -> str | list[str]:
+        """The codes, as `restored` takes them; empty for ISO dates alone."""
+        return self.codes if not self.others else [each.codes for each in self.every]
+
+    def shown(self) -> str:
+        """The examples for messages."""
+        return " or ".join(each.example() for each in self.every)
 
     def example(self) -> str:
-        """A date that shows the format."""
+        """A date that shows the format, the first of several."""
         if not self.codes:
             return ISO
         return datetime(2024, 12, 31, 23, 59, tzinfo=UTC).strftime(self.codes)
@@ -158,6 +193,15 @@ def iso_date(text: str) -> datetime | None:
         return None
 
 
+def read_date(text: str, patterns: Sequence[str]) -> datetime | None:
+    """The date by the first of some patterns that fits; an empty one is for ISO dates."""
+    for pattern in patterns:
+        date = date_by(pattern, text) if pattern else iso_date(text)
+        if date is not None:
+            return date
+    return None
+
+
 def date_by(pattern: str, text: str) -> datetime | None:
     """The date whose parts are the groups of a pattern, called like the codes of strptime."""
     found = re.fullmatch(pattern, text.lower(), re.ASCII)
@@ -187,55 +231,147 @@ def date_by(pattern: str, text: str) -> datetime | None:
 # What all cells of a column show about how its dates are written, and about its times.
 
 _MOST_STEPS = 1000
+MOST_ODD = 50
+"""So many different texts that are not what most cells are, at most, are told apart."""
+_MOST_OTHERS = 2
+_SIGN = re.compile(r"%[a-zA-Z](\W?)")
+
+
+def _agrees(form: DateFormat, forms: Sequence[DateFormat]) -> bool:
+    """Whether it has days and months in the order of one of these, if it has the same signs."""
+    return any(
+        _order(form) in (order, None) or _signs(form) != _signs(other) or not order
+        for other in forms
+        for order in [_order(other)]
+    )
+
+
+def _signs(form: DateFormat) -> tuple[str, bool]:
+    """What stands between the parts of a date, and whether the year comes first."""
+    codes = form.codes or "%Y-%m-%d"
+    return _SIGN.findall(codes)[0], codes[:2] == "%Y"
+
+
+def _order(form: DateFormat) -> tuple[str, ...] | None:
+    """The order of days and months as numbers; None where one of them is a word."""
+    found = re.findall("%[dm]", form.codes or "%Y-%m-%d")
+    return tuple(found) if len(found) == 2 else None
+
+
+@dataclass
+class OddCell:
+    """A text that is not what most cells of a column are: its first line, and how often it is."""
+
+    line: int
+    count: int = 1
 
 
 @dataclass(eq=False)
 class DateEvidence:
-    """The dates of a column in the order of its rows, by the formats that read all of them.
+    """The dates of a column in the order of its rows, by the formats that read them.
 
-    `formats` is empty once a cell is no date, or is one in another format: `odd` and `line` are of
-    the first such cell.
+    `formats` are those that read most, so far as is known; `others` read what none of these does.
     """
 
     formats: list[DateFormat] = field(default_factory=list)
+    others: list[list[DateFormat]] = field(default_factory=list)
     count: int = 0
-    odd: str = ""
-    line: int = 0
+    words: dict[str, OddCell] = field(default_factory=dict)
+    """The first texts that are no dates; after `MOST_ODD` of them, nothing more is looked at."""
     _times: list[Times] = field(default_factory=list)
     _zoned: bool | None = None
     """Whether dates have time zones, once one has been read."""
 
+    @property
+    def full(self) -> bool:
+        """Whether there were too many other texts."""
+        return len(self.words) >= MOST_ODD
+
     def add(self, text: str, line: int) -> None:
-        """Take a cell that is not missing into account; after the first that is no date, none
-        is.
-        """
-        if self.odd:
+        """Take a cell that is not missing into account."""
+        if self.full:
+            return
+        if text in self.words:
+            self.words[text].count += 1
             return
         if not self.count:
             self.formats = formats_of(text)
             self._times = [Times() for _ in self.formats]
-        found = [form.read(text) for form in self.formats]
-        if not any(found) or any(t and (t.tzinfo is None) is self._zoned for t in found):
-            self.formats, self._times = [], []
-            self.odd, self.line = text, line
+        times = self._by_first(text) or self._by_others(text)
+        if times is None:
+            self.words[text] = OddCell(line)
             return
-        self._zoned = next(filter(None, found)).tzinfo is not None
+        self._zoned = times[0].tzinfo is not None
         self.count += 1
-        kept = [place for place, time in enumerate(found) if time is not None]
+        for known, time in zip(self._times, times, strict=True):
+            known.add(time)
+
+    def _by_first(self, text: str) -> list[datetime] | None:
+        """The time by each of the first formats that read a text; None if none does."""
+        found = [(form, form.read(text)) for form in self.formats]
+        if any(time and not self._has_zone(time) for _, time in found):
+            return None
+        reading = [form for form, time in found if time is not None]
+        others = [[form for form in forms if _agrees(form, reading)] for forms in self.others]
+        if not reading or not all(others):
+            return None
+        self._keep(reading)
+        self.others = others
+        return [time for _, time in found if time is not None]
+
+    def _by_others(self, text: str) -> list[datetime] | None:
+        """The time by other formats, for each of the first ones; None if there are none."""
+        known = [form for forms in self.others for form in forms]
+        new = [] if len(self.others) == _MOST_OTHERS else formats_of(text)
+        for forms, place in [
+            *((forms, place) for place, forms in enumerate(self.others)),
+            (new, len(self.others)),
+        ]:
+            read = [form for form in forms if _agrees(form, self.formats) and form not in known]
+            read = [form for form in (read if forms is new else forms) if form.read(text)]
+            time = read[0].read(text) if read else None
+            if time is not None and self._has_zone(time) and self.count:
+                self.others[place : place + 1] = [read]
+                self._keep([form for form in self.formats if _agrees(form, read)])
+                return [time] * len(self.formats)
+        return None
+
+    def _has_zone(self, time: datetime) -> bool:
+        """Whether it has a time zone just as those before have."""
+        return self._zoned in (None, time.tzinfo is not None)
+
+    def _keep(self, formats: Sequence[DateFormat]) -> None:
+        """Go on with some of the first formats."""
+        kept = [place for place, form in enumerate(self.formats) if form in formats]
         self.formats = [self.formats[place] for place in kept]
         self._times = [self._times[place] for place in kept]
-        for times, time in zip(self._times, filter(None, found), strict=True):
-            times.add(time)
+
+    @property
+    def odd(self) -> str:
+        """The first text that is no date, or empty."""
+        return next(iter(self.words), "")
+
+    @property
+    def line(self) -> int:
+        """Where that is."""
+        return self.words[self.odd].line if self.words else 0
 
     @property
     def format(self) -> DateFormat | None:
-        """The likeliest format of all cells; None if they are not dates of one format."""
-        return self.formats[0] if self.formats else None
+        """The likeliest format of all cells; None if they are not dates."""
+        if not self.formats or self.words:
+            return None
+        return replace(self.formats[0], others=tuple(forms[0] for forms in self.others))
 
     @property
     def ambiguous(self) -> bool:
         """Whether days may be months and months days in every cell."""
-        return len(self.formats) > 1
+        return bool(self.doubt)
+
+    @property
+    def doubt(self) -> list[DateFormat]:
+        """The formats of which one is meant, where days may be months and months days."""
+        return next((forms for forms in (self.formats, *self.others) if len(forms) > 1), [])
 
     @property
     def times(self) -> Times:

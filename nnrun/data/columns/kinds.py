@@ -162,7 +162,7 @@ class Date(Column):
 
     def state(self) -> dict[str, Any]:
         statistic = {"statistic": self.statistic} if self.statistic else {}
-        form = {"form": self.form.codes} if self.form.codes else {}
+        form = {} if self.form.is_iso else {"form": self.form.stored()}
         zoned = {} if self.zoned is None else {"zoned": self.zoned}
         return {"wanted": list(self.wanted), **statistic, **form, **zoned}
 
@@ -233,8 +233,8 @@ class Lag(Column):
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {"of": self.of, "steps": list(self.steps), "time": self.time}
         found |= {"group": self.group} if self.group else {}
-        found |= {"form": self.form.example()} if self.form else {}
-        return found | ({"time_form": self.time_form.codes} if self.time_form.codes else {})
+        found |= {"form": self.form.stored()} if self.form else {}
+        return found | ({} if self.time_form.is_iso else {"time_form": self.time_form.stored()})
 
     @classmethod
     def restored(cls, name: str, **state: Any) -> Self:
@@ -325,11 +325,11 @@ class Written:
     """How the columns of a file are written.
 
     Args:
-        examples: of columns that are written in their own way, by their names.
+        examples: of columns that are written in their own way, by their names; each or several.
     """
 
     decimal: str = "."
-    examples: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
     def numbers(self, name: str) -> NumberFormat | None:
         """The format of a column of numbers; None if they are plain."""

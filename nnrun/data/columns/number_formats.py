@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 THOUSANDS = (",", ".", " ", "'")
@@ -42,23 +42,28 @@ class NumberFormat:
         decimal: the sign before the decimals.
         before: a currency or unit before the number.
         after: one behind it.
+        others: ways that are tried in turn where a text is not written so.
     """
 
     thousands: str = ""
     decimal: str = "."
     before: str = ""
     after: str = ""
+    others: tuple[NumberFormat, ...] = ()
 
     @classmethod
-    def from_example(cls, text: str, decimal: str = ".") -> NumberFormat:
+    def from_example(cls, text: str | Sequence[str], decimal: str = ".") -> NumberFormat:
         """The format of a number, such as `1,234.50 €`.
 
         Args:
-            text: the example.
+            text: the example, or several, of which the first that fits a cell is meant.
             decimal: the decimal sign, where the example has none.
 
         Raises: ValueError with what is wrong, as a sentence; SeveralNumbers.
         """
+        if not isinstance(text, str):
+            first, *others = (cls.from_example(each, decimal) for each in text)
+            return replace(first, others=tuple(others))
         bare, _ = unsigned(plain(text))
         found = _NUMBER.search(bare)
         if found is None:
@@ -82,12 +87,30 @@ class NumberFormat:
 
     def read(self, text: str) -> float | None:
         """The number that a text writes, in the unit; None if it is not written so."""
-        return read_amount(
-            text, self.pattern, self.thousands, self.decimal, self.before, self.after
-        )
+        return read_amounts(text, self.signs)
+
+    @cached_property
+    def every(self) -> tuple[NumberFormat, ...]:
+        """This one alone, and the others, in the order in which they are tried."""
+        return (replace(self, others=()), *self.others)
+
+    @cached_property
+    def signs(self) -> list[tuple[str, str, str, str, str]]:
+        """The pattern and the signs of each."""
+        return [
+            (one.pattern, one.thousands, one.decimal, one.before, one.after) for one in self.every
+        ]
+
+    def stored(self) -> str | list[str]:
+        """An example, or one of each, as `from_example` takes it."""
+        return self.example() if not self.others else [each.example() for each in self.every]
+
+    def shown(self) -> str:
+        """The examples for messages."""
+        return "' or '".join(each.example() for each in self.every)
 
     def example(self) -> str:
-        """A number that shows the format."""
+        """A number that shows the format, the first of several."""
         before = self.before + " " * self.before[-1:].isalpha()
         after = " " * (self.after not in ("", "%", "°")) + self.after
         return f"{before}1{self.thousands}234{self.decimal}50{after}"
@@ -123,6 +146,12 @@ def read_amount(
         text = text.replace(thousands, "")
     value = float(text.replace(decimal, "."))
     return -value if negative else value
+
+
+def read_amounts(text: str, forms: Sequence[tuple[str, str, str, str, str]]) -> float | None:
+    """The number that a text writes in the first of some forms that fits."""
+    values = (read_amount(text, *form) for form in forms)
+    return next((value for value in values if value is not None), None)
 
 
 def plain(text: str) -> str:
@@ -163,6 +192,8 @@ _CODES = {"USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "AUD", "CAD", "NZD", 
 _CODES |= {"DKK", "PLN", "CZK", "HUF", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "ILS"}
 _UNIT = re.compile(r"[^\W\d_][^\W_]*(?:[ /·.^-][^\W\d_][^\W_]*)*|[%‰°][^\W\d_]?")
 _LONGEST_UNIT, _LONGEST_NUMBER = 12, 60
+FEW = 10
+"""Cells of another form than most are few if they are at most one in so many."""
 
 
 @dataclass(eq=False)
@@ -179,15 +210,11 @@ class Shown:
     """The format of a column.
 
     Args:
-        format: that reads the most cells.
-        read: how many.
-        odd: the first cell that it does not read, if there is one.
+        format: that reads the most cells, with those that read others.
         ambiguous: whether another format reads the same cells as other numbers.
     """
 
     format: NumberFormat
-    read: int
-    odd: Shape | None
     ambiguous: bool
 
 
@@ -247,8 +274,8 @@ class NumberEvidence:
         units = Counter[tuple[str, str] | None]()
         for shape in self.shapes.values():
             units[unit_of(shape.text)] += shape.count
-        (unit, count), *_ = units.most_common(1)
-        if unit is None or 2 * count <= units.total():
+        unit = max(filter(None, units), key=lambda each: units[each], default=None)
+        if unit is None:
             return None
         shapes = [*self.shapes.values()]
         readings = {
@@ -259,17 +286,18 @@ class NumberEvidence:
             for form, values in readings.items()
         }
         most = max(read.values())
-        if 2 * most <= units.total():
-            return None
         same = [form for form in readings if read[form] == most]
         cells = zip(*(readings[form] for form in same), strict=True)
         differ = any(len({*cell}) > 1 for cell in cells)
         whole = [form for form in same if all((value or 0) % 1 == 0 for value in readings[form])]
         money = any(part and _is_currency(part) for part in unit)
         best = (whole if whole and money else same)[0]
-        odd = (s for s, value in zip(shapes, readings[best], strict=True) if value is None)
-        first = min(odd, key=lambda shape: shape.line, default=None)
-        return Shown(best, most, first, differ and not known)
+        odd = [s for s, value in zip(shapes, readings[best], strict=True) if value is None]
+        best = replace(best, others=tuple(_beside(best, odd, units.total())))
+        odd = [shape for shape in odd if best.read(shape.text) is None]
+        if 2 * sum(shape.count for shape in odd) >= units.total():
+            return None
+        return Shown(best, differ and not known)
 
 
 def _shape(text: str) -> str:
@@ -283,6 +311,31 @@ def _formats(before: str, after: str, decimal: str = ".") -> Iterator[NumberForm
         for thousands in ("", *THOUSANDS):
             if thousands != sign:
                 yield NumberFormat(thousands, sign, before, after)
+
+
+def _beside(best: NumberFormat, odd: Sequence[Shape], total: int) -> Iterator[NumberFormat]:
+    """The formats of the cells that the best one does not read: at most two.
+
+    The decimal sign is the same, and the unit, unless it is missing. Where it is missing in most
+    cells, few have one: `5more` among 2, 3 and 4 is a word.
+    """
+    unit = best.before, best.after
+    for _ in range(2):
+        counts = Counter[NumberFormat]()
+        for shape in odd:
+            other = unit_of(shape.text)
+            if other is None or (any(unit) and any(other) and other != unit):
+                continue
+            for form in _formats(*other, best.decimal):
+                if form.decimal == best.decimal and form.read(shape.text) is not None:
+                    counts[form] += shape.count
+        if not counts:
+            return
+        ((form, count),) = counts.most_common(1)
+        if not any(unit) and FEW * count > total:
+            return
+        yield form
+        odd = [shape for shape in odd if form.read(shape.text) is None]
 
 
 def unit_of(text: str) -> tuple[str, str] | None:

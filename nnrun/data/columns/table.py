@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from nnrun.characters import csv_line
 from nnrun.data.columns.cell_errors import MISSING_NUMBERS, Problems, UnseenCategories
+from nnrun.data.columns.missing_words import NO_WORDS, MissingValues, MissingWords
+from nnrun.data.labels import number
 
 Lines = Sequence[int] | npt.NDArray[np.int64]
 Rows = npt.NDArray[np.bool_]
@@ -38,6 +40,15 @@ class Numbers:
         found[[row for row, text in self.odd.items() if holds(text)]] = True
         return found
 
+    def marked(self, words: MissingWords) -> Numbers:
+        """The same, where numbers that stand for missing values are odd."""
+        odd = {
+            row: word
+            for value, word in words.numbers.items()
+            for row in np.flatnonzero(self.values == value).tolist()
+        }
+        return Numbers(self.values, {**self.odd, **odd}) if odd else self
+
     def taken(self, kept: Rows) -> Numbers:
         """Some of the rows."""
         place = np.cumsum(kept) - 1
@@ -61,6 +72,10 @@ class Texts:
 
     def __iter__(self) -> Iterator[str]:
         return map(self.texts.__getitem__, self.codes.tolist())
+
+    def marked(self, _: MissingWords) -> Texts:
+        """The same: a text shows what it is."""
+        return self
 
     def where(self, holds: Callable[[str], bool]) -> Rows:
         """The rows whose text is of some sort."""
@@ -87,6 +102,13 @@ class Part:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def marked(self, words: Mapping[str, MissingWords]) -> Part:
+        """The same, where numbers of columns that stand for missing values are odd."""
+        marked = {
+            name: cells.marked(words.get(name, NO_WORDS)) for name, cells in self.columns.items()
+        }
+        return Part(self.lines, marked)
+
     @property
     def size(self) -> int:
         """The bytes that its cells take when they are kept, each different text once."""
@@ -105,17 +127,27 @@ class _Numbering(dict[Any, int]):
 class Cells(ABC):
     """Takes the cells of one column of a table, one after the other or many at once.
 
-    `of_numbers` says whether it is of use to it that cells come as numbers.
+    `of_numbers` says whether it is of use to it that cells come as numbers; `words` are those that
+    stand for missing values, too.
     """
 
     of_numbers: bool = False
     missing: ClassVar[Container[str]] = MISSING_NUMBERS
     """What stands for a missing value, in lower case."""
     name: str
+    decimal: str = "."
+    words: MissingWords = NO_WORDS
 
     def is_missing(self, text: str) -> bool:
         """Whether the cell stands for a missing value."""
-        return text.strip().lower() in self.missing
+        text = text.strip()
+        if text.lower() in self.missing:
+            return True
+        return bool(self.words) and self.words.hold(text, self._value)
+
+    def _value(self, text: str) -> float | None:
+        """The number that a text plainly is."""
+        return number(text, self.decimal)
 
     @abstractmethod
     def add(self, text: str, line: int) -> None:
@@ -139,6 +171,7 @@ class Table(ABC):
     the digest of the file, or of what a table in memory holds, once all rows have been read.
     `rows_known` is the number of rows where it is known before they are read.
     `sheets` has the names of all sheets of a workbook, of which the first is the table.
+    `missing_values` are those of a config.
     """
 
     path: Path
@@ -150,6 +183,7 @@ class Table(ABC):
     unnamed: str | None = None
     rows_known: int | None = None
     sheets: Sequence[str] = ()
+    missing_values: MissingValues = {}  # noqa: RUF012  # nobody changes it
     _last: Sequence[str] | None = None
 
     @property
@@ -160,6 +194,16 @@ class Table(ABC):
     def title(self) -> str:
         """The table in descriptions."""
         return self.path.name
+
+    def tell(self, columns: Iterable[Cells]) -> dict[str, MissingWords]:
+        """Tell columns of cells the words for missing values; returns those that have some."""
+        if not self.missing_values:
+            return {}
+        found = {}
+        for column in columns:
+            words = MissingWords.of(column.name, self.missing_values, self.decimal)
+            column.words = found[column.name] = words
+        return found
 
     def problems(self, unseen: dict[str, UnseenCategories] | None = None) -> Problems:
         """An empty collection of mistakes, which says where in the table they are."""

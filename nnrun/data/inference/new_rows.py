@@ -112,8 +112,8 @@ def _rows(
         )
     if found.name == ARRAYS:
         return stack.enter_context(NpzRows(path, source, layout, **options))
-    separator = layout.columns.separator
-    make = partial(table_in, path, source, found, separator, layout.columns.decimal)
+    written = layout.columns.separator, layout.columns.decimal, layout.columns.encoding
+    make = partial(table_in, path, source, found, *written)
     lagged = any(column.kind == Lag.kind for column in layout.columns)
     return (LagRows if lagged else CsvRows)(path, make, layout, weight=weight, **options)
 

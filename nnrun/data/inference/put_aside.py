@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 import tempfile
 import zipfile
@@ -16,6 +17,7 @@ from numpy.lib import format as npy
 from nnrun.characters import escaped
 from nnrun.data.columns.cell_errors import IN_TEXT, Form, Mistake, Problems
 from nnrun.data.columns.table import Table
+from nnrun.data.encodings import UTF_8
 from nnrun.nn.signature import Array
 
 # npz files that are written piece by piece.
@@ -112,11 +114,15 @@ class BadRows(Problems):
 class CsvAside:
     """A CSV file with rows as they were, after columns for their line and what is wrong.
 
-    Its separator is that of the input, so that it can be predicted itself once it is mended.
+    Its separator is that of the input, and its encoding that of the training file, so that it can
+    be predicted itself once it is mended.
     """
 
-    def __init__(self, file: BinaryIO, table: Table) -> None:
+    def __init__(self, file: BinaryIO, table: Table, encoding: str) -> None:
         self.file = file
+        # Only bytes that are not UTF-8 are surrogates; other encodings may lack a sign.
+        errors = "surrogateescape" if encoding == UTF_8 else "backslashreplace"
+        self._encoder = codecs.getincrementalencoder(encoding)(errors)
         self.delimiter = table.delimiter
         self._write(_free("line", table.header), _free("reason", table.header), table.record)
 
@@ -127,9 +133,7 @@ class CsvAside:
 
     def _write(self, line: str, reason: str, text: str) -> None:
         end = "" if text.endswith(("\n", "\r")) else "\n"
-        self.file.write(
-            self.delimiter.join([line, reason, text + end]).encode(errors="surrogateescape")
-        )
+        self.file.write(self._encoder.encode(self.delimiter.join([line, reason, text + end])))
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

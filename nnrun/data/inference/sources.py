@@ -166,14 +166,16 @@ def texts(cells: Sequence[str]) -> Array:
     return array
 
 
-def read_carried(path: Path, names: Sequence[str], separator: str | None) -> dict[str, Array]:
+def read_carried(
+    path: Path, names: Sequence[str], separator: str | None, encoding: str
+) -> dict[str, Array]:
     """These columns of a table, or arrays of an npz file, for all its rows.
 
     Raises: DataError if there is no such column, or the file cannot be read.
     """
     if path.suffix.lower() == ".npz":
         return _read_arrays(path, names)
-    with open_table(path, separator) as table:
+    with open_table(path, separator, encoding=encoding) as table:
         check_named(f"{path}:1", names, table.header)
         places = [table.header.index(name) for name in names]
         timed = table.timed(names)

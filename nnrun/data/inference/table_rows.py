@@ -17,6 +17,7 @@ from nnrun.data.columns.cell_errors import IN_MEMORY, Mistake, Problems, about_w
 from nnrun.data.columns.cells import LabelCells, NumberCells, WeightCells
 from nnrun.data.columns.column import Column
 from nnrun.data.columns.kinds import Lag
+from nnrun.data.columns.missing_words import MissingWords
 from nnrun.data.columns.table import Cells, Table
 from nnrun.data.inference.put_aside import BadRows, CsvAside
 from nnrun.data.inference.sources import (
@@ -64,6 +65,7 @@ class CsvRows(Rows):
         weights = set() if weight is None else {weight.name}
         needed = {*uses, *carried, *weights}
         self.table = make(keep_text=aside is not None, needed=needed)
+        self.table.missing_values = layout.columns.missing_values
         header, known = self.table.header, {*self.table.header}
         if missing := {name: use for name, use in uses.items() if name not in known}:
             raise DataError("\n".join(_missing(path, missing, header)))
@@ -86,7 +88,7 @@ class CsvRows(Rows):
 
     def _aside_in(self, file: BinaryIO) -> CsvAside:
         """Where rows with mistakes are written."""
-        return CsvAside(file, self.table)
+        return CsvAside(file, self.table, self.layout.columns.encoding)
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         return self._all(rows) if self._aside is None else self._good(rows, self._aside)
@@ -200,6 +202,7 @@ class Batch:
     def read(self, rows: Iterable[NumberedRow]) -> None:
         """Read rows; it can be done once."""
         header = self.source.table.header
+        self.source.table.tell(self.columns)
         position = {name: index for index, name in enumerate(header)}
         places = [(position[column.name], column) for column in self.columns]
         for line, cells in rows:
@@ -390,7 +393,11 @@ def _read(
     read = []
     for column in layout.columns:
         cells = column.reader(problems, decimal=".")
-        column.read_values(cells, _array(values[column.source]), layout.columns.decimal)
+        cells.words = MissingWords.of(column.source, layout.columns.missing_values, ".")
+        given = _array(values[column.source])
+        if cells.words.numbers:
+            given = _without(given, cells.words)
+        column.read_values(cells, given, layout.columns.decimal)
         read.append((column, cells))
     return read
 
@@ -399,6 +406,15 @@ def _array(values: Any) -> Array:
     """A column as an array; dates with a time zone as objects, since NumPy has no zones."""
     zone = getattr(getattr(values, "dtype", None), "time_zone", None)  # of polars
     return np.asarray(values) if zone is None else np.array(list(values), object)
+
+
+def _without(values: Array, words: MissingWords) -> Array:
+    """The same cells, without the numbers that stand for missing values."""
+    found = [
+        None if isinstance(value, int | float) and words.numbers.get(value) else value
+        for value in values.tolist()
+    ]
+    return values if all(value is not None for value in found) else np.array(found, object)
 
 
 def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:

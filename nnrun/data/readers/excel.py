@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from nnrun.characters import escaped
 from nnrun.data.columns.cell_errors import Mistake, Problems, about_width
 from nnrun.data.columns.table import Part, Table
+from nnrun.data.encodings import UTF_8, Recoded
 from nnrun.data.readers.opening import (
     Format,
     damage_errors,
@@ -299,8 +300,10 @@ _NEEDS = {"parquet": "pyarrow", "excel": "openpyxl", "zstd": "pyarrow"}
 
 
 @contextmanager
-def open_table(path: Path, separator: str | None = None, decimal: str = ".") -> Iterator[Table]:
-    """The table in a file; separator and decimal sign are those of a CSV file.
+def open_table(
+    path: Path, separator: str | None = None, decimal: str = ".", encoding: str = UTF_8
+) -> Iterator[Table]:
+    """The table in a file; separator, decimal sign and encoding are those of a CSV file.
 
     Raises: DataError if it is none; UsageError if a package is missing; NnrunError if
     the disk fails.
@@ -309,7 +312,7 @@ def open_table(path: Path, separator: str | None = None, decimal: str = ".") -> 
     if found is None or not found.is_table:
         raise DataError(f"{path}: {why_no_file(path) or 'holds arrays, and no table'}")
     with open_data(path) as file:
-        yield table_in(path, file, found, separator, decimal)
+        yield table_in(path, file, found, separator, decimal, encoding)
 
 
 def table_in(
@@ -318,6 +321,7 @@ def table_in(
     found: Format,
     separator: str | None = None,
     decimal: str = ".",
+    encoding: str = UTF_8,
     **options: Any,
 ) -> Table:
     """The table of a format in an open file; raises as `open_table` does.
@@ -338,6 +342,9 @@ def table_in(
         file = io.BufferedReader(_Unpacked(path, file, found.compression), 1 << 20)
     if not found.is_delimited:
         return JsonLines(path, file, digest)
+    if encoding != UTF_8:
+        digest = partial(file_sha256, path)
+        file = io.BufferedReader(Recoded(path, file, encoding), 1 << 20)
     separator = separator or ("tab" if found.name == "tsv" else None)
     return CsvTable(path, file, separator, decimal, digest, **options)
 

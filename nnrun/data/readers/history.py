@@ -130,6 +130,7 @@ def fill(
     wanted = {column.name: True for column in (*columns, *history.cells)}
     for column in (*columns, *history.cells):
         wanted[column.name] &= column.of_numbers
+    words = table.tell([*columns, *history.cells])
     needed = [column for column in columns if column.name in leaving]
     count, left_out = 0, list[int]()
     refuse_if_too_big(8 * (table.rows_known or 0) * len(wanted), str(table.path))
@@ -138,6 +139,7 @@ def fill(
     )
     try:
         for part in parts:
+            part = part.marked(words) if words else part  # noqa: PLW2901  # nobody wants the other
             kept = np.ones(len(part), np.bool_)
             for column in needed:
                 kept &= ~part.columns[column.name].where(column.is_missing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import compress, islice
@@ -15,14 +15,15 @@ from typing import Any, Literal
 import numpy as np
 
 from nnrun.data.columns.cell_errors import MISSING_LABELS, MISSING_NUMBERS, about_width, is_date
-from nnrun.data.columns.date_formats import DateEvidence
-from nnrun.data.columns.number_formats import NumberEvidence, NumberFormat, Shown
+from nnrun.data.columns.date_formats import MOST_ODD, DateEvidence, OddCell
+from nnrun.data.columns.number_formats import FEW, NumberEvidence, NumberFormat, Shown
 from nnrun.data.columns.table import Table
+from nnrun.data.encodings import UTF_8, NotInEncoding
 from nnrun.data.labels import is_code, number
 from nnrun.data.readers.excel import open_table
 from nnrun.data.readers.parquet import Frame
 from nnrun.data.readers.table import names_rows
-from nnrun.data.readers.text_lines import SEPARATORS, CsvTable
+from nnrun.data.readers.text_lines import SEPARATORS, CsvTable, NotUtf8
 from nnrun.errors import DataError
 
 Kind = Literal[
@@ -61,6 +62,14 @@ _CODE_OR_DATE = re.compile(r"\n(0\d+|\d{8})\n")
 _NEARLY_ALL = 0.95
 MANY_KEYS = 100
 """Numbers with more different values, whose name says that they are keys, are no amounts."""
+_MOST_WORDS, _FEWER, _LONGEST_WORD = 10, 50, 100
+_DIGIT = re.compile(r"\d")
+_USUAL = re.compile(
+    r"#[^\s\d]\S*[!?A-Z]|[kns]\.? ?[abcdov]\.?|[-\u2013\u2014]+|unknown|unbekannt|inconnue?"
+    r"|missing|k(eine)? angabe|none|fehlt|manquant|non renseigné",
+    re.IGNORECASE,
+)
+"""Errors of Excel, and what stands for "not stated" in German, French and English."""
 # From here on floats skip whole numbers.
 _INEXACT = 2.0**53
 
@@ -144,9 +153,12 @@ class ColumnProfile:
     _seen: set[int] = field(default_factory=set, repr=False)
     _last: int | None = None
     _step: int | None = None
-    odd: str = ""
-    """The first cell that is neither a number nor missing."""
-    odd_line: int = 0
+    words: dict[str, OddCell] = field(default_factory=dict)
+    """The first different cells that are neither numbers nor missing."""
+    taken: dict[str, OddCell] = field(default_factory=dict)
+    """Words that are counted as missing values."""
+    unclear: dict[str, OddCell] = field(default_factory=dict)
+    """Those among them that are hardly such words, and those that keep it from being used."""
     evidence: DateEvidence = field(default_factory=DateEvidence)
     """What cells that may be dates show."""
 
@@ -158,14 +170,14 @@ class ColumnProfile:
         counts = [*Counter(texts).items()]
         if len(self._seen) < _MOST_SEEN <= len(self._seen) + len(counts):
             counts = [(text, 1) for text in texts]  # which ones are seen depends on their order
-        was_sound = not self.odd
         dated = {text for text, times in counts if self._add(text, times, decimal)}
-        if dated and not self.evidence.odd:
+        if dated and not self.evidence.full:
             for text, line in zip(texts, lines, strict=True):
                 if text in dated:
                     self.evidence.add(text, line)
-        if was_sound and self.odd:
-            self.odd_line = lines[texts.index(self.odd)]
+        for text, word in self.words.items():
+            if not word.line:
+                word.line = lines[texts.index(text)]
 
     def _follows(self, text: str) -> bool:
         """Whether a cell is above the last one by the same step as all before."""
@@ -223,7 +235,10 @@ class ColumnProfile:
             self.low, self.high = min(self.low, value), max(self.high, value)
             may_be_date = len(text) == _COMPACT and text.isdigit()
         elif not is_missing:
-            self.odd = self.odd or text
+            if text in self.words:
+                self.words[text].count += times
+            elif len(self.words) < MOST_ODD:
+                self.words[text] = OddCell(0, times)
             self.infinite += times * (value is not None)
             self.dates += times * is_date(text)
             may_be_date = True
@@ -245,6 +260,49 @@ class ColumnProfile:
         if self.shown is not None:
             return self.shown.format.read(text)
         return number(text.replace(",", ".") if decimal == "," and "." not in text else text)
+
+    @property
+    def odd(self) -> str:
+        """The first cell that is neither a number nor missing, or empty."""
+        return min(self.words, key=lambda text: self.words[text].line, default="")
+
+    @property
+    def odd_line(self) -> int:
+        """Where that is."""
+        return self.words[self.odd].line if self.words else 0
+
+    def settle(self, last: int) -> None:
+        """Count few words among numbers or dates as missing values, once all cells are there.
+
+        These are at most ten without digits, or errors of Excel, in a tenth of the cells; and
+        others, if there are ten in all, and these in a fiftieth. The word in the `last` line alone
+        may be that of a total. Among few different values, words may be categories, unless they
+        are usual ones for missing values.
+        """
+        kind, present = self.kind, self.rows - self.missing
+        words = self.evidence.words if kind == "undated" else self.words
+        if kind not in ("mixed", "undated") or self.infinite or len(words) >= MOST_ODD:
+            return
+        usual = {text: word for text, word in words.items() if _USUAL.fullmatch(text)}
+        total = {text for text, w in words.items() if w.line == last and w.count == 1} - {*usual}
+        short = {t: w for t, w in words.items() if t not in total and len(t) <= _LONGEST_WORD}
+        plain = usual | {t: w for t, w in short.items() if not _DIGIT.search(t)}
+        if self.may_hold_categories:
+            short = plain = usual
+        if _in_few(plain, FEW, present):
+            self._take(plain)
+        rest = {text: word for text, word in short.items() if text not in self.taken}
+        self.unclear = rest if _in_few(rest, _FEWER, present, most=MOST_ODD) else {}
+        if len(self.taken) + len(rest) <= _MOST_WORDS and self.unclear and kind == "mixed":
+            self._take(rest)
+
+    def _take(self, words: Mapping[str, OddCell]) -> None:
+        for text, word in words.items():
+            self.missing += word.count
+            self.different -= 1
+            for known in (self.values, self.words, self.evidence.words):
+                known.pop(text, None)
+        self.taken |= words
 
     @property
     def labels(self) -> dict[str, int]:
@@ -343,6 +401,7 @@ class Survey:
     path: Path
     separator: str | None
     decimal: str
+    encoding: str
     columns: list[ColumnProfile]
     rows: int
     sheets: Sequence[str] = ()
@@ -356,11 +415,14 @@ def opened(
     """The table of a survey, to be read once."""
     if found.frame is not None:
         return nullcontext(Frame(found.frame))
-    return open_table(found.path, separator or found.separator, decimal or found.decimal)
+    at = separator or found.separator
+    return open_table(found.path, at, decimal or found.decimal, found.encoding)
 
 
 def survey(path: Path, frame: Any = None) -> Survey:
     """Read the table in a file, of a large one the first rows, and count its cells.
+
+    A text that is not UTF-8 is read by the encoding that it may have.
 
     Args:
         path: of the file.
@@ -368,23 +430,44 @@ def survey(path: Path, frame: Any = None) -> Survey:
 
     Raises: DataError if it is not a table with a header and rows of equal length.
     """
-    source = Survey(path, None, ".", [], 0, frame=frame)
+    try:
+        return _survey(path, UTF_8, frame)
+    except NotUtf8 as error:
+        if not error.guess:
+            raise
+        try:
+            return _survey(path, error.guess, frame)
+        except NotInEncoding:
+            raise error from None
+
+
+def _survey(path: Path, encoding: str, frame: Any) -> Survey:
+    source = Survey(path, None, ".", encoding, [], 0, frame=frame)
     with opened(source) as table:
         separator = table.other_separator
     with opened(source, separator) as table:
         decimal, shown = _written(table)
+    last = 0
     with opened(source, separator, decimal) as table:
         columns, rows = [*map(ColumnProfile, table.header, shown)], 0
         columns[0].is_unnamed = table.unnamed is not None
         level = _level(table)
         for lines, cells in _by_columns(table, level):
             rows += len(lines)
+            last = lines[-1]
             for column, texts in zip(columns, cells, strict=True):
                 column.add(texts, lines, decimal)
         is_part = rows > 0 and next(level, None) is not None
     if not rows:
         raise DataError(f"{path}: there are no rows below the header")
-    return Survey(path, separator, decimal, columns, rows, table.sheets, is_part, frame)
+    for column in columns:
+        column.settle(0 if is_part else last)
+    return Survey(path, separator, decimal, encoding, columns, rows, table.sheets, is_part, frame)
+
+
+def _in_few(words: Mapping[str, OddCell], few: int, cells: int, most: int = _MOST_WORDS) -> bool:
+    """Whether there are few of these words, and one in so many cells holds one, at most."""
+    return len(words) <= most and few * sum(word.count for word in words.values()) <= cells
 
 
 def _level(table: Table) -> Iterator[tuple[int, list[str]]]:

@@ -45,10 +45,12 @@ def check_separator(table: Table, target: str) -> None:
 def check_named(header: Sequence[str], config: DatasetSettings, columns: ColumnSettings) -> None:
     """Raise a DatasetProblem if a key for single columns names one that does not exist."""
     single = {"formats": columns.formats, "missing": config.missing_rules()}
+    missing = (name for name in config.words_for_missing() if name)
     named: list[tuple[Key, str]] = [
         (("columns", key, name), name) for key, names in single.items() for name in names
     ]
     named += [(("dates", name), name) for name in config.dates]
+    named += [(("missing_values", name), name) for name in missing]
     named += [(("lags", name), name) for name in config.lags]
     groups = ((name, lag.group) for name, lag in config.lags.items() if lag.group)
     named += [(("lags", name, "group"), group) for name, group in groups]
@@ -166,6 +168,7 @@ def read_table(table: Table, config: DatasetSettings) -> Dataset:
     wrong cells, each with its place, in text as path:line:column (the header is line 1).
     """
     named, decimal = config.columns, table.decimal
+    table.missing_values = config.words_for_missing()
     if named is None:
         message = "a table needs `columns: {target: …}`, the column to predict"
         raise DatasetProblem([(("dataset", "columns"), message)])
@@ -198,7 +201,9 @@ def read_table(table: Table, config: DatasetSettings) -> Dataset:
     left_out = _fill(table, every, problems, leaving, history)
     refuse_identifiers(cells, category_keys(named))
     learned = [column.learned(read) for column, read in zip(columns, cells, strict=True)]
-    layout = Columns((*learned, *earlier), table.separator, decimal)
+    layout = Columns(
+        (*learned, *earlier), table.separator, decimal, config.encoding, table.missing_values
+    )
     dataset = _dataset(table, cells, goal, config.task, layout, left_out)
     dataset = replace(
         dataset,

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.columns.cell_errors import Problems, about_width
 from nnrun.data.columns.table import Numbers, Part, Table, Texts
+from nnrun.data.encodings import guessed
 from nnrun.data.labels import number
 from nnrun.errors import DataError, first_of
 
@@ -165,8 +166,17 @@ _MOST_BLANK = 1 << 20
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
 _BYTE = re.compile("[\udc80-\udcff]")
 _NOT_TEXT = "is not UTF-8 text: byte 0x{:02x}"
+_GUESS = ", or name its encoding: `encoding: {}` beside `path` is a guess"
 _BLOCK = 1 << 20
 _MARK = b"\xef\xbb\xbf"
+
+
+class NotUtf8(DataError):  # noqa: N818  # named as the other errors are
+    """A line that is not UTF-8; `guess` is an encoding that it may have, or empty."""
+
+    def __init__(self, message: str, guess: str) -> None:
+        self.guess = guess
+        super().__init__(message)
 
 
 class TextLines:
@@ -174,11 +184,19 @@ class TextLines:
 
     `line` is the number of the next one, from 1 on; `sha256` is that of the bytes read so far.
     Blocks of whole lines may be taken instead (`block`, `take`), wherever `at_line_start`. With
-    `keep_wrong`, bytes that are not UTF-8 are surrogates, but for those in the first line.
+    `keep_wrong`, bytes that are not UTF-8 are surrogates, but for those in the first line. With
+    `names_encoding`, a config may say another encoding.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, *, keep_wrong: bool = False) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        file: BinaryIO,
+        *,
+        keep_wrong: bool = False,
+        names_encoding: bool = False,
+    ) -> None:
+        self.path, self._names_encoding = path, names_encoding
         self._keep_wrong = keep_wrong
         self.line = 1
         self.at_line_start = True
@@ -247,7 +265,9 @@ class TextLines:
             if self._keep_wrong and self.line > 1:
                 return raw.decode("utf-8", "surrogateescape")
             message = f"{_NOT_TEXT.format(error.object[error.start])}; save the file as UTF-8"
-            raise DataError(f"{self.path}:{self.line}: {message}") from error
+            guess = guessed(raw, self.line) if self._names_encoding else ""
+            message += _GUESS.format(guess) if guess else ""
+            raise NotUtf8(f"{self.path}:{self.line}: {message}", guess) from error
 
 
 def check_blank(path: Path, line: int, blank: int) -> None:
@@ -325,7 +345,7 @@ class CsvTable(Table):
         self._sha256 = sha256
         self._keep_text = keep_text
         self._needed = needed
-        self.text = TextLines(path, file, keep_wrong=keep_text)
+        self.text = TextLines(path, file, keep_wrong=keep_text, names_encoding=needed is None)
         lines = iter(self.text)
         first = next(lines, "")
         if not first.strip():

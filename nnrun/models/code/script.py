@@ -23,6 +23,8 @@ from nnrun.data.columns.categories import Categorical, Embedding, OneHot, Target
 from nnrun.data.columns.cell_errors import MISSING_LABELS, MISSING_NUMBERS
 from nnrun.data.columns.column import Column, Number
 from nnrun.data.columns.kinds import CYCLIC, PERIODS, Date, Lag
+from nnrun.data.columns.missing_words import MissingWords
+from nnrun.data.encodings import UTF_8
 from nnrun.data.layout import Columns
 from nnrun.data.readers.text_lines import DELIMITERS, RARER, SEPARATORS
 from nnrun.data.steps import AddsColumns
@@ -77,6 +79,10 @@ def encoding(columns: Columns) -> Iterator[str]:
     named = columns.separator is not None
     signs = SEPARATORS[str(columns.separator)] if named else "".join((*DELIMITERS, *RARER))
     yield constant("SEPARATORS", signs)
+    # Without its mark, if it begins with one.
+    yield constant("ENCODING", "utf-8-sig" if columns.encoding == UTF_8 else columns.encoding)
+    if columns.missing_values:
+        yield constant("MISSING_VALUES", _missing_values(columns))
     for name in dict.fromkeys(name for cell in cells.values() for name in cell.constants):
         found = {key: cell.constants[name] for key, cell in cells.items() if name in cell.constants}
         yield constant(name, found)
@@ -86,6 +92,8 @@ def encoding(columns: Columns) -> Iterator[str]:
 def _encode(columns: Columns, features: list[str]) -> Iterator[str]:
     yield "def encode(row):"
     yield '    """The features of a row, which is a dict of texts by the names of the columns."""'
+    if columns.missing_values:
+        yield f"    row = without_words(row, MISSING_VALUES, {columns.decimal!r})"
     if columns.plain:
         alike = {_cell(column, "name", columns).features for column in columns}
         if len(alike) == 1:
@@ -96,6 +104,15 @@ def _encode(columns: Columns, features: list[str]) -> Iterator[str]:
     yield "    ]"
 
 
+def _missing_values(columns: Columns) -> dict[str, list[str | float]]:
+    """The words by column, and the values of those that are numbers."""
+    found: dict[str, list[str | float]] = {}
+    for name, words in columns.missing_values.items():
+        numbers = MissingWords.of("", {"": words}, columns.decimal).numbers
+        found[name] = [*dict.fromkeys(map(str.lower, words)), *numbers]
+    return found
+
+
 def _cell(column: Column, name: str, columns: Columns) -> Cell:
     return emitter_of(CELLS, column.kind, SCRIPT)(column, name, columns.decimal)
 
@@ -103,8 +120,9 @@ def _cell(column: Column, name: str, columns: Columns) -> Cell:
 def _number(column: Number, name: str, decimal: str) -> Cell:
     if column.form is not None:
         form, fills = column.form, ", fills=True" * bool(column.imputed)
-        signs = (form.pattern, form.thousands, form.decimal, form.before, form.after)
-        return Cell(f"amount(row, {name}, AMOUNTS[{column.name!r}]{fills})", {"AMOUNTS": signs})
+        return Cell(
+            f"amount(row, {name}, AMOUNTS[{column.name!r}]{fills})", {"AMOUNTS": form.signs}
+        )
     options = [f"decimal={decimal!r}"] if decimal != "." else []
     options += ["fills=True"] if column.imputed else []
     return Cell(f"number({', '.join(['row', name, *options])})")
@@ -146,7 +164,7 @@ def _date(column: Date, name: str, decimal: str) -> Cell:
     options = ", fills=True" * bool(column.imputed)
     options += "" if column.zoned is None else f", zoned={column.zoned}"
     taken = f"DATES[{column.name!r}], PARTS[{column.name!r}]"
-    constants = {"DATES": column.form.pattern, "PARTS": parts}
+    constants = {"DATES": column.form.patterns, "PARTS": parts}
     return Cell(f"*date(row, {name}, {taken}{options})", constants)
 
 
@@ -165,8 +183,10 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (
     numbers.plain,
     numbers.unsigned,
     numbers.read_amount,
+    numbers.read_amounts,
     dates.iso_date,
     dates.date_by,
+    dates.read_date,
     cells.date_part,
     cells.date,
     cells.amount,
@@ -174,6 +194,8 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (
     cells.one_spelling,
     cells.category,
     cells.one_hot,
+    cells.plain_number,
+    cells.without_words,
     table.read_lines,
     table.table_rows,
     program.read_table,

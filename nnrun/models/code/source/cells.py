@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from nnrun.data.columns.cell_errors import MISSING_LABELS, MISSING_NUMBERS
-from nnrun.data.columns.date_formats import date_by, iso_date
-from nnrun.data.columns.number_formats import read_amount
+from nnrun.data.columns.date_formats import read_date
+from nnrun.data.columns.number_formats import read_amounts
 
 UNSEEN: dict[str, int] = {}
 """How many cells of each column had a category that training has not seen."""
@@ -77,19 +77,48 @@ def one_spelling(text: str, decimal: str) -> str:
     return text
 
 
+def without_words(
+    row: Mapping[str, str], words: Mapping[str, Sequence[str | float | None]], decimal: str
+) -> dict[str, str]:
+    """The row with a blank where a word stands for a missing value, or a number of its value.
+
+    The words under "" are those of every column; all are in lower case.
+    """
+    found = dict(row)
+    for name, cell in row.items():
+        text = cell.strip().lower()
+        some = (*words.get("", ()), *words.get(name, ()))
+        if text and (text in some or plain_number(text, decimal) in some):
+            found[name] = ""
+    return found
+
+
+def plain_number(text: str, decimal: str) -> float | None:
+    """The finite number that a text is; None if it is another text."""
+    plain = text.replace(",", ".") if decimal == "," else text
+    try:
+        value = math.nan if "_" in text or (decimal == "," and "." in text) else float(plain)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
 def one_hot(place: int, width: int) -> list[float]:
     """1 at a place and 0 elsewhere."""
     return [float(index == place) for index in range(width)]
 
 
 def amount(
-    row: Mapping[str, str], name: str, form: tuple[str, str, str, str, str], fills: bool = False
+    row: Mapping[str, str],
+    name: str,
+    forms: Sequence[tuple[str, str, str, str, str]],
+    fills: bool = False,
 ) -> float:
-    """The number in a cell that is written in groups or with a unit, by its pattern and signs."""
+    """The number in a cell that is written in groups or with a unit, by patterns and signs."""
     text = row[name].strip()
     if fills and text.lower() in MISSING_NUMBERS:
         return math.nan
-    value = read_amount(text, *form)
+    value = read_amounts(text, forms)
     if value is None or not math.isfinite(value):
         raise ValueError(f"{name}: {text!r} is not a number as in training")
     return value
@@ -98,20 +127,18 @@ def amount(
 def date(
     row: Mapping[str, str],
     name: str,
-    pattern: str,
+    patterns: Sequence[str],
     parts: Sequence[tuple[str, int, int]],
     fills: bool = False,
     zoned: bool | None = None,
 ) -> list[float]:
     """Parts of the date in a cell: each as a number, or by its first value and period as a sine
-    and a cosine. Dates are written as the pattern says, or in ISO form; all with a time zone, or
-    all without.
+    and a cosine. Dates are written as a pattern says, or in ISO form if it is empty; all with a
+    time zone, or all without.
     """
     text = row[name].strip()
     missing = fills and text.lower() in MISSING_NUMBERS
-    time = (
-        datetime(2000, 1, 1) if missing else date_by(pattern, text) if pattern else iso_date(text)
-    )
+    time = datetime(2000, 1, 1) if missing else read_date(text, patterns)
     if time is None:
         raise ValueError(f"{name}: {text!r} is not a date as in training")
     if zoned is not None and not missing and (time.tzinfo is not None) != zoned:

@@ -16,6 +16,7 @@ from nnrun.models.code.source.table import read_lines, shown, table_rows
 USAGE: str
 COLUMNS: list[str]
 SEPARATORS: str
+ENCODING: str
 HEADER: list[str]
 LABELS: dict[str, str]
 RESULTS: list[Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]]
@@ -28,7 +29,7 @@ encode: Callable[[Mapping[str, str]], list[float]]
 def read_table(path: str) -> np.ndarray[Any, Any]:
     """Raw rows from a CSV file, encoded as in training; - is stdin."""
     rows = []
-    for line, row in table_rows(read_lines(path), COLUMNS, SEPARATORS):
+    for line, row in table_rows(read_lines(path, ENCODING), COLUMNS, SEPARATORS):
         try:
             rows.append(encode(row))
         except ValueError as error:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 
-def read_lines(path: str) -> list[str]:
-    """The lines of a UTF-8 file, or of stdin for -; they keep their ends."""
-    with open(0 if path == "-" else path, encoding="utf-8-sig", newline="") as file:
+def read_lines(path: str, encoding: str) -> list[str]:
+    """The lines of a file, or of stdin for -; they keep their ends."""
+    with open(0 if path == "-" else path, encoding=encoding, newline="") as file:
         return file.readlines()
 
 
