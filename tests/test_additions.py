@@ -29,6 +29,7 @@ from nnrun.engines.formulas import OPTIMIZERS as OPTIMIZER_FORMULAS
 from nnrun.engines.formulas import formula_name
 from nnrun.engines.generated.layers import EMITTERS
 from nnrun.engines.tape.layers import EMITTERS as TAPE_EMITTERS
+from nnrun.metrics.table import METRICS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
 from nnrun.models.code.layers import STEPS as CODE_STEPS
 from nnrun.models.emitters import EXPORTED as FORMS
@@ -47,6 +48,7 @@ from nnrun.nn import (
     optimizers,
 )
 from nnrun.nn.losses import FUSED
+from nnrun.sklearn.parameters import _OUTPUT
 from tests.architectures import trial, walks
 from tests.architectures.kinds import holds_layers
 from tests.docs.examples import PLACES, read
@@ -67,6 +69,9 @@ SHOWN = {word for page in PLACES.values() for word in re.findall(r"nnrun (\w+)",
 CONFIG_PAGE = "nnrun/docs/config.md"
 PAGE = (ROOT / "nnrun/docs/conventions.md").read_text(encoding="utf-8")
 CONVENTIONS = set(re.findall(r"\w+", PAGE.lower()))
+# The page writes each metric that has these once, with them beside it.
+AVERAGES = ("_macro", "_weighted", "_micro", "_binary")
+METRICS_PAGE = (ROOT / "nnrun/docs/metrics.md").read_text(encoding="utf-8")
 LANGUAGE = (ROOT / CONFIG_PAGE).read_text(encoding="utf-8")
 
 
@@ -183,6 +188,18 @@ NEEDS = [
     Need("optimizer", OPTIMIZERS, CONVENTIONS, "a table in nnrun/docs/conventions.md"),
     Need("loss", LOSSES, in_docs("`loss`"), f"the row `loss` of {CONFIG_PAGE}"),
     Need(
+        "loss",
+        {name for name, cls in LOSSES.items() if cls.needs},
+        _OUTPUT,
+        "_OUTPUT in nnrun/sklearn/parameters.py, the activation that it needs",
+    ),
+    Need(
+        "metric",
+        {name for name in METRICS if not name.endswith(AVERAGES)},
+        set(re.findall(r"\w+", METRICS_PAGE)),
+        "the table in nnrun/docs/metrics.md",
+    ),
+    Need(
         "optimizer",
         OPTIMIZERS,
         {*FORMULAS, *NUMPY_ONLY},
@@ -281,6 +298,20 @@ def test_the_files_that_are_named_exist(need: Need):
     files = re.findall(r"[\w/]+\.(?:py|md)", need.where.replace(" or tape", f" or {COMPILED}/tape"))
     assert files
     assert [] == [file for file in files if not (ROOT / file).is_file()]
+
+
+@pytest.mark.parametrize("file", ["nnrun/docs/plugins.md", "tests/plugins/curves.py"])
+def test_plugins_of_examples_have_names_of_their_own(file: str):
+    """What nnrun has under such a name, no plugin may register."""
+    tables = {"activation": ACTIVATIONS, "layer": LAYERS, "loss": LOSSES, "optimizer": OPTIMIZERS}
+    text = (ROOT / file).read_text(encoding="utf-8")
+    found = re.findall(r'@register\("(\w+)", "(\w+)"', text)
+    assert found
+    assert [] == [
+        f"{kind} '{name}' of {file} is nnrun's own now: give the plugin another name"
+        for kind, name in found
+        if name in tables.get(kind, ())
+    ]
 
 
 def modules(package: ModuleType) -> Iterator[ModuleType]:

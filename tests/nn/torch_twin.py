@@ -111,7 +111,7 @@ class TorchTwin:
             x = self._layer(layer, x, training)
         return x
 
-    def _layer(self, layer: Any, x: torch.Tensor, training: bool) -> torch.Tensor:
+    def _layer(self, layer: Any, x: torch.Tensor, training: bool) -> torch.Tensor:  # noqa: PLR0912, RUF100  # a case a layer
         w = [self.weights[id(parameter)] for parameter in layer.parameters]
         match layer:
             case MatMul():

@@ -323,7 +323,7 @@ def test_a_block_can_be_asked_for_as_the_list_shows_it(wide, write):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("optimizer=adagrad", "; did you mean 'adam'?"),
+        ("optimizer=amsgrad", "; did you mean 'adam'?"),
         ("optimizer=none_such", " (one of sgd, adam)"),
         ("optimizer={type: adam, beta1: 0.6}", "; did you mean '{type: adam, beta1: 0.5}'?"),
         ("learning_rate=0.3", "; did you mean 0.1?"),

@@ -1,4 +1,4 @@
-"""The interface between a sweep and its workers, and how many of these may be in use."""
+"""The interface between a sweep and its workers, and the most that open files allow."""
 
 from __future__ import annotations
 
