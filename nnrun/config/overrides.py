@@ -24,6 +24,7 @@ _NUMBER = re.compile(r" *[-+]?\.?[0-9][0-9.]{,40}([eE][-+]?[0-9]{1,9})? *", re.A
 _WORDS = {"optimizer", "loss", "initializer"}
 """Blocks that may be written as a single word, their `type`."""
 
+_SPLIT: KeyPath = ("dataset", "split")
 _RATES = ("peak", "initial", "value")
 """The key of a schedule that has its rate; a peak rather than what comes before."""
 _NOTE_OF_RATE = (
@@ -201,7 +202,10 @@ def assign(source: Source, steps: Sequence[str], value: Any, argument: str) -> K
         name = format_path(path)
         source.notes.append(f"{name} replaces all of {clipped(flow(block))} in the config")
     source.forget(path)
-    container[key] = value
+    if value is None and isinstance(container, dict) and _is_block(block, path):
+        container.pop(key, None)  # so that its default holds
+    else:
+        container[key] = value
     source.arguments[path] = argument
     _remove_rivals(source, path, value)
     return path
@@ -217,6 +221,11 @@ def rate_within(path: Sequence[str | int], block: Mapping[str, Any], value: Any)
 def is_number(value: Any) -> bool:
     """Whether it is a number, which true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_block(block: Any, path: KeyPath) -> bool:
+    """Whether it is a block, or may be written as one."""
+    return isinstance(block, dict) or path[-1] in _WORDS or path == _SPLIT
 
 
 def _loses_keys(block: Any, value: Any) -> bool:

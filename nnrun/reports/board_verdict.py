@@ -11,6 +11,7 @@ from typing import Any
 
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS
+from nnrun.data.series import naive_words
 from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import count, first_of, measured, number, plural, spread
 from nnrun.reports.row_names import Names, names_of, told_by
@@ -101,9 +102,30 @@ def _reaches_baseline(group: Group, row: Row) -> bool:
     """Whether the interval of a row, or its mean where it has none, holds the baseline or less."""
     end = row.ci_low if group.larger_is_better else row.ci_high
     end = row.mean if end is None else end
-    if end is None or row.baseline is None:
+    if end is None:
         return False
-    return end <= row.baseline if group.larger_is_better else end >= row.baseline
+    numbers = (number for _, number in _baselines(row))
+    return any(end <= n if group.larger_is_better else end >= n for n in numbers)
+
+
+def _baselines(row: Row) -> list[tuple[str, float]]:
+    """The baselines of a row, in words."""
+    first = [] if row.baseline is None else [("baseline", row.baseline)]
+    return first + [(naive_words(steps), number) for steps, number in row.naive.items()]
+
+
+def _worse(group: Group, row: Row) -> str:
+    """`worse than the last value: `, of a row whose mean is worse than a baseline; else empty."""
+    sign = 1 if group.larger_is_better else -1
+    worse = [
+        (sign * reference, what)
+        for what, reference in _baselines(row)
+        if row.mean is not None and sign * row.mean < sign * reference
+    ]
+    if not worse:
+        return ""
+    what = max(worse)[1]
+    return f"worse than the {'value ' * what.endswith('before')}{what}: "
 
 
 BEST, UNDECIDED, RESULT, NOTHING = "Best", "Undecided", "Result", "No result"
@@ -141,8 +163,9 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
         return GroupVerdict(NOTHING, text, short=text)
     tied = [row for row in ranked if row.tied] or ranked[:1]
     first, names, every = tied[0], names_of(group), count(len(group.rows))
-    result = f"{names.of(first, _LONGEST)}, {figures(group, first)}"
-    short = f"{names.of(first)}, {figures(group, first, brief=True)}"
+    worse = _worse(group, first)
+    result = f"{worse}{names.of(first, _LONGEST)}, {figures(group, first)}"
+    short = f"{worse}{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
         text = f"no other setting has {lack or 'a completed run'}"
         if len(group.rows) == 1:
@@ -177,7 +200,7 @@ def figures(group: Group, row: Row, brief: bool = False) -> str:
     if by == "validation" and row.test is not None:
         text += f", test {_number(row, 'test')}"
         of = "validation "  # the number of the test split has another baseline
-    beside = [] if row.baseline is None else [f"{of}baseline {number(row.baseline)}"]
+    beside = [f"{of}{what} {number(reference)}" for what, reference in _baselines(row)]
     for split in dict.fromkeys((by, "test", "train")):
         value = row.published.get(f"{split}_{group.metric}")
         if value is not None:

@@ -52,6 +52,7 @@ from nnrun.reports.summary import (
     metric_notes,
     metrics_of,
     monitored,
+    naive_title,
     published_rows,
     split_title,
     splits,
@@ -272,10 +273,12 @@ def again_blocks(record: RunRecord, again: str = "") -> Iterator[Block]:
 
 
 def metrics_table(record: RunRecord) -> Grid:
-    """Metrics by split, the main metric first and the loss last; then those of the baseline."""
+    """Metrics by split, the main metric first and the loss last; then those of the baselines."""
     parts = splits(record.dataset)
 
-    def cells(numbers: dict[str, Any], key: str, kind: str) -> list[Cell]:
+    def cells(
+        numbers: dict[str, Any], key: str, kind: str, parts: Sequence[str] = parts
+    ) -> list[Cell]:
         by_split = [numbers[part] or {} for part in parts]
         return [
             Cell("undefined", kind="soft")
@@ -288,11 +291,13 @@ def metrics_table(record: RunRecord) -> Grid:
     for key in metrics_of(record):
         kind = "strong" if key == record.main_metric else ""
         ours, baseline = cells(record.metrics, key, kind), cells(record.baseline, key, "soft")
-        rows.append([Cell(metric_label(key), kind=kind), *ours, *baseline])
+        naive = [cells(each, key, "soft", parts[-1:])[0] for each in record.naive.values()]
+        rows.append([Cell(metric_label(key), kind=kind), *ours, *baseline, *naive])
     n = len(parts)
     header = ["", *parts, *(f"baseline {part}" for part in parts)]
-    # Of the baselines, terminals show the one of the last split: lines are narrow.
-    return Grid("Metrics", header, rows, narrow=[*range(n + 1), 2 * n])
+    header += [f"{naive_title(steps)} {parts[-1]}" for steps in record.naive]
+    # Of the baselines, terminals show those of the last split: lines are narrow.
+    return Grid("Metrics", header, rows, narrow=[*range(n + 1), *range(2 * n, len(header))])
 
 
 def scores_table(metrics: Mapping[str, Any]) -> Grid:

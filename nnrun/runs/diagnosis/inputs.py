@@ -53,7 +53,8 @@ class DiagnosisInput:
     `baseline` are by split; a run that diverged has no outputs and metrics. `network` has the
     weights at the end of training. `codes` are the places in x of numbers of categories.
     `sources` has the column of the file by the name of a feature. `watched` is what was recorded of
-    the network on the way, if anything was.
+    the network on the way, if anything was. `naive` has the metrics of earlier targets as
+    predictions, by how many steps of time earlier, then by split.
     """
 
     config: ExperimentConfig
@@ -71,6 +72,7 @@ class DiagnosisInput:
     codes: Sequence[int] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     watched: Watched | None = None
+    naive: Mapping[str, dict[str, Metrics | None]] = field(default_factory=dict)
 
     @cached_property
     def numbers(self) -> tuple[Sequence[str], Array]:
