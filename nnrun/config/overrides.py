@@ -24,7 +24,6 @@ _NUMBER = re.compile(r" *[-+]?\.?[0-9][0-9.]{,40}([eE][-+]?[0-9]{1,9})? *", re.A
 _WORDS = {"optimizer", "loss", "initializer"}
 """Blocks that may be written as a single word, their `type`."""
 
-_SPLIT: KeyPath = ("dataset", "split")
 _RATES = ("peak", "initial", "value")
 """The key of a schedule that has its rate; a peak rather than what comes before."""
 _NOTE_OF_RATE = (
@@ -44,6 +43,16 @@ RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
 }
 """The keys that an argument replaces besides its own."""
 
+
+WITH_DEFAULTS: frozenset[KeyPath] = frozenset(
+    {
+        *((key,) for key in ("members", "loss")),
+        *(("dataset", key) for key in ("split", "dates", "lags", "missing")),
+        *(("dataset", "columns", key) for key in ("embedding", "missing", "formats")),
+        *(("network", "initializer"), ("training", "optimizer"), ("sweep", "grid")),
+    }
+)
+"""The keys that may hold a block, of which null is no value of theirs."""
 
 _DEFAULTS: dict[KeyPath, dict[str, Any]] = {("training", "optimizer"): {"type": "sgd"}}
 """What completes a block that is not in the file when an argument sets one of its keys."""
@@ -225,7 +234,7 @@ def is_number(value: Any) -> bool:
 
 def _is_block(block: Any, path: KeyPath) -> bool:
     """Whether it is a block, or may be written as one."""
-    return isinstance(block, dict) or path[-1] in _WORDS or path == _SPLIT
+    return isinstance(block, dict) or path in WITH_DEFAULTS
 
 
 def _loses_keys(block: Any, value: Any) -> bool:

@@ -31,11 +31,6 @@ def seasons(step: timedelta | None, rows: int) -> list[int]:
     return [length for length in lengths if _ROWS_FOR_LAG * length <= rows]
 
 
-def naive_words(steps: str) -> str:
-    """What a naive baseline predicts: `last value`, `24 steps before`."""
-    return "last value" if steps == "1" else f"{steps} steps before"
-
-
 def earlier_values(
     y: Array, times: npt.NDArray[Any], groups: npt.NDArray[np.int64] | None = None
 ) -> dict[str, Array]:

@@ -10,8 +10,7 @@ from itertools import islice
 from typing import Any
 
 from nnrun.characters import shortened
-from nnrun.config.names import SPLITS
-from nnrun.data.series import naive_words
+from nnrun.config.names import SPLITS, naive_words
 from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import count, first_of, measured, number, plural, spread
 from nnrun.reports.row_names import Names, names_of, told_by

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nnrun.config.names import naive_words
 from nnrun.config.settings import flatten
 from nnrun.errors import NnrunError
 from nnrun.reports.document import (
@@ -52,7 +53,6 @@ from nnrun.reports.summary import (
     metric_notes,
     metrics_of,
     monitored,
-    naive_title,
     published_rows,
     split_title,
     splits,
@@ -295,9 +295,9 @@ def metrics_table(record: RunRecord) -> Grid:
         rows.append([Cell(metric_label(key), kind=kind), *ours, *baseline, *naive])
     n = len(parts)
     header = ["", *parts, *(f"baseline {part}" for part in parts)]
-    header += [f"{naive_title(steps)} {parts[-1]}" for steps in record.naive]
-    # Of the baselines, terminals show those of the last split: lines are narrow.
-    return Grid("Metrics", header, rows, narrow=[*range(n + 1), *range(2 * n, len(header))])
+    header += [f"{naive_words(steps)} {parts[-1]}" for steps in record.naive]
+    # Of the baselines, terminals show the first two of the last split: lines are narrow.
+    return Grid("Metrics", header, rows, narrow=[*range(n + 1), *range(2 * n, len(header))[:2]])
 
 
 def scores_table(metrics: Mapping[str, Any]) -> Grid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnrun.characters import shortened
-from nnrun.data.series import naive_words
+from nnrun.config.names import naive_words
 from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import metric_number, plural, spread
 from nnrun.reports.progress_words import iteration_words

@@ -9,8 +9,7 @@ from math import isclose
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnrun.characters import shortened
-from nnrun.config.names import SPLITS
-from nnrun.data.series import naive_words
+from nnrun.config.names import SPLITS, naive_words
 from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.document import Cell, Grid
 from nnrun.reports.numbers import count, duration, measured, number, plural, shape

@@ -7,8 +7,8 @@ from math import log10
 
 import numpy as np
 
+from nnrun.config.names import naive_words
 from nnrun.config.yaml_scalars import flow
-from nnrun.data.series import naive_words
 from nnrun.runs.diagnosis.inputs import (
     ERRORS,
     FACTOR,
