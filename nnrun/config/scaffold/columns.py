@@ -403,15 +403,15 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
     others = [column for column in columns if column is not target]
     group = next((column for column in others if _has_groups(column)), None)
     sure = group is not None and _is_person(group.name)
-    times = (c for c in others if c.kind == "date" and not c.missing and c.different >= _FEWEST)
-    time = None if sure else next(times, None)
-    in_order = time is not None and time.evidence.times.in_order
-    shared = time is not None and series_of(columns, time, target) is None
-    ordered = in_order and not shared
+    times = [c for c in others if c.kind == "date" and not c.missing and c.different >= _FEWEST]
+    in_order = [column for column in times if column.evidence.times.in_order]
+    in_series = [column for column in in_order if series_of(columns, column, target) is not None]
+    time = None if sure else next(iter([*in_series, *in_order, *times]), None)
     if group is not None:
-        yield Proposal("group", group, sure, beside=ordered)
+        yield Proposal("group", group, sure, beside=time in in_series)
     if time is not None:
-        yield Proposal("time", time, ordered, group is not None, shared=in_order and shared)
+        shared = time in in_order and time not in in_series
+        yield Proposal("time", time, time in in_series, beside=group is not None, shared=shared)
 
 
 def _has_groups(column: ColumnProfile) -> bool:
