@@ -83,48 +83,36 @@ def _where(rows: Sequence[Row], counts: dict[int, int]) -> str:
 
 
 def _not_better(groups: Sequence[Group], best: Sequence[Row | None]) -> Iterator[str]:
-    """Sentences on groups whose best row does not pass the baseline, its interval considered."""
-    named = [
-        group.dataset
-        for group, row in zip(groups, best, strict=True)
-        if row is not None and _reaches_baseline(group, row)
-    ]
-    if named:
-        counts = Counter(named).items()
+    """Sentences on groups whose best row passes a baseline, but its interval does not."""
+    named: dict[str, list[str]] = {}
+    for group, row in zip(groups, best, strict=True):
+        if row is None or _best_baseline(group, row, None, None):  # which is said first
+            continue
+        if what := _best_baseline(group, row, row.ci_low, row.ci_high):
+            named.setdefault(what, []).append(group.dataset)
+    for what, datasets in named.items():
+        counts = Counter(datasets).items()
         data = [name if n == 1 else f"{count(n)} boards of {name}" for name, n in counts]
         of = "" if len(groups) == 1 else f" on {first_of(data)}"
-        what = "the result" if all(len(group.rows) == 1 for group in groups) else "the first row"
-        yield f"{what}{of} may be no better than the baseline"
+        first = "the result" if all(len(group.rows) == 1 for group in groups) else "the first row"
+        yield f"{first}{of} may be no better than the {what}"
 
 
-def _reaches_baseline(group: Group, row: Row) -> bool:
-    """Whether the interval of a row, or its mean where it has none, holds the baseline or less."""
-    end = row.ci_low if group.larger_is_better else row.ci_high
+def _best_baseline(group: Group, row: Row, low: float | None, high: float | None) -> str:
+    """The best of the baselines in words, if the worse end, or the mean, is no better than it."""
+    sign, end = (1, low) if group.larger_is_better else (-1, high)
     end = row.mean if end is None else end
-    if end is None:
-        return False
-    numbers = (number for _, number in _baselines(row))
-    return any(end <= n if group.larger_is_better else end >= n for n in numbers)
+    baselines = [(sign * number, what) for what, number in _baselines(row)]
+    if end is None or not baselines or sign * end > max(baselines)[0]:
+        return ""
+    what = max(baselines)[1]
+    return f"value {what}" if what.endswith("before") else what
 
 
 def _baselines(row: Row) -> list[tuple[str, float]]:
     """The baselines of a row, in words."""
     first = [] if row.baseline is None else [("baseline", row.baseline)]
     return first + [(naive_words(steps), number) for steps, number in row.naive.items()]
-
-
-def _worse(group: Group, row: Row) -> str:
-    """`worse than the last value: `, of a row whose mean is worse than a baseline; else empty."""
-    sign = 1 if group.larger_is_better else -1
-    worse = [
-        (sign * reference, what)
-        for what, reference in _baselines(row)
-        if row.mean is not None and sign * row.mean < sign * reference
-    ]
-    if not worse:
-        return ""
-    what = max(worse)[1]
-    return f"worse than the {'value ' * what.endswith('before')}{what}: "
 
 
 BEST, UNDECIDED, RESULT, NOTHING = "Best", "Undecided", "Result", "No result"
@@ -162,7 +150,8 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
         return GroupVerdict(NOTHING, text, short=text)
     tied = [row for row in ranked if row.tied] or ranked[:1]
     first, names, every = tied[0], names_of(group), count(len(group.rows))
-    worse = _worse(group, first)
+    worse = _best_baseline(group, first, None, None)
+    worse = f"no better than the {worse}: " if worse else ""
     result = f"{worse}{names.of(first, _LONGEST)}, {figures(group, first)}"
     short = f"{worse}{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
