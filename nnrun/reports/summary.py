@@ -246,13 +246,15 @@ def baseline_line(record: RunRecord) -> str:
 
 def _naive_words(record: RunRecord) -> str:
     """What the naive baselines predict, where there are any."""
+    if not record.naive:
+        return ""
     lags = (record.config["dataset"].get("lags") or {}).values()
     of_group = " of its group" * any(lag.get("group") for lag in lags)
-    last, *others = map(naive_words, record.naive or [""])
+    last, *others = map(naive_words, record.naive)
     words = [f"{last}: the target{of_group} at the time before, which may be held out too, as lags"]
     words += [f"{' and '.join(others)} likewise"] * bool(others)
     words += ["rows without such a time get the mean"]
-    return f"; {'; '.join(words)}" if record.naive else ""
+    return f"; {'; '.join(words)}"
 
 
 def naive_title(steps: str) -> str:
