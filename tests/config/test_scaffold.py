@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,26 @@ def test_a_series_can_be_split_at_random(proposed, values, lags):
     assert f"# in place of it{lags}, if new rows are not later ones" in made.text
     swap(made.text.replace("  lags:", "  # lags:"))
     assert "random" == prepare(load_config(Path("t.yaml"))).config.dataset.split.by
+
+
+@pytest.mark.parametrize(
+    ("step", "parts"), [(13, "[dayofyear, weekday, cyclic]"), (12, "[month, weekday, cyclic]")]
+)
+def test_two_years_of_days_have_the_day_of_the_year(proposed, step, parts):
+    """In less, months alone; then of rows that are not split by time."""
+    days = (step * row + row * row % 5 for row in range(60))  # in no step of their own
+    values = [f"{date(2020, 1, 1) + timedelta(days=day)}" for day in days]
+    text = proposed(sold=values[30:] + values[:30])[1].text
+    assert f"    sold: {parts.replace(', cyclic', ', elapsed, cyclic')}\n" in text
+    assert ("    sold: [dayofyear, weekday, cyclic]\n" in proposed(sold=values)[1].text) == (
+        step == 13
+    )
+
+
+def test_years_of_months_keep_the_month(proposed):
+    """Each month has a single day."""
+    values = [f"{2010 + row // 12}-{row % 12 + 1:02}-01" for row in range(60)]
+    assert "    sold: [month, cyclic]\n" in proposed(sold=values)[1].text
 
 
 def test_lags_of_a_series_are_in_use_unless_they_take_a_tenth_of_the_rows(proposed):

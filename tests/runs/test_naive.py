@@ -23,7 +23,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.validation import invalid_part
 from nnrun.runs.verify import verify
 from nnrun.sweeps.board.stored import stored_boards, stored_variants
-from tests.forging import revise
+from tests.forging import forge, revise, said
 
 SERIES = """
 name: load
@@ -128,7 +128,10 @@ def test_other_splits_and_classes_have_none(loads, trained, overrides):
 
 
 def test_stored_runs_have_them(loads, prepared, store):
-    """Their form is checked, and training again gives the same bits; a changed number is found."""
+    """Their form is checked, and training again gives the same bits; a changed number is found.
+
+    Reports of earlier versions, which have none, are as good.
+    """
     loads()
     run = prepared(SERIES)
     record = train(run, store).record
@@ -143,6 +146,10 @@ def test_stored_runs_have_them(loads, prepared, store):
     revise(folder / "report.json", naive=naive)
     found = verify(folder)
     assert ("differs", "naive.24.test.mse") == (found.finding, found.differences[0].place)
+    content = said(folder / "report.json")
+    del content["naive"]
+    forge(folder / "report.json", content)
+    assert "same_bits" == verify(folder).finding
 
 
 NAMES = ("last value", "24 steps before")
@@ -166,6 +173,8 @@ def test_every_page_has_them(loads):
     for name, text in texts.items():
         words = " ".join(text.split())
         assert all(naive in words for naive in NAMES), name
+        column = "baseline (last value)" if "board" in name else "last value test"
+        assert column in words, name
     row = json.loads(Path("results/leaderboard.json").read_text())["groups"][0]["rows"][0]
     assert ["1", "24"] == [*row["naive"]]
     (line, *_) = csv.DictReader(Path("results/leaderboard.csv").read_text().splitlines())
@@ -180,10 +189,11 @@ def test_boards_of_stored_runs_have_those_of_the_split_that_orders(loads):
     (file, *_) = Path("results/load").glob("s*/report.json")
     naive = json.loads(file.read_text())["naive"]
     expected = {steps: pytest.approx(each["validation"]["mse"]) for steps, each in naive.items()}
-    for _ in range(2):
-        runs = look(Path("results"), boards=True)
+    in_mae = {steps: pytest.approx(each["validation"]["mae"]) for steps, each in naive.items()}
+    for order_by, numbers in ((None, expected), (None, expected), ("mae", in_mae)):
+        runs = look(Path("results"), boards=True, order_by=order_by)
         (board,) = stored_boards(stored_variants(runs))
-        assert expected == board.group.rows[0].naive
+        assert numbers == board.group.rows[0].naive
 
 
 def test_a_network_that_is_worse_than_they_are_has_a_warning(loads, trained):
@@ -221,14 +231,14 @@ def test_an_r2_below_zero_has_a_warning(loads, prepared):
     known = {"mse": 0.9 * run.baseline["test"]["mse"], "r2": -4.9}
     metrics["validation"]["r2"] = -0.25
     case = replace(case, metrics={**metrics, "test": {**metrics["test"], **known}})
-    said = {found.kind: found.message for found in diagnose(case)}
-    assert said["negative_r2"].startswith(
+    found = {each.kind: each.message for each in diagnose(case)}
+    assert found["negative_r2"].startswith(
         "R² is -0.25 and -4.9: worse than always predicting the mean of these rows, on validation "
         "and test data; earlier values"
     )
-    assert "dataset.lags={load: [1, 24]}" in said["negative_r2"]
+    assert "dataset.lags={load: [1, 24]}" in found["negative_r2"]
     worse = {"mse": 1.1 * run.baseline["test"]["mse"], "r2": -4.9}
     case = replace(case, metrics={**metrics, "test": {**metrics["test"], **worse}})
-    said = {found.kind: found.message for found in diagnose(case)}
-    assert "on validation data;" in said["negative_r2"]
-    assert "dataset.lags={load: [1, 24]}" in said["worse_than_baseline"]
+    found = {each.kind: each.message for each in diagnose(case)}
+    assert "on validation data;" in found["negative_r2"]
+    assert "dataset.lags={load: [1, 24]}" in found["worse_than_baseline"]
