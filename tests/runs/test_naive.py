@@ -232,6 +232,8 @@ def test_an_r2_below_zero_has_a_warning(loads, prepared):
     metrics["validation"]["r2"] = -0.25
     case = replace(case, metrics={**metrics, "test": {**metrics["test"], **known}})
     found = {each.kind: each.message for each in diagnose(case)}
+    kinds = ["worse_than_baseline", "worse_than_naive", "negative_r2"]
+    assert kinds == [*found][:3]  # before causes
     assert found["negative_r2"].startswith(
         "R² is -0.25 and -4.9: worse than always predicting the mean of these rows, on validation "
         "and test data; earlier values"
