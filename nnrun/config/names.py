@@ -53,3 +53,8 @@ CHANGE_NOTHING = frozenset({"name", "description", "metrics", "published", "sear
 def changes_nothing(key: str) -> bool:
     """Whether a dotted key does not change what a run computes."""
     return key.partition(".")[0] in CHANGE_NOTHING or key == "training.watch"
+
+
+def naive_words(steps: str) -> str:
+    """What a naive baseline predicts: `last value`, `24 steps before`."""
+    return "last value" if steps == "1" else f"{steps} steps before"

@@ -44,6 +44,16 @@ RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
 """The keys that an argument replaces besides its own."""
 
 
+WITH_DEFAULTS: frozenset[KeyPath] = frozenset(
+    {
+        *((key,) for key in ("members", "loss")),
+        *(("dataset", key) for key in ("split", "dates", "lags", "missing")),
+        *(("dataset", "columns", key) for key in ("embedding", "missing", "formats")),
+        *(("network", "initializer"), ("training", "optimizer"), ("sweep", "grid")),
+    }
+)
+"""The keys that may hold a block, of which null is no value of theirs."""
+
 _DEFAULTS: dict[KeyPath, dict[str, Any]] = {("training", "optimizer"): {"type": "sgd"}}
 """What completes a block that is not in the file when an argument sets one of its keys."""
 
@@ -201,7 +211,10 @@ def assign(source: Source, steps: Sequence[str], value: Any, argument: str) -> K
         name = format_path(path)
         source.notes.append(f"{name} replaces all of {clipped(flow(block))} in the config")
     source.forget(path)
-    container[key] = value
+    if value is None and isinstance(container, dict) and _is_block(block, path):
+        container.pop(key, None)  # so that its default holds
+    else:
+        container[key] = value
     source.arguments[path] = argument
     _remove_rivals(source, path, value)
     return path
@@ -217,6 +230,11 @@ def rate_within(path: Sequence[str | int], block: Mapping[str, Any], value: Any)
 def is_number(value: Any) -> bool:
     """Whether it is a number, which true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_block(block: Any, path: KeyPath) -> bool:
+    """Whether it is a block, or may be written as one."""
+    return isinstance(block, dict) or path in WITH_DEFAULTS
 
 
 def _loses_keys(block: Any, value: Any) -> bool:

@@ -58,7 +58,8 @@ class Dataset:
     classes are text, even those that look like numbers; with `bool_labels` they are False and True.
     If this set has only the categories of training rows, `whole` is the set with all of them; x is
     that of the set in both. `split_values` (rows,) are what the config splits by: a number for each
-    group, or times as numbers or datetime64. `weights` (rows,), if rows have any, are at least 0;
+    group, or times as numbers or datetime64; `series` (rows,) numbers the series of rows whose lags
+    are those of groups. `weights` (rows,), if rows have any, are at least 0;
     sets with test rows of their own have none. `target_form` is how a file writes the numbers to
     predict, if not plainly.
     """
@@ -81,6 +82,7 @@ class Dataset:
     bool_labels: bool = False
     whole: Dataset | None = None
     split_values: npt.NDArray[Any] | None = None
+    series: npt.NDArray[np.int64] | None = None
     weights: npt.NDArray[np.float64] | None = None
     target_form: NumberFormat | None = None
     files: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from nnrun.characters import shortened
-from nnrun.config.names import SPLITS
+from nnrun.config.names import SPLITS, naive_words
 from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import count, first_of, measured, number, plural, spread
 from nnrun.reports.row_names import Names, names_of, told_by
@@ -83,27 +83,36 @@ def _where(rows: Sequence[Row], counts: dict[int, int]) -> str:
 
 
 def _not_better(groups: Sequence[Group], best: Sequence[Row | None]) -> Iterator[str]:
-    """Sentences on groups whose best row does not pass the baseline, its interval considered."""
-    named = [
-        group.dataset
-        for group, row in zip(groups, best, strict=True)
-        if row is not None and _reaches_baseline(group, row)
-    ]
-    if named:
-        counts = Counter(named).items()
+    """Sentences on groups whose best row passes a baseline, but its interval does not."""
+    named: dict[str, list[str]] = {}
+    for group, row in zip(groups, best, strict=True):
+        if row is None or _best_baseline(group, row, None, None):  # which is said first
+            continue
+        if what := _best_baseline(group, row, row.ci_low, row.ci_high):
+            named.setdefault(what, []).append(group.dataset)
+    for what, datasets in named.items():
+        counts = Counter(datasets).items()
         data = [name if n == 1 else f"{count(n)} boards of {name}" for name, n in counts]
         of = "" if len(groups) == 1 else f" on {first_of(data)}"
-        what = "the result" if all(len(group.rows) == 1 for group in groups) else "the first row"
-        yield f"{what}{of} may be no better than the baseline"
+        first = "the result" if all(len(group.rows) == 1 for group in groups) else "the first row"
+        yield f"{first}{of} may be no better than the {what}"
 
 
-def _reaches_baseline(group: Group, row: Row) -> bool:
-    """Whether the interval of a row, or its mean where it has none, holds the baseline or less."""
-    end = row.ci_low if group.larger_is_better else row.ci_high
+def _best_baseline(group: Group, row: Row, low: float | None, high: float | None) -> str:
+    """The best of the baselines in words, if the worse end, or the mean, is no better than it."""
+    sign, end = (1, low) if group.larger_is_better else (-1, high)
     end = row.mean if end is None else end
-    if end is None or row.baseline is None:
-        return False
-    return end <= row.baseline if group.larger_is_better else end >= row.baseline
+    baselines = [(sign * number, what) for what, number in _baselines(row)]
+    if end is None or not baselines or sign * end > max(baselines)[0]:
+        return ""
+    what = max(baselines)[1]
+    return f"value {what}" if what.endswith("before") else what
+
+
+def _baselines(row: Row) -> list[tuple[str, float]]:
+    """The baselines of a row, in words."""
+    first = [] if row.baseline is None else [("baseline", row.baseline)]
+    return first + [(naive_words(steps), number) for steps, number in row.naive.items()]
 
 
 BEST, UNDECIDED, RESULT, NOTHING = "Best", "Undecided", "Result", "No result"
@@ -141,8 +150,10 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
         return GroupVerdict(NOTHING, text, short=text)
     tied = [row for row in ranked if row.tied] or ranked[:1]
     first, names, every = tied[0], names_of(group), count(len(group.rows))
-    result = f"{names.of(first, _LONGEST)}, {figures(group, first)}"
-    short = f"{names.of(first)}, {figures(group, first, brief=True)}"
+    worse = _best_baseline(group, first, None, None)
+    worse = f"no better than the {worse}: " if worse else ""
+    result = f"{worse}{names.of(first, _LONGEST)}, {figures(group, first)}"
+    short = f"{worse}{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
         text = f"no other setting has {lack or 'a completed run'}"
         if len(group.rows) == 1:
@@ -177,7 +188,7 @@ def figures(group: Group, row: Row, brief: bool = False) -> str:
     if by == "validation" and row.test is not None:
         text += f", test {_number(row, 'test')}"
         of = "validation "  # the number of the test split has another baseline
-    beside = [] if row.baseline is None else [f"{of}baseline {number(row.baseline)}"]
+    beside = [f"{of}{what} {number(reference)}" for what, reference in _baselines(row)]
     for split in dict.fromkeys((by, "test", "train")):
         value = row.published.get(f"{split}_{group.metric}")
         if value is not None:

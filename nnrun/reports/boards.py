@@ -34,7 +34,7 @@ from nnrun.reports.numbers import (
     spread,
 )
 from nnrun.reports.row_names import names_of, told_by
-from nnrun.reports.summary import metric_label, split_title
+from nnrun.reports.summary import metric_label, naive_title, split_title
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.sweeps.active_runs import SweepProgress
 from nnrun.sweeps.board.means import Summary
@@ -137,6 +137,10 @@ def group_blocks(
         *_if(total > 1, TO_THE_BEST, 3, [Cell(to_the_best(r), r.difference) for r in rows]),
         ("best of n", 7, [_best(group, row, anchors or {}) for row in rows]),
         ("baseline", 5, [Cell(number(row.baseline), row.baseline) for row in rows]),
+        *(
+            (naive_title(steps), 5, [Cell(number(v := r.naive.get(steps)), v) for r in rows])
+            for steps in dict.fromkeys(steps for row in rows for steps in row.naive)
+        ),
         *(
             (f"published {split}", 6, [Cell(number(v := r.published.get(key)), v) for r in rows])
             for split in (first, *others)

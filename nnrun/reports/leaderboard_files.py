@@ -138,6 +138,7 @@ def flat_row(group: Group, row: Row) -> dict[str, Any]:
         record[f"{source}_share"] = None if row.shares is None else row.shares[source]
     return record | {
         "baseline": row.baseline,
+        "naive": _compact(row.naive),
         "best_seed": row.best_seed,
         "best_fold": row.best_fold,
         "best_run": row.best_run,

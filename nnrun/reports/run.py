@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nnrun.config.names import naive_words
 from nnrun.config.settings import flatten
 from nnrun.errors import NnrunError
 from nnrun.reports.document import (
@@ -277,10 +278,12 @@ def again_blocks(record: RunRecord, again: str = "") -> Iterator[Block]:
 
 
 def metrics_table(record: RunRecord) -> Grid:
-    """Metrics by split, the main metric first and the loss last; then those of the baseline."""
+    """Metrics by split, the main metric first and the loss last; then those of the baselines."""
     parts = splits(record.dataset)
 
-    def cells(numbers: dict[str, Any], key: str, kind: str) -> list[Cell]:
+    def cells(
+        numbers: dict[str, Any], key: str, kind: str, parts: Sequence[str] = parts
+    ) -> list[Cell]:
         by_split = [numbers[part] or {} for part in parts]
         return [
             Cell("undefined", kind="soft")
@@ -293,11 +296,13 @@ def metrics_table(record: RunRecord) -> Grid:
     for key in metrics_of(record):
         kind = "strong" if key == record.main_metric else ""
         ours, baseline = cells(record.metrics, key, kind), cells(record.baseline, key, "soft")
-        rows.append([Cell(metric_label(key), kind=kind), *ours, *baseline])
+        naive = [cells(each, key, "soft", parts[-1:])[0] for each in record.naive.values()]
+        rows.append([Cell(metric_label(key), kind=kind), *ours, *baseline, *naive])
     n = len(parts)
     header = ["", *parts, *(f"baseline {part}" for part in parts)]
-    # Of the baselines, terminals show the one of the last split: lines are narrow.
-    return Grid("Metrics", header, rows, narrow=[*range(n + 1), 2 * n])
+    header += [f"{naive_words(steps)} {parts[-1]}" for steps in record.naive]
+    # Of the baselines, terminals show the first two of the last split: lines are narrow.
+    return Grid("Metrics", header, rows, narrow=[*range(n + 1), *range(2 * n, len(header))[:2]])
 
 
 def scores_table(metrics: Mapping[str, Any]) -> Grid:

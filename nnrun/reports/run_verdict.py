@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnrun.characters import shortened
+from nnrun.config.names import naive_words
 from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import metric_number, plural, spread
 from nnrun.reports.progress_words import iteration_words
@@ -14,6 +15,8 @@ SO_FAR = "Result so far"
 _LONGEST = 200
 _KINDS = {
     "worse_than_baseline": "ended worse than the baseline",
+    "worse_than_naive": "ended worse than the value before, or one season before",
+    "negative_r2": "had an R² below 0",
     "one_prediction": "predicted the same for every row",
     "majority_share": "ended no better than the majority class",
     "hardly_better": "ended hardly better than the mean",
@@ -79,6 +82,9 @@ def _result(record: RunRecord) -> Line:
     beside = []
     if (reference := base.get(metric)) is not None:
         beside.append(f"baseline {metric_number(metric, reference)}")
+    for steps, naive in record.naive.items():
+        if (reference := (naive[split] or {}).get(metric)) is not None:
+            beside.append(f"{naive_words(steps)} {metric_number(metric, reference)}")
     key = f"{split}_{metric}"
     for row in record.published:
         if row["metric"] == key or len(record.published) == 1:
@@ -119,7 +125,7 @@ def _wrong(record: RunRecord, result: Line) -> Line | None:
 
 def _elsewhere(record: RunRecord) -> str:
     """The split that the first warning is about, where that is not the split of the result."""
-    said = str(record.warnings[0]["message"]).rpartition(", on ")[2]
+    said = str(record.warnings[0]["message"]).partition("; ")[0].rpartition(", on ")[2]
     split = said.removesuffix(" data")
     shown = splits(record.dataset)[-1]
     return f" on {said}" if split in splits(record.dataset) and split != shown else ""

@@ -9,7 +9,7 @@ from math import isclose
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnrun.characters import shortened
-from nnrun.config.names import SPLITS
+from nnrun.config.names import SPLITS, naive_words
 from nnrun.metrics.table import LOSS, are_unequal, find
 from nnrun.reports.document import ASKED, WHOLE, Cell, Grid
 from nnrun.reports.numbers import count, duration, measured, number, plural, shape
@@ -292,9 +292,27 @@ def second_class_note(metrics: Iterable[str], classes: Sequence[str]) -> Iterato
 def baseline_line(record: RunRecord) -> str:
     """What the baseline predicts."""
     if record.task == "regression":
-        return "always the mean of the training split"
+        return f"always the mean of the training split{_naive_words(record)}"
     shares = "loss and log loss are those of its class shares"
     return f"always the majority class of the training split; {shares}"
+
+
+def _naive_words(record: RunRecord) -> str:
+    """What the naive baselines predict, where there are any."""
+    if not record.naive:
+        return ""
+    lags = (record.config["dataset"].get("lags") or {}).values()
+    of_group = " of its group" * any(lag.get("group") for lag in lags)
+    last, *others = map(naive_words, record.naive)
+    words = [f"{last}: the target{of_group} at the time before, which may be held out too, as lags"]
+    words += [f"{' and '.join(others)} likewise"] * bool(others)
+    words += ["rows without such a time get the mean"]
+    return f"; {'; '.join(words)}"
+
+
+def naive_title(steps: str) -> str:
+    """The head of a column of a naive baseline."""
+    return f"baseline ({naive_words(steps)})"
 
 
 def published_rows(record: RunRecord) -> list[PublishedRow]:

@@ -33,7 +33,7 @@ _MEASURED = (
     *("loss", "learning_rate", "epoch", "iteration", "r2"),
     *(name for name, metric in METRICS.items() if metric.high == inf),
 )
-_SCORES = ("metrics", "baseline")
+_SCORES = ("metrics", "baseline", "naive")
 _INDEX = re.compile(r"(\.[0-9]+)+$")
 # Values that training does not produce again, or that are compared separately.
 _SKIPPED = {
@@ -97,7 +97,12 @@ def parts(
     parts of the environment that differ.
     """
     record = json.loads(strict_json(again.record.to_dict()))
-    scores = [pair for key in _SCORES for pair in _each(f"{key}.", report[key], record[key])]
+    scores = [
+        pair
+        for key in _SCORES
+        if key in report  # earlier versions wrote no naive baselines
+        for pair in _each(f"{key}.", report[key], record.get(key))
+    ]
     yield Part(_NUMBERS, list(_history(stored.history, again.history)))
     yield Part(_NUMBERS, scores)
     yield Part(_NUMBERS, list(_arrays("weights", stored.weights or {}, again.weights or {})))

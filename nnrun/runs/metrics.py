@@ -68,14 +68,47 @@ def baselines_of(
     mean = _mean(train.target, train.sample_weight)
     evaluations: dict[str, Evaluation] = {}
     for name, part in examples.items():
-        outputs, value = np.repeat(mean, len(part), axis=0), None
-        if loss is not None and part.weight is None:
-            value = loss.value(outputs, part.target)  # in float64, as the outputs are
-        elif loss is not None:
+        outputs = constant = np.repeat(mean, len(part), axis=0)
+        if part.weight is not None:
             constant = np.repeat(_mean(train.target, train.weight), len(part), axis=0)
-            value = Weighted(loss).value(constant, part.loss_target.astype(np.float64))
-        evaluations[name] = value, outputs
+        evaluations[name] = _loss(loss, constant, part), outputs
     return metrics_of_splits(task, examples, evaluations, names)
+
+
+@np.errstate(all="ignore")
+def naive_of(
+    task: Task,
+    loss: Loss | None,
+    examples: Mapping[str, PreparedSplit],
+    earlier: Mapping[str, Array],
+    names: Sequence[str] = (),
+) -> dict[str, Metrics | None]:
+    """The metrics of a model that predicts earlier values of the target.
+
+    Args:
+        task: what outputs mean.
+        loss: of the report, if there is one.
+        examples: the rows of each split.
+        earlier: (rows, outputs) of each split; NaN where there is none, for which the training mean
+            is predicted.
+        names: of metrics beside the usual ones.
+    """
+    train = examples["train"]
+    mean, evaluations = _mean(train.target, train.sample_weight), dict[str, Evaluation]()
+    for name, part in examples.items():
+        encoded = task.encode(earlier[name])
+        outputs = np.where(np.isnan(encoded), mean, encoded)
+        evaluations[name] = _loss(loss, outputs, part), outputs
+    return metrics_of_splits(task, examples, evaluations, names)
+
+
+def _loss(loss: Loss | None, outputs: Array, part: PreparedSplit) -> float | None:
+    """The loss of outputs in float64, with the weights that rows have in training."""
+    if loss is None:
+        return None
+    if part.weight is None:
+        return loss.value(outputs, part.target)
+    return Weighted(loss).value(outputs, part.loss_target.astype(np.float64))
 
 
 def _mean(target: Array, weight: Array | None) -> Array:

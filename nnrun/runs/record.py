@@ -168,7 +168,7 @@ EARLIER = "earlier"
 """The key of an environment under which others are, in which the run had its earlier updates."""
 
 # Entries that reports have only where they say something.
-_RARE = ("plugins", "search", "members", "coverage")
+_RARE = ("plugins", "search", "members", "coverage", "naive")
 # What bits depend on. The compiled engine calls no BLAS and computes alike on every processor;
 # NumPy's arithmetic depends on the BLAS, on its kernel for the processor, and on NumPy's vectors.
 _ALWAYS = ("architecture",)
@@ -183,7 +183,8 @@ class RunRecord:
     """A run's report. Every field can be written as JSON; no number is NaN or infinite.
 
     `search` is the identity of the search that trained it; None for other runs. `members` says what
-    each of several networks reaches alone; None of a run with one.
+    each of several networks reaches alone; None of a run with one. `naive` has the metrics of
+    earlier targets as predictions, by how many steps of time earlier, as `baseline` has its own.
     """
 
     name: str
@@ -215,6 +216,7 @@ class RunRecord:
     search: str | None = None
     members: dict[str, Any] | None = None
     coverage: dict[str, Any] | None = None
+    naive: dict[str, dict[str, Any]] = field(default_factory=dict)
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""

@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
-from nnrun.config.overrides import format_override, parse_grid, split_argument
+from nnrun.config.overrides import WITH_DEFAULTS, format_override, parse_grid, split_argument
+from nnrun.config.schema.dataset import SplitConfig
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.yaml import KeyPath
 from nnrun.errors import ConfigError
 from tests.config.random_configs import pairs
 
 ProblemsOf = Callable[..., list[str]]
 Write = Callable[..., Path]
+InTime = Callable[..., ExperimentConfig]
 
 LONG = """\
 dataset: {name: boston}
@@ -104,6 +107,63 @@ def test_a_null_takes_the_place_of_nothing(problems_of: ProblemsOf, valid: str) 
     """`epochs=null` says only that there are none."""
     message = "4:11: training: training needs 'iterations' or 'epochs'"
     assert [message] == problems_of(valid, "training.iterations=")
+
+
+IN_TIME = """
+dataset:
+  path: DATA
+  columns: {target: y, drop: [day]}
+  task: regression
+  split: {by: time, column: day}
+  lags: {y: [1]}
+  features: standard
+  validation_size: 0.2
+network: {layers: [{type: dense, units: 1}]}
+loss: mean_squared
+training: {learning_rate: {schedule: cosine, initial: 0.1}, epochs: 2, early_stopping: {}}
+"""
+
+
+@pytest.fixture
+def in_time(write: Write, tmp_path: Path) -> InTime:
+    """Loads a config of a table that is split by time, with arguments."""
+    table = tmp_path / "t.csv"
+    rows = [f"2024-01-{day:02},{day},{day * day}" for day in range(1, 29)]
+    table.write_text("\n".join(["day,x,y", *rows]) + "\n")
+    return lambda *words: load_config(write(IN_TIME.replace("DATA", str(table))), words).config
+
+
+@pytest.mark.parametrize("value", ["null", "random", "{by: random}"])
+def test_another_split_takes_the_place_of_a_whole_one(in_time: InTime, value: str) -> None:
+    """A column to split by stays in no random split, and null is the default."""
+    dataset = in_time(f"dataset.split={value}", "dataset.lags=null").dataset
+    assert SplitConfig() == dataset.split
+    assert {} == dataset.lags
+
+
+def test_what_needs_a_split_that_null_takes_away_is_said_at_its_place(in_time: InTime) -> None:
+    """Lags in the file need an order."""
+    with pytest.raises(ConfigError, match=r":7:3: dataset\.lags: earlier rows need an order: add"):
+        in_time("dataset.split=null")
+
+
+def test_a_null_takes_any_block_away(in_time: InTime) -> None:
+    """Its default holds; without one, the block is missing, and other keys have no null."""
+    assert in_time("training.early_stopping=null").training.early_stopping is None
+    with pytest.raises(ConfigError, match="training needs 'learning_rate'"):
+        in_time("training.learning_rate=null")
+    with pytest.raises(ConfigError, match="batch_size: nothing is given here"):
+        in_time("training.batch_size=null")
+    with pytest.raises(ConfigError, match="'nonsense' is not a key"):
+        in_time("dataset.nonsense=null")
+
+
+@pytest.mark.parametrize("path", sorted(WITH_DEFAULTS - {("loss",), ("sweep", "grid")}))
+def test_a_null_is_the_default_of_a_block_that_no_file_has(in_time: InTime, path: KeyPath) -> None:
+    """A grid may have both: `dataset.lags=null,{y: [1]}`."""
+    without = (f"{'.'.join(map(str, path))}=null", "dataset.lags=null", "dataset.split=null")
+    again = in_time(*without[1:], "dataset.split=random")
+    assert again == in_time(*without)
 
 
 def test_the_short_form_can_be_changed_in_both_forms(write: Write, valid: str) -> None:

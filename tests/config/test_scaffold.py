@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,12 @@ def proposed(tmp_path, monkeypatch):
         return [line for line in map(unpadded, made.text.splitlines()) if "split: {" in line], made
 
     return propose
+
+
+def swap(text):
+    """Write the config with the splits of comments in place of the one that is in use."""
+    used = text.replace("  # split:", "  # other:").replace("  split:", "  # split:")
+    Path("t.yaml").write_text(used.replace("  # other:", "  split:"))
 
 
 def of(count, form="P{}"):
@@ -112,14 +119,14 @@ def test_other_ids_are_proposed_in_a_comment(proposed, name, count):
         days()[::-1],
         days("2024-{:02}-{:02}T08:00"),
         days("{:02}/{:02}/2024"),
-        [value for value in days()[:30] for _ in range(2)],
     ],
 )
 def test_rows_in_the_order_of_time_are_split_by_it(proposed, values):
     """One way or the other, in any form of dates; the classes of a series are not stratified."""
     lines, made = proposed(sold=values)
     assert [TIME[4:] % "sold"] == [line.strip() for line in lines]
-    assert "it splits by time, sold, since its rows are in that order" in made.choices
+    told = "it splits by time, sold, since its rows are a series in that order; a comment says how"
+    assert f"{told} to split at random" in made.choices
     assert "time" == prepare(load_config(Path("t.yaml"))).config.dataset.split.by
     labels = [row % 2 for row in range(60)]
     assert "stratify" not in proposed(sold=values, price=labels)[1].text
@@ -130,8 +137,77 @@ def test_other_dates_are_proposed_in_a_comment(proposed):
     values = days()[30:] + days()[:30]
     lines, made = proposed(sold=values)
     assert [TIME % "sold"] == lines
-    Path("t.yaml").write_text(made.text.replace("  # split:", "  split:"))
+    swap(made.text)
     assert "time" == prepare(load_config(Path("t.yaml"))).config.dataset.split.by
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_a_table_of_things_sorted_by_time_is_split_at_random(proposed, labels):
+    """Several rows have one time, which is no series; the comment has the other split."""
+    values = [f"{1970 + row // 5}-01-01" for row in range(60)]
+    price = [row * 3 % 17 + 0.5 for row in range(60)]
+    target = [row % 2 for row in range(60)] if labels else price
+    lines, made = proposed(year=values, price=target)
+    assert [TIME % "year"] == lines
+    told = "it splits at random, since several rows have one year; a comment says how to split by"
+    assert f"{told} time, year" in made.choices
+    assert "  split: random" in made.text
+    assert "random" == prepare(load_config(Path("t.yaml"))).config.dataset.split.by
+    swap(made.text)
+    assert "time" == prepare(load_config(Path("t.yaml"))).config.dataset.split.by
+
+
+def test_series_of_groups_in_the_order_of_time_are_split_by_it(proposed):
+    """One row for each time and group."""
+    when = [f"{1970 + row // 5}-01-01" for row in range(60)]
+    lines, made = proposed(year=when, country=of(5))
+    assert [TIME[4:] % "year"] == [line.strip() for line in lines]
+    assert "\n  lags: {price: {steps: [1], group: country}}" in made.text
+    run = prepare(load_config(Path("t.yaml")))
+    assert (55, "price.lag_1") == (len(run.dataset.y), run.dataset.feature_names[-1])
+
+
+@pytest.mark.parametrize(
+    ("values", "lags"),
+    [(days(), ""), ([f"{1950 + row}-01-01" for row in range(60)], " and of lags")],
+)
+def test_a_series_can_be_split_at_random(proposed, values, lags):
+    """The comment says so, and what else it takes the place of; dates are not read as numbers."""
+    made = proposed(sold=values)[1]
+    assert f"# in place of it{lags}, if new rows are not later ones" in made.text
+    swap(made.text.replace("  lags:", "  # lags:"))
+    assert "random" == prepare(load_config(Path("t.yaml"))).config.dataset.split.by
+
+
+@pytest.mark.parametrize(
+    ("step", "parts"), [(13, "[dayofyear, weekday, cyclic]"), (12, "[month, weekday, cyclic]")]
+)
+def test_two_years_of_days_have_the_day_of_the_year(proposed, step, parts):
+    """In less, months alone; then of rows that are not split by time."""
+    days = (step * row + row * row % 5 for row in range(60))  # in no step of their own
+    values = [f"{date(2020, 1, 1) + timedelta(days=day)}" for day in days]
+    text = proposed(sold=values[30:] + values[:30])[1].text
+    assert f"    sold: {parts.replace(', cyclic', ', elapsed, cyclic')}\n" in text
+    assert ("    sold: [dayofyear, weekday, cyclic]\n" in proposed(sold=values)[1].text) == (
+        step == 13
+    )
+
+
+def test_years_of_months_keep_the_month(proposed):
+    """Each month has a single day."""
+    values = [f"{2010 + row // 12}-{row % 12 + 1:02}-01" for row in range(60)]
+    assert "    sold: [month, cyclic]\n" in proposed(sold=values)[1].text
+
+
+def test_lags_of_a_series_are_in_use_unless_they_take_a_tenth_of_the_rows(proposed):
+    """Of 60 days, those of the week before would leave out seven rows."""
+    made = proposed(sold=days())[1]
+    assert "\n  # lags: {price: [1, 7]}" in made.text
+    assert "would leave out 7 rows" in made.text
+    made = proposed(sold=[f"{1950 + row}-01-01" for row in range(60)])[1]
+    assert "\n  lags: {price: [1]}" in made.text
+    told = "it takes earlier values, price 1 row before: new rows then come with those before them"
+    assert told in made.choices
 
 
 def test_people_come_before_dates_and_other_ids_beside_them(proposed):
@@ -185,10 +261,12 @@ def test_every_number_and_date_is_read_as_it_is_meant(table):
     *names, target = table.numbers
     data = prepared(target).dataset
     columns = dict(zip(data.feature_names, data.x.T.tolist(), strict=True))
-    assert {name: table.numbers[name] for name in names} == {n: columns[n] for n in names}
-    assert table.numbers[target] == data.y[:, 0].tolist()
+    used = data.row_numbers - 1  # but those that lags leave out
+    numbers = {name: np.array(values)[used].tolist() for name, values in table.numbers.items()}
+    assert {name: numbers[name] for name in names} == {n: columns[n] for n in names}
+    assert numbers[target] == data.y[:, 0].tolist()
     for name, moments in table.moments.items():
-        local = pd.Series([moment.replace(tzinfo=None) for moment in moments])
+        local = pd.Series([moments[row].replace(tzinfo=None) for row in used])
         angle = 2 * np.pi * local.dt.day_of_week / 7
         if f"{name}.weekday_sin" in columns:
             assert np.sin(angle).round(12).tolist() == columns[f"{name}.weekday_sin"]

@@ -184,7 +184,7 @@ def words() -> Awkward:
         ),
         {"weight": size.tolist(), "cost": price.tolist()},
         {"opened": [datetime(m.year, m.month, m.day) for m in moments], "closed": moments},
-        split="opened",
+        split="closed",
     )
 
 

@@ -226,7 +226,8 @@ def test_the_text_of_a_file_is_read_as_it_is_said(table, csv):
 
 
 DAY = (
-    "is not a number but a date; `dataset: {dates: {age: [month, weekday]}}` takes such parts of it"
+    "is not a number but a date; `dataset: {dates: {age: [month, weekday]}}` takes such parts of "
+    "it, and `columns: {drop: [age]}` leaves it out"
 )
 FORMAT = 'is no plain number; `columns: {formats: {age: "%s"}}` reads such a column'
 

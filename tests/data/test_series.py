@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nnrun.data.columns.kinds import EqualTimes, lagged
 from nnrun.data.dataset import DatasetProblem
+from nnrun.data.series import earlier_values
 from nnrun.errors import DataError
 from tests.data.tables import CategorySettings, read_csv
 
@@ -292,3 +293,34 @@ def test_rows_of_one_time_have_no_order():
     assert error.value.rows == (0, 2)
     groups = np.array([0, 0, 1, 1])
     assert np.isnan(lagged(np.arange(4.0), np.array([1, 2, 1, 3]), [1], groups)[[0, 2]]).all()
+
+
+# Earlier targets as predictions.
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_earlier_values_are_those_of_pandas(seed):
+    """One step and one day of hours earlier, within each series, in any order of rows."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        product(pd.date_range("2024-02-28", periods=200, freq="h"), range(3)),
+        columns=["at", "shop"],
+    )
+    frame = frame[rng.random(len(frame)) > 0.1]  # hours that a shop lacks
+    frame["y"] = rng.normal(size=len(frame))
+    frame = frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+    found = earlier_values(
+        frame[["y"]].to_numpy(), frame["at"].to_numpy(), frame["shop"].to_numpy()
+    )
+    assert ["1", "24"] == [*found]  # a week needs four of them
+    for steps, values in found.items():
+        ordered = frame.sort_values("at").groupby("shop")["y"]
+        expected = ordered.shift(int(steps)).sort_index().to_numpy()
+        np.testing.assert_array_equal(expected, values[:, 0])
+
+
+def test_rows_of_one_time_count_with_their_mean():
+    """Where no column says which series a row belongs to, no row of its own time is used."""
+    y, times = np.array([[1.0], [4.0], [2.0], [7.0]]), np.array([2.0, 3.0, 2.0, 4.0])
+    (values,) = earlier_values(y, times).values()
+    np.testing.assert_array_equal([np.nan, 1.5, np.nan, 4.0], values[:, 0])

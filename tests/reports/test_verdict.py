@@ -87,6 +87,11 @@ MEMBERS = {
     "all diverged": [(rate(5), LOST), (rate(6), LOST)],
     "one left": [(rate(0.1), scores(0.9)), (rate(5), LOST)],
     "no better": [(named("digits", seeds=range(5)), scores(0.19))],
+    "hardly better": [(named("digits", seeds=range(5)), scores(0.196))],
+    "worse than a season before": [
+        (rate(r), [s._replace(naive={"1": (0, 0, 0.4), "24": (0, 0, 0.99)}) for s in scores(level)])
+        for r, level in ((0.1, 0.9), (5, 0.5))
+    ],
     "train alone": [
         (rate(r, splits=("train",)), [score(s, None, r + s / 99) for s in range(5)])
         for r in (0.5, 0.8)

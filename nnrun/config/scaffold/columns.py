@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
 from nnrun.characters import escaped
 from nnrun.config.yaml_scalars import flow
-from nnrun.data.columns.date_formats import DateFormat, Times
+from nnrun.data.columns.date_formats import DateFormat
 from nnrun.data.columns.kinds import CYCLIC, part_names
 from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.labels import number
@@ -24,6 +24,7 @@ from nnrun.data.readers.profile import (
     names_people,
     words_of,
 )
+from nnrun.data.series import seasons
 from nnrun.errors import clipped
 
 MOST_ONE_HOT = 100
@@ -155,32 +156,23 @@ _DAY = timedelta(days=1)
 # The shortest range in which a part can show something.
 _FOR_MONTHS, _FOR_WEEKDAYS = 60 * _DAY, 14 * _DAY
 # Days that a series needs for its training rows, about two thirds, to have every month.
-_FOR_MONTHS_AHEAD = 730 * _DAY
-_ROWS_FOR_LAG = 4
-# How many rows make a day or week, or a year, by the step between rows.
-_SEASONS = {
-    timedelta(minutes=10): (144, 1008),
-    timedelta(minutes=15): (96, 672),
-    timedelta(minutes=30): (48, 336),
-    timedelta(hours=1): (24, 168),
-    _DAY: (7,),
-    7 * _DAY: (52,),
-    30 * _DAY: (12,),
-    31 * _DAY: (12,),
-}
+_TWO_YEARS = 730 * _DAY
+# Lags are used where no more than one row in this many is left out for them.
+_ROWS_FOR_LAG = 10
 
 
 def parts_of(column: ColumnProfile, *, splits: bool) -> list[str]:
-    """The parts of dates that are features.
+    """The parts of dates that are features, of two years or more the day of the year for the month.
 
     If rows are split by them, without the days gone by, and without months unless all come again:
     those of test rows would lie beyond all that were trained on.
     """
     times = column.evidence.times
-    for_months = _FOR_MONTHS_AHEAD if splits else _FOR_MONTHS
+    for_months = _TWO_YEARS if splits else _FOR_MONTHS
     daily = times.step is None or times.step < 7 * _DAY
+    of_year = "dayofyear" if daily and times.span >= _TWO_YEARS else "month"
     found = {
-        "month": len(times.months) > 1 and times.span >= for_months,
+        of_year: len(times.months) > 1 and times.span >= for_months,
         "weekday": len(times.weekdays) > 1 and times.span >= _FOR_WEEKDAYS and daily,
         "hour": len(times.hours) > 1,
     }
@@ -204,43 +196,72 @@ def dates(columns: Sequence[ColumnProfile], split_by: Sequence[ColumnProfile]) -
         yield from lines
 
 
-def steps_of(target: ColumnProfile, time: ColumnProfile) -> list[int]:
-    """The lags of a target in a series: a row for each time; empty if it is none."""
-    if time.different < time.rows or target.kind != "number" or target.missing:
-        return []
-    return [1, *_seasons(time.evidence.times, time.rows)]
+@dataclass(frozen=True)
+class Lags:
+    """Earlier values of the target as features.
+
+    Args:
+        target: a column of numbers.
+        steps: how many rows earlier.
+        group: the column that names the series, if there are several.
+        used: whether the draft has them, and not only a comment.
+    """
+
+    target: ColumnProfile
+    steps: Sequence[int]
+    group: ColumnProfile | None
+    used: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows have too few before them."""
+        return max(self.steps) * (self.group.different if self.group else 1)
+
+    def line(self) -> str:
+        """The line of the config."""
+        steps: object = self.steps
+        if self.group is not None:
+            steps = {"steps": self.steps, "group": self.group.name}
+        why = "earlier values as features; new rows then come with those before them"
+        if not self.used:
+            why = f"would leave out {self.rows:,} rows; {why}"
+        return f"  {'' if self.used else '# '}lags: {flow({self.target.name: steps})}\t{why}"
+
+    def words(self) -> str:
+        """The same for the terminal."""
+        name, steps = escaped(self.target.name, kept=""), ", ".join(map(str, self.steps))
+        rows = f"{name} {steps} row{'s' * (self.steps[-1] > 1)} before"
+        return f"it takes earlier values, {rows}: new rows then come with those before them"
 
 
 def lags(
     target: ColumnProfile, time: ColumnProfile, columns: Sequence[ColumnProfile], *, alone: bool
-) -> Iterator[str]:
-    """The line with the lags of a target, a comment unless they are `alone`, the only features.
+) -> Lags | None:
+    """The lags of a target in a series: the row before, and those one season before.
 
-    Where a column seems to name several series, they are those of each series.
+    They are used unless they would leave out more than a tenth of the rows, or are the only
+    features, `alone`. None where a target has no numbers in some row, or rows are no series.
     """
-    steps: object = steps_of(target, time)
-    if (group := _group(columns, target, time)) is not None:
-        seasons = _seasons(time.evidence.times, time.different)
-        steps = {"steps": [1, *seasons], "group": group.name}
-    if steps:
-        why = "earlier values as features; new rows then come with those before them"
-        sign = "" if alone else "# "
-        yield f"  {sign}lags: {flow({target.name: steps})}\t{why}"
-
-
-def _group(
-    columns: Sequence[ColumnProfile], target: ColumnProfile, time: ColumnProfile
-) -> ColumnProfile | None:
-    """The first column whose values each have as many rows as there are times."""
-    if target.kind != "number" or target.missing or time.different == time.rows:
+    group = series_of(columns, time, target)
+    if target.kind != "number" or target.missing or group is None:
         return None
+    each = None if group is time else group
+    steps = [1, *seasons(time.evidence.times.step, time.different)]
+    found = Lags(target, steps, each, used=True)
+    return replace(found, used=alone or _ROWS_FOR_LAG * found.rows <= time.rows)
+
+
+def series_of(
+    columns: Sequence[ColumnProfile], time: ColumnProfile, target: ColumnProfile
+) -> ColumnProfile | None:
+    """The column that names the series of rows; that of the times where there is a single one.
+
+    Of several, each has as many rows as there are times. None where rows are no series.
+    """
+    if time.different == time.rows:
+        return time
     others = (column for column in columns if column is not target and column is not time)
     return next((each for each in others if {*each.values.values()} == {time.different}), None)
-
-
-def _seasons(times: Times, rows: int) -> list[int]:
-    found = _SEASONS.get(times.step, ()) if times.step else ()
-    return [season for season in found if _ROWS_FOR_LAG * season <= rows]
 
 
 # Why nothing can be learned from a column as it is, and whether the names of columns are data.
@@ -428,15 +449,29 @@ class Proposal:
         column: that column.
         sure: whether the config splits so; else it says how in a comment.
         beside: whether it splits in another way, not at random.
+        shared: whether rows in the order of time are split at random, since several have one time.
+        other: of a sure split by time, when to split at random in place of it; empty if that
+            leaves no features.
     """
 
     by: str
     column: ColumnProfile
     sure: bool
     beside: bool = False
+    shared: bool = False
+    other: str = ""
 
-    def line(self) -> str:
-        """The line of the config."""
+    def lines(self) -> Iterator[str]:
+        """The lines of the config: the split, and for one by time the other as a comment."""
+        at_random = self.by == "time" and not self.sure and not self.beside
+        if at_random:
+            order = "several rows have one time" if self.shared else "rows are in no order of time"
+            yield f"  split: random\t{order}; in place of it:"
+        yield self._line()
+        if self.sure and self.other:
+            yield f"  # split: random\t{self.other}"
+
+    def _line(self) -> str:
         name = flow(self.column.name)
         why = (
             f"the rows of one {name} are in one split"
@@ -450,12 +485,15 @@ class Proposal:
         """The same for the terminal."""
         name = escaped(self.column.name, kept="")
         if self.sure and self.by == "time":
-            return f"it splits by time, {name}, since its rows are in that order"
+            how = "; a comment says how to split at random" * bool(self.other)
+            return f"it splits by time, {name}, since its rows are a series in that order{how}"
         if self.sure:
             words = f"it splits by group: the rows of one {name} are in one split"
             blank = self.column.missing
             return words + f"; {blank:,} without one {_LEFT_OUT[blank == 1]}" * (blank > 0)
         at_random = "" if self.beside else "it splits at random; "
+        if self.shared and not self.beside:
+            at_random = f"it splits at random, since several rows have one {name}; "
         return f"{at_random}a comment says how to split by {self.by}, {name}"
 
 
@@ -469,13 +507,15 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
     others = [column for column in columns if column is not target]
     group = next((column for column in others if _has_groups(column)), None)
     sure = group is not None and names_people(group.name)
-    times = (c for c in others if c.kind == "date" and not c.missing and c.different >= _FEWEST)
-    time = None if sure else next(times, None)
-    ordered = time is not None and time.evidence.times.in_order
+    times = [c for c in others if c.kind == "date" and not c.missing and c.different >= _FEWEST]
+    in_order = [column for column in times if column.evidence.times.in_order]
+    in_series = [column for column in in_order if series_of(columns, column, target) is not None]
+    time = None if sure else next(iter([*in_series, *in_order, *times]), None)
     if group is not None:
-        yield Proposal("group", group, sure, beside=ordered)
+        yield Proposal("group", group, sure, beside=time in in_series)
     if time is not None:
-        yield Proposal("time", time, ordered, beside=group is not None)
+        shared = time in in_order and time not in in_series
+        yield Proposal("time", time, time in in_series, beside=group is not None, shared=shared)
 
 
 def _has_groups(column: ColumnProfile) -> bool:

@@ -49,7 +49,6 @@ def settings(
     outputs: int = 1,
     given_test: bool = False,
     *,
-    ordered: bool = False,
     timed: bool = False,
     numbers: bool = False,
 ) -> Iterator[str]:
@@ -61,8 +60,7 @@ def settings(
         size: of the data.
         outputs: numbers to predict.
         given_test: whether the data have test rows of their own.
-        ordered: whether rows are split by time.
-        timed: whether they may be.
+        timed: whether rows are split by time, or may be.
         numbers: whether rows are a table with columns of numbers.
     """
     training = training_rows(size.rows, given_test)
@@ -70,7 +68,7 @@ def settings(
     units = 16 if size.rows < _ENOUGH_ROWS else 32
     units = units if size.features < 500 else 64
     last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
-    yield from splits(size, given_test, ordered=ordered)
+    yield from splits(size, given_test, timed=timed)
     if numbers and size.features <= _MOST_IN_PIECES:
         yield "  # Beside each number stand up to 16 pieces of its range, of about as many rows."
         yield "  features: [standard, {piecewise_linear: {bins: 16}}]"
@@ -117,12 +115,12 @@ def members(size: Size, *, alike: bool) -> Iterator[str]:
     yield ""
 
 
-def splits(size: Size, given_test: bool, *, ordered: bool = False) -> Iterator[str]:
+def splits(size: Size, given_test: bool, *, timed: bool = False) -> Iterator[str]:
     """The lines about test and validation rows."""
     yield f"  test_size: {'given' if given_test else 0.2}"
     if size.rows >= _FEW_ROWS:
         yield "  validation_size: 0.2\tearly stopping watches it"
-    if size.classes and min(size.counts) >= 10 and not ordered:
+    if size.classes and min(size.counts) >= 10 and not timed:
         yield "  stratify: true\tthe same share of every class in every split"
 
 

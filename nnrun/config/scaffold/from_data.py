@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from nnrun.characters import escaped
 from nnrun.config.names import is_name
 from nnrun.config.scaffold.columns import (
     USABLE,
+    Lags,
     Proposal,
     category_lines,
     data_as_names,
@@ -29,7 +30,6 @@ from nnrun.config.scaffold.columns import (
     parts_of,
     proposals,
     reason,
-    steps_of,
     width,
     width_of,
 )
@@ -83,6 +83,7 @@ class Choice:
     dates: list[ColumnProfile]
     dropped: list[ColumnProfile]
     splits: list[Proposal]
+    lags: Lags | None = None
 
     @property
     def task(self) -> str:
@@ -107,9 +108,8 @@ class Choice:
 
     @property
     def lagged(self) -> list[int]:
-        """The lags of the target, if there are no other features."""
-        alone = not (self.features or self.dates or self.labels or self.by_time is None)
-        return steps_of(self.target, self.by_time) if alone and self.by_time else []
+        """The lags of the target that are features."""
+        return [*self.lags.steps] if self.lags is not None and self.lags.used else []
 
     @property
     def split_by(self) -> list[ColumnProfile]:
@@ -186,9 +186,20 @@ def _choose(found: Survey, wanted: str | None) -> Choice:
     if not (features or dated or split_by):  # hours and years are in steps of one, too
         counters = ("counter", "rising")
         features = [c for c in found.columns if c.kind in counters and c is not target]
-    used = {column.name for column in (*features, *dated, target)} | {*split_by}
+    # Split at random, rows would have dates that are not read as numbers.
+    groups = (split.column for split in splits if split.sure and split.by == "group")
+    used = {column.name for column in (*features, *dated, target, *groups)}
     dropped = [column for column in found.columns if column.name not in used]
     chosen = Choice(target, wanted is None, labels, features, dated, dropped, splits)
+    if chosen.by_time is not None and not labels:
+        alone = not (features or dated)
+        found_lags = lags(target, chosen.by_time, found.columns, alone=alone)
+        chosen = replace(chosen, lags=found_lags)
+    if chosen.by_time is not None and (features or dated):
+        of_lags = " and of lags" * bool(chosen.lagged)
+        other = f"in place of it{of_lags}, if new rows are not later ones"
+        splits = [replace(split, other=other) for split in splits]
+        chosen = replace(chosen, splits=splits)
     if not features and not dated and not chosen.lagged:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
         raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
@@ -209,6 +220,8 @@ def _described(choice: Choice) -> Iterator[str]:
     if parts:
         listed = [f"{name} ({', '.join(found)})" for name, found in parts.items()]
         yield f"it takes parts of dates: {_clipped(listed)}"
+    if choice.lags is not None and choice.lags.used:
+        yield choice.lags.words()
     if guesses := guessed([*choice.written]):
         yield f"it guesses the format of {_clipped(guesses)}; a comment has the other one"
     codes = [column.name for column in choice.features if column.holds_codes]
@@ -266,7 +279,8 @@ def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     inputs = sum(width(column, len(labels)) for column in features) + len(choice.lagged)
     inputs += sum(width_of(column, splits=column in choice.split_by) for column in choice.dates)
     needed = choice.needed
-    without = sum(column.missing for column in needed) + max(choice.lagged, default=0)
+    without = sum(column.missing for column in needed)
+    without += choice.lags.rows if choice.lags is not None and choice.lags.used else 0
     size = Size(found.rows - without, inputs, [*labels.values()])
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be split into training and test rows")
@@ -297,14 +311,14 @@ def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
         yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"
     yield f"  task: {choice.task}\t{_why(target, labels)}"
     yield from dates(choice.dates, choice.split_by)
-    if choice.by_time is not None and not labels:
-        yield from lags(target, choice.by_time, found.columns, alone=bool(choice.lagged))
+    if choice.lags is not None:
+        yield choice.lags.line()
     yield from missing_values([*dict.fromkeys([*choice.written, target])], choice.dropped)
     yield from _missing(features, choice.dates, sum(column.missing for column in needed))
-    yield from (split.line() for split in choice.splits)
+    for split in choice.splits:
+        yield from split.lines()
     yield from settings(
         size,
-        ordered=choice.by_time is not None,
         timed=any(split.by == "time" for split in choice.splits),
         numbers=any(column.kind == "number" for column in features) or bool(choice.lagged),
     )

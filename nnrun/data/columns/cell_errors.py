@@ -49,7 +49,10 @@ _DATE = re.compile(
 _TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 FORMATS = '`columns: {{formats: {{COLUMN: "{}"}}}}`'
 """The key that says how a column is written, by an example."""
-DATE_HINT = "; `dataset: {dates: {COLUMN: [month, weekday]}}` takes such parts of it"
+DATE_HINT = (
+    "; `dataset: {dates: {COLUMN: [month, weekday]}}` takes such parts of it, "
+    "and `columns: {drop: [COLUMN]}` leaves it out"
+)
 
 _SEPARATORS = {";": ";", "\t": "tab", "|": "|"}
 _COMMON = ("comma", "semicolon", "tab")

@@ -103,6 +103,15 @@ class History:
             start = end
         return found
 
+    def series(self, rows: int, target: str) -> npt.NDArray[np.int64] | None:
+        """The number of the group of each row of the file, by the lags of the target or others."""
+        own = sorted((lag for lag in self.lags if lag.group), key=lambda lag: lag.of != target)
+        if not own:
+            return None
+        found = np.full(rows, -1, np.int64)
+        found[self._rows] = self.groups[own[0].group].positions()
+        return found
+
     def _refuse(self, lag: Lag, error: EqualTimes) -> NoReturn:
         first, second = (self._lines[row] for row in error.rows)
         where = f" in one group of '{lag.group}'" if lag.group else ""
@@ -165,9 +174,10 @@ def with_lags(dataset: Dataset, history: History) -> Dataset:
 
     Raises: DatasetProblem if no row has all.
     """
-    lags = history.features(len(dataset.y) + len(dataset.dropped))
+    count = len(dataset.y) + len(dataset.dropped)
     file_rows = dataset.row_numbers - 1
-    lags = lags[file_rows]
+    lags = history.features(count)[file_rows]
+    series = history.series(count, *dataset.target_names)
     known = ~np.isnan(lags).any(axis=1)
     if not known.any():
         longest = max(step for lag in history.lags for step in lag.steps)
@@ -185,6 +195,7 @@ def with_lags(dataset: Dataset, history: History) -> Dataset:
         y=dataset.y[known],
         dropped=tuple(sorted({*dataset.dropped, *file_rows[~known].tolist()})),
         split_values=kept(dataset.split_values),
+        series=None if series is None else kept(series[file_rows]),
         weights=kept(dataset.weights),
         description=dataset.description.replace(
             f"{len(dataset.y)} rows", f"{len(dataset.y) - short} rows ({words})", 1

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -182,7 +183,7 @@ def _board_part(record: RunRecord) -> dict[str, Any]:
         published = record.config.get("published") or {}
         baseline = _by_split(record.baseline, record.main_metric)
         metrics = _by_split(record.metrics, record.main_metric)
-        part = {
+        part: dict[str, Any] = {
             "dataset": intern(record.dataset["name"]),
             "sha256": intern(record.dataset["sha256"]),
             "rows": tuple(record.dataset[f"n_{split}"] for split in SPLITS),
@@ -190,12 +191,18 @@ def _board_part(record: RunRecord) -> dict[str, Any]:
             "baseline": baseline,
             "published": {key: value for key, value in published.items() if key != "source"},
             "ours": tuple(ours[metric] for metric in sorted(ours)),
+            "naive": _naive(record, record.main_metric),
             "warning": intern(str(record.warnings[0]["kind"])) if record.warnings else "",
             "arithmetic": intern(record.numeric_backend),
         }
     except DAMAGE:
         return {}
-    return part if _are_sound(*metrics, *baseline, record.timing["train_seconds"]) else {}
+    numbers = (*metrics, *baseline, *chain(*part["naive"].values()))
+    return part if _are_sound(*numbers, record.timing["train_seconds"]) else {}
+
+
+def _naive(record: RunRecord, metric: str) -> dict[str, Numbers]:
+    return {intern(steps): _by_split(each, metric) for steps, each in record.naive.items()}
 
 
 def by_metric(run: RunSummary, record: RunRecord, metric: str | None) -> RunSummary:
@@ -204,6 +211,7 @@ def by_metric(run: RunSummary, record: RunRecord, metric: str | None) -> RunSumm
         return run
     try:
         numbers, baseline = (_by_split(n, metric) for n in (record.metrics, record.baseline))
+        naive = _naive(record, metric)
     except DAMAGE:
         return run._replace(rows=())
     train, validation, test = numbers
@@ -214,7 +222,8 @@ def by_metric(run: RunSummary, record: RunRecord, metric: str | None) -> RunSumm
         validation=validation,
         test=test,
         baseline=baseline,
-        rows=run.rows if _are_sound(*numbers, *baseline) else (),
+        naive=naive,
+        rows=run.rows if _are_sound(*numbers, *baseline, *chain(*naive.values())) else (),
     )
 
 
@@ -277,6 +286,7 @@ def _essentials(record: RunRecord) -> dict[str, Any]:
         "environment": numeric_environment(record.environment),
         "metrics": _scalars(record.metrics),
         "baseline": _scalars(record.baseline),
+        "naive": {steps: _scalars(each) for steps, each in record.naive.items()},
     }
 
 

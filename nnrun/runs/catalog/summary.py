@@ -79,8 +79,9 @@ class RunSummary(NamedTuple):
     From `dataset` on, they are what boards take of its report, empty where that was not wanted or
     is damaged: the name and the digest of its data, the `rows` of each split, the `parameters` of
     its network, the main metric of the `baseline` by split, `published` numbers by
-    `<split>_<metric>` and `ours` for each of them by name, the kind of the first `warning`, and the
-    `arithmetic`, its numeric backend.
+    `<split>_<metric>` and `ours` for each of them by name, the main metric of `naive` baselines by
+    their steps, by split, the kind of the first `warning`, and the `arithmetic`, its numeric
+    backend.
     """
 
     name: str
@@ -112,6 +113,7 @@ class RunSummary(NamedTuple):
     baseline: Numbers = ()
     published: Mapping[str, float] = {}
     ours: Numbers = ()
+    naive: Mapping[str, Numbers] = {}
     warning: str = ""
     arithmetic: str = ""
 
@@ -186,10 +188,11 @@ BOARD = RunSummary._fields[RunSummary._fields.index("dataset") :]
 
 def restored(text: str) -> tuple[Any, ...]:
     """The values of `BOARD`, from JSON."""
-    dataset, sha256, rows, parameters, baseline, published, ours, *rest = json.loads(text)
+    dataset, sha256, rows, parameters, baseline, published, ours, naive, *rest = json.loads(text)
     return (
         *(intern(dataset), intern(sha256), tuple(rows), parameters, tuple(baseline), published),
-        *(tuple(ours), *map(intern, rest)),
+        *(tuple(ours), {intern(steps): tuple(each) for steps, each in naive.items()}),
+        *map(intern, rest),
     )
 
 

@@ -58,6 +58,8 @@ _LOOKED_AT = {
     True: "the held-out loss was not much lower before, and the network has no more parameters "
     "than training rows",
 }
+# Symptoms that no setting of the training explains.
+_WITHOUT_CAUSES = ("leak", "worse_than_naive", "negative_r2")
 _GRADIENTS = "; gradients at the first layer are {:.1g} of those at the last"
 _COMPARE = (
     "whether these features say anything about the target is not known; nnrun sweep CONFIG "
@@ -73,7 +75,7 @@ def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
         found = [symptom for find in look if (symptom := find(case)) is not None]
     if learned is None and not any(symptom.split for symptom in found):
         return found
-    symptoms = [symptom for symptom in found if symptom.split or symptom.kind == "leak"]
+    symptoms = [symptom for symptom in found if symptom.split or symptom.kind in _WITHOUT_CAUSES]
     symptoms = symptoms if learned is None else [learned, *symptoms]
     trained = excess(case) < FACTOR and all(symptom.split != "train" for symptom in symptoms)
     looked_for = CAUSES_OF_OVERFITTING if trained and learned is None else CAUSES_OF_FAILURE

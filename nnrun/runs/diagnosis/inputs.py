@@ -54,7 +54,8 @@ class DiagnosisInput:
     weights at the end of training. `codes` are the places in x of numbers of categories.
     `kept_iteration` is that of the weights that the network ends with; None for the last one.
     `sources` has the column of the file by the name of a feature. `watched` is what was recorded of
-    the network on the way, if anything was.
+    the network on the way, if anything was. `naive` has the metrics of earlier targets as
+    predictions, by how many steps of time earlier, then by split.
     """
 
     config: ExperimentConfig
@@ -73,6 +74,7 @@ class DiagnosisInput:
     kept_iteration: int | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     watched: Watched | None = None
+    naive: Mapping[str, dict[str, Metrics | None]] = field(default_factory=dict)
 
     @cached_property
     def numbers(self) -> tuple[Sequence[str], Array]:

@@ -7,6 +7,8 @@ from math import log10
 
 import numpy as np
 
+from nnrun.config.names import naive_words
+from nnrun.config.yaml_scalars import flow
 from nnrun.runs.diagnosis.inputs import (
     ERRORS,
     FACTOR,
@@ -144,6 +146,7 @@ def worse_than_baseline(case: DiagnosisInput) -> Diagnostic | None:
     if not worse:
         return None
     text = f"worse than always predicting the mean, on {named(worse)} data"
+    text += _what_to_do(case) * (worse != ["train"])
     if case.by_accuracy:
         text = f"worse than always naming the majority class, on {named(worse)} data"
     elif case.classifies:
@@ -158,6 +161,56 @@ def _is_worse(case: DiagnosisInput, split: str) -> bool:
         return case.below_share(split)
     skill = case.skill(split) or 0.0
     return skill < (-ERRORS * case.uncertainty(split) if case.classifies and skill < 0 else -1e-12)
+
+
+def worse_than_naive(case: DiagnosisInput) -> Diagnostic | None:
+    """Held-out rows in the order of time that are predicted worse than by an earlier value."""
+    metric = case.task.main_metric
+    worse = {
+        split: min(worse)
+        for split in ("validation", "test")
+        if (ours := case.number(case.metrics, split, metric)) is not None
+        and (
+            worse := [
+                (value, steps)
+                for steps, naive in case.naive.items()
+                if (value := case.number(naive, split, metric)) is not None and value < ours
+            ]
+        )
+    }
+    if not worse:
+        return None
+    split, (value, steps) = next(iter(worse.items()))
+    before = "the value before" if steps == "1" else f"the value {naive_words(steps)}"
+    text = f"worse than always predicting {before}, on {named([*worse])} data"
+    numbers = f"{metric} {case.number(case.metrics, split, metric):.4g} and {value:.4g} on {split}"
+    return Diagnostic("worse_than_naive", f"{text}; {numbers} data{_what_to_do(case)}")
+
+
+def negative_r2(case: DiagnosisInput) -> Diagnostic | None:
+    """Held-out rows for which their own mean would be better, if that of training rows is not."""
+    below = {
+        split: r2
+        for split in ("validation", "test")
+        if (r2 := case.number(case.metrics, split, "r2") or 0.0) < 0 and not _is_worse(case, split)
+    }
+    if not below:
+        return None
+    numbers = " and ".join(f"{r2:.3g}" for r2 in below.values())
+    text = f"R² is {numbers}: worse than always predicting the mean of these rows"
+    return Diagnostic("negative_r2", f"{text}, on {named([*below])} data{_what_to_do(case)}")
+
+
+def _what_to_do(case: DiagnosisInput) -> str:
+    """What may help where rows are split by time; empty where they are not."""
+    dataset = case.config.dataset
+    if dataset.split.by != "time" or dataset.columns is None:
+        return ""
+    other = "if new rows are not later ones, dataset.split=random"
+    if dataset.lags:
+        return f"; other lags may help, or, {other} dataset.lags=null"
+    lags = flow({dataset.columns.target: [*map(int, case.naive)]})
+    return f"; earlier values as features may help, 'dataset.lags={lags}', or, {other}"
 
 
 def one_prediction(case: DiagnosisInput) -> Diagnostic | None:
@@ -269,6 +322,8 @@ def _apart(case: DiagnosisInput, split: str, metric: str) -> str:
 
 SYMPTOMS: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     worse_than_baseline,
+    worse_than_naive,
+    negative_r2,
     one_prediction,
     majority_share,
     hardly_better,
@@ -280,7 +335,7 @@ SYMPTOMS: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     one_column,
 )
 # Those that are left where accuracy does not show what is learned.
-BEYOND_ACCURACY = SYMPTOMS[3:]
+BEYOND_ACCURACY = SYMPTOMS[5:]
 
 
 # Causes of overfitting.

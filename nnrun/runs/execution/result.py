@@ -236,6 +236,7 @@ def record_of(
             "engine": prepared.requested_engine,
             "started": now(),
             "baseline": dict.fromkeys(SPLITS) if status == "failed" else prepared.baseline,
+            "naive": {} if status == "failed" else prepared.naive,
             **others,
         },
     )
@@ -300,6 +301,7 @@ def diagnosis_input(
         ),
         sources=_sources(prepared),
         watched=None if trainer.watch is None else trainer.watch.watched,
+        naive=prepared.naive,
     )
 
 

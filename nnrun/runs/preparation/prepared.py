@@ -15,6 +15,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import EVALUATIONS, TrainingConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.series import earlier_values
 from nnrun.data.split_rows import Sizes, Split, SplitData
 from nnrun.engines.base import batches_per_epoch
 from nnrun.engines.selection import Selected, select_engine
@@ -26,7 +27,7 @@ from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant, Schedule
 from nnrun.nn.signature import Array
 from nnrun.plugins.part import Part
-from nnrun.runs.metrics import baselines_of
+from nnrun.runs.metrics import baselines_of, naive_of
 from nnrun.runs.preparation.build import (
     augmentation_of,
     build_network,
@@ -383,3 +384,27 @@ class Prepared:
     def baseline(self) -> dict[str, Metrics | None]:
         """The metrics of a model that ignores the features, by split."""
         return baselines_of(self.task, self.loss, self.examples, self.metrics)
+
+    @cached_property
+    def naive(self) -> dict[str, dict[str, Metrics | None]]:
+        """The metrics of earlier targets as predictions, by how many steps of time, then by split.
+
+        For numbers that are split by time; each row is predicted from those before it alone, which
+        may be held-out rows.
+        """
+        times = self.dataset.split_values
+        if times is None or self.config.dataset.split.by != "time" or self.dataset.classes:
+            return {}
+        parts = {"train": self.split.train, **self.split.held_out}
+        return {
+            steps: naive_of(
+                self.task,
+                self.loss,
+                self.examples,
+                {name: values[part.rows] for name, part in parts.items()},
+                self.metrics,
+            )
+            for steps, values in earlier_values(
+                self.dataset.pooled_y, times, self.dataset.series
+            ).items()
+        }

@@ -215,6 +215,7 @@ _REPORT = {
     "extended_from": ({"iterations": _is_count}, None),
     "metrics": _are_metrics,
     "baseline": _are_metrics,
+    "naive": {...: _are_metrics},
     "published": [
         {
             "metric": str,

@@ -178,6 +178,11 @@ def _row(
         ci_low=None if summary is None else summary.ci_low,
         ci_high=None if summary is None else summary.ci_high,
         baseline=_mean([score.baseline[column] for score in completed]),
+        naive={
+            steps: mean
+            for steps in (completed[0].naive if completed else ())
+            if (mean := _mean([score.naive[steps][column] for score in completed])) is not None
+        },
         best_seed=None if best is None else best.seed,
         best_run=None if best is None else f"{variant.name}/{best.run_id}",
         best_fold=None if best is None else best.fold,

@@ -121,6 +121,8 @@ class Row:
         ci_high: its upper end.
         baseline: the mean of what a model that ignores the features reaches, on the split that the
             order is by.
+        naive: likewise of earlier targets as predictions, by how many steps of time earlier; empty
+            unless rows are split by time.
         best_seed: of the best run, by that split.
         best_fold: that this run tests; None without folds.
         best_run: its folder within the results, which is also what commands call it.
@@ -191,6 +193,7 @@ class Row:
     weights: int = 0
     splits: int = 0
     stopped: int = 0
+    naive: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_network(self) -> bool:
