@@ -107,6 +107,14 @@ class OptimizerConfig(NamedBlock):
 
     type: str
 
+    def digested(self, keys: dict[str, Any]) -> dict[str, Any]:
+        """Without `decay_all` where it is true, since all parameters decayed before there was the
+        key; with it where weights alone decay, which is another run.
+        """
+        decays = hasattr(self, "decay_all") and getattr(self, "weight_decay", 0.0)
+        keys.pop("decay_all", None)
+        return {**keys, "decay_all": False} if decays and not self.decay_all else keys
+
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         momentum = data.get("momentum", 0)
