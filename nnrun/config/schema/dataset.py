@@ -281,6 +281,9 @@ class PreparationConfig(Block):
     `seed`, beside `by`, draws the split alone."""
     validation_size: Annotated[float | int, Rows()] = 0.0
     """A share or a number of rows, taken out of the training split."""
+    copies: Annotated[str, OneOf(("keep", "drop", "together"))] = "keep"
+    """What becomes of rows that are equal in all columns of the file, used or not: `keep` them as
+    other rows; `drop` all but the first; or put them `together` into one split."""
     hide_test: Annotated[bool, Flag()] = False
     """Whether the test rows are set aside and not evaluated, as in the trials of `nnrun search`."""
     stratify: Annotated[bool, Flag()] | None = None
