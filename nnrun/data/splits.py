@@ -15,6 +15,7 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.columns.column import Fitted, Number, TrainingRows
+from nnrun.data.columns.table import Table
 from nnrun.data.dataset import Dataset, DatasetProblem, Key, hash_arrays, unboxed
 from nnrun.data.layout import Columns
 from nnrun.data.preprocessing import CLASS_TARGET
@@ -467,8 +468,8 @@ class GivenData:
             from nnrun.data.readers.parquet import Frame  # noqa: PLC0415  # likewise
             from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
 
-            table = Frame(self._frame)
-            return read_table(table, config, partial(nullcontext, table))
+            table: Table = Frame(self._frame)
+            return read_table(table, config, partial(nullcontext[Table], table))
         if config.columns is not None:
             message = "columns are for tables, and arrays were given"
             raise DatasetProblem([(("dataset", "columns"), message)])

@@ -111,9 +111,10 @@ class OptimizerConfig(NamedBlock):
         """Without `decay_all` where it is true, since all parameters decayed before there was the
         key; with it where weights alone decay, which is another run.
         """
-        decays = hasattr(self, "decay_all") and getattr(self, "weight_decay", 0.0)
         keys.pop("decay_all", None)
-        return {**keys, "decay_all": False} if decays and not self.decay_all else keys
+        decay: Any = getattr(self, "weight_decay", 0.0)
+        spares = decay and getattr(self, "decay_all", None) is False
+        return {**keys, "decay_all": False} if spares else keys
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

@@ -12,11 +12,11 @@ import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.nn.sequential import dotted
+from nnrun.runs.diagnosis.data import about_data
 from nnrun.runs.diagnosis.inputs import (
     FACTOR,
     DiagnosisInput,
     Diagnostic,
-    about_held_out,
     about_undefined,
     feature_scale,
     outliers,
@@ -46,7 +46,7 @@ from nnrun.training.stopping import Divergence
 __all__ = [
     "DiagnosisInput",
     "Diagnostic",
-    "about_held_out",
+    "about_data",
     "about_undefined",
     "diagnose",
     "diagnose_divergence",
@@ -73,7 +73,7 @@ def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
         found = [symptom for find in look if (symptom := find(case)) is not None]
     if learned is None and not any(symptom.split for symptom in found):
         return found
-    symptoms = [symptom for symptom in found if symptom.split or symptom.kind == "leak"]
+    symptoms = [symptom for symptom in found if symptom.split]
     symptoms = symptoms if learned is None else [learned, *symptoms]
     trained = excess(case) < FACTOR and all(symptom.split != "train" for symptom in symptoms)
     looked_for = CAUSES_OF_OVERFITTING if trained and learned is None else CAUSES_OF_FAILURE
