@@ -33,6 +33,8 @@ _PLACE = re.compile(r"^(?P<before> *# )<(?P<table>\w+)>$", re.MULTILINE)
 _WIDTH = 100
 # Bytes of a file that take seconds to look at.
 _LARGE = 10_000_000
+# And of one in which mistakes are found in less than a second.
+_QUICK = 2_000_000
 
 
 def starter() -> str:
@@ -140,6 +142,12 @@ def command(
     width = max(map(len, steps))
     lines = "".join(f"\n  {command:{width}}  {what}" for command, what in steps.items())
     output.note(f"wrote {file}; now{lines}{choices}")
+    if data is not None and data.is_file() and data.stat().st_size < _QUICK:
+        # Configs and what trains them are slow to import.
+        from nnrun.api.checks import data_warnings  # noqa: PLC0415
+        from nnrun.config.load import load_config  # noqa: PLC0415
+
+        output.notes(f"warning: {text}" for text in data_warnings(load_config(file)))
 
 
 def _write_others(output: Output, layer: Path | None, lesson: int | None, config: object) -> None:

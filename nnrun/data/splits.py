@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -468,13 +468,17 @@ class GivenData:
             from nnrun.data.readers.parquet import Frame  # noqa: PLC0415  # likewise
             from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
 
-            table: Table = Frame(self._frame)
-            return read_table(table, config, partial(nullcontext[Table], table))
+            table = Frame(self._frame)
+            return read_table(table, config, partial(_as_it_is, table))
         if config.columns is not None:
             message = "columns are for tables, and arrays were given"
             raise DatasetProblem([(("dataset", "columns"), message)])
         dataset = dataset_of(Path("data"), self._arrays, config.task, config.channel_axis)
         return replace(dataset, sha256=hash_arrays(*self._arrays.values()))
+
+
+def _as_it_is(table: Table) -> AbstractContextManager[Table]:
+    return nullcontext(table)
 
 
 def loader_of(data: Any) -> Callable[[DatasetSettings], Dataset] | None:

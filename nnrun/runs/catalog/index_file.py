@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import BOARD, PLAIN, JsonMapping, RunSummary, restored
 
-_VERSION = 1
+_VERSION = 2
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _STATUS, _METRIC = PLAIN.index("status"), PLAIN.index("metric")

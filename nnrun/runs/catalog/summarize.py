@@ -29,6 +29,7 @@ from nnrun.runs.catalog.summary import (
     RunSummary,
 )
 from nnrun.runs.record import Replicate, RunRecord, is_run_id, numeric_environment, setting
+from nnrun.runs.severity import OF_DATA
 from nnrun.runs.storage.durable import has_leftovers
 from nnrun.runs.storage.progress import RunProgress, read_progress
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, STUCK, StoredRun, is_stuck, read_run
@@ -190,12 +191,21 @@ def _board_part(record: RunRecord) -> dict[str, Any]:
             "baseline": baseline,
             "published": {key: value for key, value in published.items() if key != "source"},
             "ours": tuple(ours[metric] for metric in sorted(ours)),
-            "warning": intern(str(record.warnings[0]["kind"])) if record.warnings else "",
+            **_warnings(record),
             "arithmetic": intern(record.numeric_backend),
         }
     except DAMAGE:
         return {}
     return part if _are_sound(*metrics, *baseline, record.timing["train_seconds"]) else {}
+
+
+def _warnings(record: RunRecord) -> dict[str, str]:
+    """The kind of the first warning about the network, and those about the data, in a line each."""
+    pairs = [(str(each["kind"]), str(each["message"])) for each in record.warnings]
+    # What follows a colon is advice.
+    of_data = [f"{kind}: {text.partition(': ')[0]}" for kind, text in pairs if kind in OF_DATA]
+    kinds = [kind for kind, _ in pairs if kind not in OF_DATA]
+    return {"warning": intern((kinds or [""])[0]), "about_data": intern("\n".join(of_data))}
 
 
 def by_metric(run: RunSummary, record: RunRecord, metric: str | None) -> RunSummary:

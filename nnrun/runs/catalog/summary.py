@@ -79,8 +79,8 @@ class RunSummary(NamedTuple):
     From `dataset` on, they are what boards take of its report, empty where that was not wanted or
     is damaged: the name and the digest of its data, the `rows` of each split, the `parameters` of
     its network, the main metric of the `baseline` by split, `published` numbers by
-    `<split>_<metric>` and `ours` for each of them by name, the kind of the first `warning`, and the
-    `arithmetic`, its numeric backend.
+    `<split>_<metric>` and `ours` for each of them by name, the kind of the first `warning` about
+    the network, those `about_data` in a line each, and the `arithmetic`, its numeric backend.
     """
 
     name: str
@@ -112,6 +112,7 @@ class RunSummary(NamedTuple):
     published: Mapping[str, float] = {}
     ours: Numbers = ()
     warning: str = ""
+    about_data: str = ""
     arithmetic: str = ""
 
     @property

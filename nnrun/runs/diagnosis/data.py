@@ -16,11 +16,7 @@ from nnrun.data.split_rows import Split, SplitData
 from nnrun.data.steps import Numbers
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis.inputs import Diagnostic
-
-SEVERITY = (
-    "leak", "duplicates", "identifier", "unlike_splits", "unseen_category", "constant_column",
-)  # fmt: skip
-"""The kinds of warnings about data, by what they may cost: first a result that means nothing."""
+from nnrun.runs.severity import OF_DATA
 
 _KNOWN: WeakKeyDictionary[Split, list[Diagnostic]] = WeakKeyDictionary()
 
@@ -41,13 +37,8 @@ def about_data(dataset: Dataset, split: Split, described: dict[str, Any]) -> lis
             with np.errstate(all="ignore"):  # of numbers near the largest
                 found += [*_leaks(columns), *_identifiers(dataset)]
                 found += [*_unlike(columns), *_constant(columns)]
-        _KNOWN[split] = sorted(found, key=lambda each: SEVERITY.index(each.kind))
+        _KNOWN[split] = sorted(found, key=lambda each: OF_DATA.index(each.kind))
     return _KNOWN[split]
-
-
-def is_about_data(kind: object) -> bool:
-    """Whether a warning of this kind is about the data, and not about a network."""
-    return kind in SEVERITY
 
 
 # So many training rows are looked at first, of as many columns at most; with fewer rows, what is
@@ -95,7 +86,7 @@ def _leaks(columns: _Columns) -> Iterator[Diagnostic]:
     dataset, train, some = columns.dataset, columns.split.train, columns.some
     if dataset.classes:
         rarest = int(np.bincount(train.y, minlength=len(dataset.classes)).min())
-        if comb(len(train), rarest) * _CHANCE < 2 * len(columns.names):
+        if comb(len(train), min(rarest, _FEW)) < 2 * len(columns.names) / _CHANCE:
             return
     looks = (_separates,) if dataset.classes else (_multiple, _follows, _orders)
     x, target = np.asarray(some.x, np.float64), ", ".join(dataset.target_names) or "the target"
