@@ -92,6 +92,7 @@ dataset:
   fold: null
   split: {by: random, column: null, seed: null, test_seed: null}
   validation_size: 0.0
+  copies: keep
   hide_test: false
   stratify: null
   features: []

@@ -213,6 +213,9 @@ def _duplicates(dataset: Dataset, split: Split, described: dict[str, Any]) -> It
 
 # Columns that say nothing about new rows: numbers of rows, and those with a single value.
 
+# The share of equal steps from one number to the next: some rows may have been taken out.
+_EVENLY = 0.9
+
 
 def identifiers(dataset: Dataset) -> list[str]:
     """Columns of whole numbers, all different and evenly rising, as numbers of rows are."""
@@ -231,8 +234,7 @@ def _rises(values: Array) -> bool:
     if len(numbers) < _FEW or not np.isfinite(numbers).all() or (numbers % 1).any():
         return False
     steps = np.diff(numbers)
-    full = (numbers[-1] - numbers[0]) / np.median(steps) + 1 if steps.min() > 0 else np.inf
-    return bool(len(numbers) >= 0.9 * full)
+    return bool(steps.min() > 0 and np.mean(steps == np.median(steps)) >= _EVENLY)
 
 
 def _identifiers(dataset: Dataset) -> Iterator[Diagnostic]:
