@@ -22,10 +22,10 @@ TRAINED = "in all 160 training rows: if it is known only after the target, " + D
 def said(tmp_path):
     """The warnings about a table, given by its columns; `y` is the target."""
 
-    def find(columns, **keys):
+    def find(cells, **keys):
         path = tmp_path / "t.csv"
-        rows = zip(*columns.values(), strict=True)
-        path.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]))
+        rows = zip(*cells.values(), strict=True)
+        path.write_text("\n".join([",".join(cells), *(",".join(map(str, row)) for row in rows)]))
         classes = "loss" in keys
         layer = {"type": "dense", "units": 2 if classes else 1}
         layer |= {"activation": "softmax"} if classes else {}
