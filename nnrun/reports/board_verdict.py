@@ -35,7 +35,7 @@ def problems(
     """
     rows = [row for group in groups for row in group.rows]
     total = sum(row.runs for row in rows)
-    sentences = [*_of_data(rows), *_ended(rows, total), *_not_better(groups, best)]
+    sentences = [*_of_data(groups), *_ended(rows, total), *_not_better(groups, best)]
     sentences += _warned(rows, 1 if sentences else _MOST_KINDS)
     sentences += [
         f"{plural(number, 'run')} {'is' if number == 1 else 'are'} {status}"
@@ -44,14 +44,17 @@ def problems(
     return Line("Problems", "; ".join(sentences)) if sentences else None
 
 
-def _of_data(rows: Sequence[Row]) -> Iterator[str]:
-    """What is wrong with the data, once for all runs, the worst first."""
-    lines = [line for row in rows for line in row.about_data.splitlines()]
-    by_kind: dict[str, list[str]] = {}
-    for line in dict.fromkeys(lines):
-        kind, _, text = line.partition(": ")
-        by_kind.setdefault(kind, []).append(text)
-    said = [by_kind[kind][0] for kind in OF_DATA if kind in by_kind]
+def _of_data(groups: Sequence[Group]) -> Iterator[str]:
+    """What is wrong with the data, once for each data set and kind, the worst first."""
+    found: dict[tuple[str, str], str] = {}
+    for group in groups:
+        for line in (line for row in group.rows for line in row.about_data.splitlines()):
+            kind, _, text = line.partition(": ")
+            found.setdefault((kind, group.dataset), text)
+    several = len({group.dataset for group in groups}) > 1
+    ordered = sorted(found, key=lambda each: OF_DATA.index(each[0]))
+    said = [f"of {name} {found[kind, name]}" if several else found[kind, name]
+            for kind, name in ordered]  # fmt: skip
     yield from said[:_MOST_KINDS]
     if (left := len(said) - _MOST_KINDS) > 0:
         yield f"{plural(left, 'other warning')} about the data"

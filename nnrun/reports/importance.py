@@ -468,9 +468,9 @@ def importance_blocks(importance: Importance) -> Iterator[Block]:
     yield _table(importance)
     for column in importance.identifiers:
         yield Note(
-            f"{shortened(column, 60)} is one of the most important columns, and looks like numbers "
-            "of rows: what the network learned from it says nothing about new rows. Name it in "
-            "dataset.columns.drop and train again.",
+            f"the column {shortened(column, 60)} is one of the most important, and looks like "
+            "numbers of rows: what the network learned from it says nothing about new rows; name "
+            "it in dataset.columns.drop",
             "warning", "warning",
         )  # fmt: skip
     if not importance.several:
