@@ -101,7 +101,9 @@ def _leaks(columns: _Columns) -> Iterator[Diagnostic]:
                 found[source] = f"{by} {says.format(target=target)}"
                 break
     if len(dataset.classes) == 2 and not found:
-        blank = _blank_in_one_class(columns, x)
+        blank = [*_blank_in_one_class(columns, x, some.y)]
+        if blank and len(some) < len(train):
+            blank = [*_blank_in_one_class(columns, np.asarray(train.x, np.float64), train.y)]
         found = dict.fromkeys(blank, " is blank or the same for one class, never for the other,")
     for source, says in [*found.items()][:_SHOWN]:
         text = (
@@ -122,7 +124,7 @@ def _separates(x: Array, y: Array) -> str:
 
 def _multiple(x: Array, y: Array) -> str:
     """Whether the column is nearly a multiple of the only target, and how nearly."""
-    x, y = _told(x, y)
+    x, y = _with_value(x, y)
     if not (len(x) and (y != 0).all()) or np.abs(y).max() < _DOUBLES * np.abs(y).min():
         return ""
     ratios = x / y
@@ -138,16 +140,16 @@ def _multiple(x: Array, y: Array) -> str:
 
 def _follows(x: Array, y: Array) -> str:
     """Whether the only target is a linear function of the column."""
-    return "is {target}, in another unit," if _correlate(*_told(x, y)) else ""
+    return "is {target}, in another unit," if _correlate(*_with_value(x, y)) else ""
 
 
 def _orders(x: Array, y: Array) -> str:
     """Whether the only target rises or falls with the column, as with its logarithm or square."""
-    ranks = [np.unique(values, return_inverse=True)[1] for values in _told(x, y)]
+    ranks = [np.unique(values, return_inverse=True)[1] for values in _with_value(x, y)]
     return "has the order of {target}" if _correlate(*ranks) else ""
 
 
-def _told(x: Array, y: Array) -> tuple[Array, Array]:
+def _with_value(x: Array, y: Array) -> tuple[Array, Array]:
     """The rows in which the column is not blank, if they are most rows, and the only target."""
     there = np.isfinite(x) & (y.shape[1] == 1)
     there &= there.sum() > max(_FEW, len(x) / 2)
@@ -158,12 +160,11 @@ def _correlate(x: Array, y: Array) -> bool:
     return len(x) > 0 and np.ptp(x) > 0 < np.ptp(y) and abs(np.corrcoef(x, y)[0, 1]) > _SAME
 
 
-def _blank_in_one_class(columns: _Columns, x: Array) -> Iterator[str]:
+def _blank_in_one_class(columns: _Columns, x: Array, y: Array) -> Iterator[str]:
     """A column with one value, or blank, in all rows of one of two classes and none of the other.
 
     Of a date all parts together are compared: each alone may be that of another day.
     """
-    y = columns.some.y
     for source in dict.fromkeys(columns.sources):
         part = x[:, [name == source for name in columns.sources]]
         for label in np.unique(y):
@@ -186,26 +187,25 @@ def _duplicates(dataset: Dataset, split: Split, described: dict[str, Any]) -> It
     d / n. Where few are held out and many there, those of all rows are counted.
     """
     advice = "dataset.copies: drop leaves copies out, and together puts them into one split"
-    apart = described["duplicates"]
+    apart, said = described["duplicates"], False
     for name, copies in apart.items():
         rows = described[f"n_{name}"]
         if copies**2 > rows:
+            said = True
             text = (
                 f"{copies:,} of {rows:,} {name} rows are training rows too, target included: if "
                 f"they are copies and not different cases, the {name} numbers flatter the network; "
                 f"{advice}"
             )
             yield Diagnostic("duplicates", text, split=name)
-    if not any(apart.values()) or any(
-        copies**2 > described[f"n_{n}"] for n, copies in apart.items()
-    ):
+    numbers = (dataset.whole or dataset).equal_rows if any(apart.values()) and not said else None
+    if numbers is None:
         return
-    numbers = (dataset.whole or dataset).equal_rows
-    rows = np.concatenate([part.rows for part in (split.train, *split.held_out.values())])
-    copies = len(rows) - len(np.unique(numbers[rows])) if numbers is not None else 0
-    if copies**2 > len(rows) or copies >= _COPIES:
+    every = np.concatenate([part.rows for part in (split.train, *split.held_out.values())])
+    copies = len(every) - len(np.unique(numbers[every]))
+    if copies**2 > len(every) or copies >= _COPIES:
         text = (
-            f"{copies:,} of {len(rows):,} rows equal an earlier row, in all columns of the file: "
+            f"{copies:,} of {len(every):,} rows equal an earlier row, in all columns of the file: "
             f"if they are copies and not different cases, they count twice; {advice}"
         )
         yield Diagnostic("duplicates", text)
@@ -230,8 +230,11 @@ def identifiers(dataset: Dataset) -> list[str]:
 
 def _rises(values: Array) -> bool:
     """Whether numbers are whole, all different, and have few gaps."""
+    some = np.asarray(values[:_ROWS], np.float64)
+    if len(some) < _FEW or (some % 1).any() or len(np.unique(some)) < len(some):
+        return False  # as nearly all columns, in no time
     numbers = np.sort(np.asarray(values, np.float64))
-    if len(numbers) < _FEW or not np.isfinite(numbers).all() or (numbers % 1).any():
+    if not np.isfinite(numbers).all() or (numbers % 1).any():
         return False
     steps = np.diff(numbers)
     return bool(steps.min() > 0 and np.mean(steps == np.median(steps)) >= _EVENLY)
