@@ -11,8 +11,9 @@ from nnrun.config.load import Experiment
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.splits import load_dataset, loader_of
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.checks import CheckedRun
+from nnrun.runs.diagnosis.data import about_data
 from nnrun.runs.execution.descriptions import describe_dataset, described_network
 from nnrun.runs.execution.rate_finder import find_rate
 from nnrun.runs.preparation.gradients import check_run_gradients
@@ -60,6 +61,16 @@ def check(
     return Check(**vars(found))
 
 
+def data_warnings(experiment: Experiment) -> list[str]:
+    """What is wrong with the data of a config, the worst first; nothing if they cannot be read."""
+    try:
+        prepared = prepare(experiment)
+        found = about_data(prepared.dataset, prepared.split, describe_dataset(prepared))
+    except NnrunError:
+        return []  # as `check` and `train` say
+    return [each.message for each in found]
+
+
 def describe(
     experiment: Experiment,
     *,
@@ -78,6 +89,8 @@ def describe(
         dataset={**describe_dataset(prepared), "inferred": prepared.inferred},
         network=described_network(prepared),
     )
+    of_data = about_data(prepared.dataset, prepared.split, found.dataset)
+    found = replace(found, warnings=[each.to_dict() for each in of_data])
     if isinstance(prepared, PreparedBeside):
         if gradients or learning_rate:
             lacks = "gradients to compare" if gradients else "learning rate"

@@ -117,6 +117,8 @@ def command(
             if run.dataset["inferred"]:
                 output.note(f"{file}: task: {run.dataset['inferred']}")
             output.notes(_of_grid(experiment, file, overrides, iterations))
+            if len(files) > 1:
+                output.notes(f"{file}: warning: {each['message']}" for each in run.warnings)
             runs.append(run)
         except NnrunError as error:
             codes.add(error.exit_code)

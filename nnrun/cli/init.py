@@ -34,6 +34,8 @@ _PLACE = re.compile(r"^(?P<before> *# )<(?P<table>\w+)>$", re.MULTILINE)
 _WIDTH = 100
 # Bytes of a file that take seconds to look at.
 _LARGE = 10_000_000
+# And of one in which mistakes are found in less than a second.
+_QUICK = 2_000_000
 
 
 def starter() -> str:
@@ -157,6 +159,12 @@ def command(
     if html is not None and page is not None:
         write_atomically(html, page.encode())
         output.note(f"wrote {html}")
+    if data is not None and data.is_file() and data.stat().st_size < _QUICK:
+        # Configs and what trains them are slow to import.
+        from nnrun.api.checks import data_warnings  # noqa: PLC0415
+        from nnrun.config.load import load_config  # noqa: PLC0415
+
+        output.notes(f"warning: {text}" for text in data_warnings(load_config(file)))
     if found is not None:
         _show(output, found)
 

@@ -35,7 +35,7 @@ from nnrun.plugins.part import Part
 def canonical(block: Block) -> dict[str, Any]:
     """The keys of a block, and of those within it, that differ from their defaults."""
     found = ((key, _plain(getattr(block, key)), usual) for key, usual in _fields(type(block)))
-    return {key: plain for key, plain, usual in found if plain not in usual}
+    return block.digested({key: plain for key, plain, usual in found if plain not in usual})
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,13 @@ def dotted(key: Key) -> str:
     return text.removeprefix(".")
 
 
+class OtherCells(Protocol):
+    """The cells of a source that are not in x and y as they stand there."""
+
+    def words(self, sha256: str, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64] | None:
+        """A hash of them for each row of the source; None if they cannot be read any more."""
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Raw rows, before any split or preprocessing.
@@ -61,7 +68,7 @@ class Dataset:
     group, or times as numbers or datetime64; `series` (rows,) numbers the series of rows whose lags
     are those of groups. `weights` (rows,), if rows have any, are at least 0;
     sets with test rows of their own have none. `target_form` is how a file writes the numbers to
-    predict, if not plainly.
+    predict, if not plainly. `others` has the cells of columns that x has not, or in part.
     """
 
     name: str
@@ -86,11 +93,31 @@ class Dataset:
     weights: npt.NDArray[np.float64] | None = None
     target_form: NumberFormat | None = None
     files: tuple[str, ...] = ()
+    others: OtherCells | None = None
 
     @cached_property
     def equal_rows(self) -> npt.NDArray[np.intp] | None:
-        """A number for each row, the same for equal rows, test rows last; None if all differ."""
-        return equal_rows(self.parts, self.pooled_y)
+        """A number for each row, the same for rows that are equal in all cells of the source, test
+        rows last; None if all differ.
+        """
+        numbers = equal_rows(self.parts, self.pooled_y)
+        if numbers is None or self.others is None:
+            return numbers
+        words = self.others.words(self.sha256, self.row_numbers - 1)
+        if words is None:
+            return numbers
+        pairs = np.stack([numbers.astype(np.uint64), words])
+        _, numbers = np.unique(pairs, axis=1, return_inverse=True)
+        return None if numbers.max() + 1 == len(numbers) else numbers.ravel()
+
+    @cached_property
+    def is_copy(self) -> npt.NDArray[np.bool_]:
+        """Whether each row equals an earlier one, test rows last."""
+        copies = np.zeros(len(self.pooled_y), np.bool_)
+        if self.equal_rows is not None:
+            copies[:] = True
+            copies[np.unique(self.equal_rows, return_index=True)[1]] = False
+        return copies
 
     @property
     def row_numbers(self) -> npt.NDArray[np.intp]:

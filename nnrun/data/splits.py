@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.columns.column import Fitted, Number, TrainingRows
+from nnrun.data.columns.table import Table
 from nnrun.data.dataset import Dataset, DatasetProblem, Key, hash_arrays, unboxed
 from nnrun.data.layout import Columns
 from nnrun.data.preprocessing import CLASS_TARGET
@@ -188,20 +190,23 @@ def make_split(
     """
     test_size = None if config.folds else resolve_test_size(dataset, config.test_size)
     stratified = resolve_stratify(dataset, config)
+    if config.copies == "together" and test_size == "given":
+        raise problem("copies", f"{dataset.name} has its own test rows, which stay where they are")
     splitter = _splitter(dataset, config, stratified, rng)
     tester = splitter if test_rng is None else _splitter(dataset, config, stratified, test_rng)
     pool = SplitData(RawRows.of(*dataset.parts), dataset.pooled_y, dataset.weights)
-    planned = None if dataset.split_values is None else _planned(len(pool), config)
-    train, test = pool.rows[: len(dataset.x)], pool.rows[len(dataset.x) :]
-    left_out, leave = 0, 2 if config.validation_size else 1
+    rows = pool.rows[~dataset.is_copy] if config.copies == "drop" else pool.rows
+    planned = None if _groups(dataset, config) is None else _planned(len(rows), config)
+    train, test = rows[rows < len(dataset.x)], rows[rows >= len(dataset.x)]
+    left_out, leave = len(pool) - len(rows), 2 if config.validation_size else 1
     if config.folds:
-        train, test = tester.fold(pool.rows, config.folds, config.fold or 1, leave)
+        train, test = tester.fold(rows, config.folds, config.fold or 1, leave)
     elif test_size == 0:
-        left_out, test = len(test), test[:0]
+        left_out, test = left_out + len(test), test[:0]
     elif test_size == "pooled":
-        train, test = pool.rows, test[:0]
+        train, test = rows, test[:0]
     elif test_size != "given":
-        train, test = tester.held_out(pool.rows, test_size or 0, "test_size", leave)
+        train, test = tester.held_out(rows, test_size or 0, "test_size", leave)
     if config.hide_test:
         left_out, test = left_out + len(test), test[:0]
     train, validation = splitter.held_out(train, config.validation_size, "validation_size")
@@ -215,7 +220,7 @@ def make_split(
         test_size=test_size,
         stratified=stratified,
         # By time, no seed changes the number.
-        planned=planned if planned and config.split.by == "group" else len(train),
+        planned=planned if planned and config.split.by != "time" else len(train),
         left_out=left_out,
     )
 
@@ -249,7 +254,7 @@ def rows_of_members(
     place[pool] = np.arange(len(pool))
     labels = np.asarray(dataset.classes)[dataset.pooled_y] if split.stratified else None
     found = [(np.arange(len(split.train)), np.arange(len(split.train), len(pool)))]
-    left, count, groups = split.train.rows, len(validation), dataset.split_values
+    left, count, groups = split.train.rows, len(validation), _groups(dataset, config)
     for rng in rngs:
         last = left[:0]  # of a round, in which each row is held out once
         splitter: Splitter = AtRandom(labels, rng, strict=False)
@@ -294,11 +299,19 @@ def _splitter(
     dataset: Dataset, config: DatasetSettings, stratified: bool, rng: np.random.Generator
 ) -> Splitter:
     labels = np.asarray(dataset.classes)[dataset.pooled_y] if stratified else None
-    if dataset.split_values is None:
+    groups = _groups(dataset, config)
+    if groups is None:
         return AtRandom(labels, rng, strict=config.folds is None)
-    if config.split.by == "time":
-        return ByTime(dataset.split_values)
-    return ByGroup(dataset.split_values, labels, rng)
+    return ByTime(groups) if config.split.by == "time" else ByGroup(groups, labels, rng)
+
+
+def _groups(dataset: Dataset, config: DatasetSettings) -> npt.NDArray[Any] | None:
+    """The group, or the time, of each row, if rows are split by them.
+
+    Equal rows have the same group and time anyway.
+    """
+    alone = dataset.split_values is None and config.copies == "together"
+    return dataset.equal_rows if alone else dataset.split_values
 
 
 def _planned(rows: int, config: DatasetSettings) -> int:
@@ -425,8 +438,9 @@ def _from_path(config: DatasetSettings) -> Dataset:
         from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
 
         refuse_if_too_big(2 * path.stat().st_size, str(path))
-        with open_table(path, config.separator, config.decimal, config.encoding) as table:
-            return read_table(table, config)
+        again = partial(open_table, path, config.separator, config.decimal, config.encoding)
+        with again() as table:
+            return read_table(table, config, again)
     dataset = read_npz(path, task=config.task, channels=config.channel_axis)
     return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
 
@@ -477,12 +491,17 @@ class GivenData:
             from nnrun.data.readers.parquet import Frame  # noqa: PLC0415  # likewise
             from nnrun.data.readers.table import read_table  # noqa: PLC0415  # slow to import
 
-            return read_table(Frame(self._frame), config)
+            table = Frame(self._frame)
+            return read_table(table, config, partial(_as_it_is, table))
         if config.columns is not None:
             message = "columns are for tables, and arrays were given"
             raise DatasetProblem([(("dataset", "columns"), message)])
         dataset = dataset_of(Path("data"), self._arrays, config.task, config.channel_axis)
         return replace(dataset, sha256=hash_arrays(*self._arrays.values()))
+
+
+def _as_it_is(table: Table) -> AbstractContextManager[Table]:
+    return nullcontext(table)
 
 
 def loader_of(data: Any) -> Callable[[DatasetSettings], Dataset] | None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nnrun.data.rows import RawRows, block_rows
 from nnrun.errors import DataError
-from nnrun.nn.signature import Bounds
+from nnrun.nn.signature import Bounds, NonNegativeFloat
 from nnrun.nn.special import normal_quantile
 from nnrun.tables import Table
 
@@ -565,11 +565,63 @@ class PiecewiseLinear(PerFeature, AddsColumns):
         return {"bins": self.bins, **{name: each.tolist() for name, each in fitted.items()}}
 
 
+class Clip(PerFeature):
+    """Each feature cut off where it leaves the range of the training rows, widened by `margin`.
+
+    It lies between low - m (high - low) and high + m (high - low), so that a number that no
+    training row comes near, such as one with its point lost, is taken for the nearest usual one.
+
+    Args:
+        margin: The share m of the range by which it is widened on both sides.
+    """
+
+    name: ClassVar[str] = "clip"
+    jump = None
+    keyed: ClassVar[bool] = True
+
+    def __init__(
+        self, margin: NonNegativeFloat, low: Any = (), high: Any = (), kept: Sequence[int] = ()
+    ) -> None:
+        self.margin = float(margin)
+        self.low, self.high = (np.asarray(each, np.float64) for each in (low, high))
+        self.kept = kept
+
+    def fit(self, rows: Numbers) -> None:
+        low, high = rows.extremes()
+        with np.errstate(over="ignore", invalid="ignore"):
+            more = self.margin * (high - low)
+            self.low, self.high = low - more, high + more
+        _require_finite((np.isfinite(self.low) & np.isfinite(self.high)).ravel())
+
+    def apply(self, x: FloatArray) -> FloatArray:
+        kept = x[:, self.kept]
+        np.clip(x, self.low, self.high, out=x)
+        x[:, self.kept] = kept
+        return x
+
+    def sound(self, shape: tuple[int, ...]) -> bool:
+        return self.low.shape == self.high.shape == shape and bool((self.low <= self.high).all())
+
+    def state(self) -> dict[str, Any]:
+        fitted = {"margin": self.margin, "low": self.low.tolist(), "high": self.high.tolist()}
+        return {**fitted, **({"kept": [*self.kept]} if self.kept else {})}
+
+
 STEPS: Table[Callable[..., Step]] = Table(
     "step",
     {
         step.name: step
-        for step in (L2, Standard, PerChannel, MinMax, Robust, Quantile, Binarize, PiecewiseLinear)
+        for step in (
+            L2,
+            Standard,
+            PerChannel,
+            MinMax,
+            Robust,
+            Quantile,
+            Binarize,
+            Clip,
+            PiecewiseLinear,
+        )
     },
 )
 SCALERS: Table[type[Scaler]] = Table("step", {scaler.name: scaler for scaler in (Standard, MinMax)})

@@ -41,6 +41,7 @@ class NumpyEngine(Engine):
         self.target = target
         self.rng = rng
         self.clip_norm = clip_norm
+        optimizer.spare(network)
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         bounds, rates = batches.bounds.tolist(), batches.rates.tolist()

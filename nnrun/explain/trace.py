@@ -196,6 +196,7 @@ def trace_update(
     if clip_norm is not None:
         clip(stepped, clip_norm)
     theta = own.theta.copy()
+    optimizer.spare(network)
     optimizer.step(theta, stepped, learning_rate)
     layers = list(kept.layers(own, theta, gradient, numerical))
     loss = float(own.loss.value(output.copy(), target))

@@ -135,6 +135,11 @@ def _binarize(graph: Graph, name: str, step: Any, x: str) -> str:
     return graph.add("Cast", graph.add("GreaterOrEqual", x, threshold), to=DOUBLE)
 
 
+def _clip(graph: Graph, name: str, step: Any, x: str) -> str:
+    x = graph.add("Max", x, graph.constant(f"{name}.low", step.low))
+    return graph.add("Min", x, graph.constant(f"{name}.high", step.high))
+
+
 def _impute(graph: Graph, name: str, step: Any, x: str) -> str:
     return graph.add("Where", graph.add("IsNaN", x), graph.constant(f"{name}.fill", step.fill), x)
 
@@ -242,6 +247,7 @@ STEPS: dict[str, StepEmitter] = {
     "minmax": _affine,
     "robust": _robust,
     "quantile": _quantile,
+    "clip": _clip,
     "impute": _impute,
     "piecewise_linear": lambda graph, name, step, x: x,
 }

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.steps import Clip, Impute, PiecewiseLinear, Robust, Scaler
 from nnrun.data.steps import FloatArray as Array
-from nnrun.data.steps import Impute, PiecewiseLinear, Robust, Scaler
 from nnrun.models.model import Model
 
 LIMIT = 1e-5
@@ -87,7 +87,7 @@ def _crossed(preprocessing: Preprocessing) -> tuple[float | None, str]:
         return None, ""
     raw = thresholds = np.asarray(_jump(steps[index]), np.float64)
     for step in reversed(steps[:index]):
-        if isinstance(step, Impute | PiecewiseLinear):  # these change no number that is there
+        if isinstance(step, Impute | PiecewiseLinear | Clip):  # usual numbers stay as they are
             continue
         if not isinstance(step, Scaler):
             # A quotient by a root, say, which no float32 is sure to hold.

@@ -14,7 +14,7 @@ class L2Penalty:
 
     Weights are those of dense layers and convolutions; biases and batch_norm's scales have no
     penalty. This is `alpha` of scikit-learn's networks: it counts less in larger batches. The
-    optimizers' `weight_decay` λ differs: it adds λ θ for every parameter, regardless of the batch.
+    optimizers' `weight_decay` λ differs: it adds λ θ, regardless of the batch.
 
     Args:
         alpha: α, at least 0.

@@ -16,6 +16,7 @@ from nnrun.reports.numbers import count, first_of, measured, number, plural, spr
 from nnrun.reports.row_names import Names, names_of, told_by
 from nnrun.reports.run_verdict import kind_words
 from nnrun.reports.summary import metric_label
+from nnrun.runs.severity import OF_DATA
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
 
@@ -34,13 +35,29 @@ def problems(
     """
     rows = [row for group in groups for row in group.rows]
     total = sum(row.runs for row in rows)
-    sentences = [*_ended(rows, total), *_not_better(groups, best)]
+    sentences = [*_of_data(groups), *_ended(rows, total), *_not_better(groups, best)]
     sentences += _warned(rows, 1 if sentences else _MOST_KINDS)
     sentences += [
         f"{plural(number, 'run')} {'is' if number == 1 else 'are'} {status}"
         for status, number in also.items()
     ]
     return Line("Problems", "; ".join(sentences)) if sentences else None
+
+
+def _of_data(groups: Sequence[Group]) -> Iterator[str]:
+    """What is wrong with the data, once for each data set and kind, the worst first."""
+    found: dict[tuple[str, str], str] = {}
+    for group in groups:
+        for line in (line for row in group.rows for line in row.about_data.splitlines()):
+            kind, _, text = line.partition(": ")
+            found.setdefault((kind, group.dataset), text)
+    several = len({group.dataset for group in groups}) > 1
+    ordered = sorted(found, key=lambda each: OF_DATA.index(each[0]))
+    said = [f"of {name} {found[kind, name]}" if several else found[kind, name]
+            for kind, name in ordered]  # fmt: skip
+    yield from said[:_MOST_KINDS]
+    if (left := len(said) - _MOST_KINDS) > 0:
+        yield f"{plural(left, 'other warning')} about the data"
 
 
 def _ended(rows: Sequence[Row], total: int) -> Iterator[str]:

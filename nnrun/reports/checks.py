@@ -28,6 +28,7 @@ class CheckedRun:
         learning_rate: the result of the learning rate's range test; None without one.
         beside: the model of scikit-learn in place of a network, which has no memory estimate and
             no iterations; None for networks.
+        warnings: about the data, the worst first, as in report.json.
     """
 
     file: str
@@ -47,6 +48,7 @@ class CheckedRun:
     learning_rate: RateCurve | None = None
     engine_note: str | None = None
     beside: str | None = None
+    warnings: Sequence[dict[str, str]] = ()
 
     @property
     def gradients_agree(self) -> bool:
@@ -68,6 +70,7 @@ def check_document(run: CheckedRun) -> Document:
     """Everything about one config, but for its learning rate."""
     blocks: list[Block] = [] if run.beside else [network_table(run.network)]
     blocks.append(Note(data_line(run.dataset), label="data"))
+    blocks += [Note(warning["message"], "warning", "warning") for warning in run.warnings]
     blocks.append(Note(training_line(run), label="training"))
     if run.memory is not None:
         blocks.append(Note(memory_line(run.memory), label="memory"))

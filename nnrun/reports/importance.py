@@ -32,6 +32,7 @@ from nnrun.reports.numbers import count, difference, number, plural
 from nnrun.reports.predictions import LoadData, last_split, prepared_again
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summarize import settings_of, summary_of
+from nnrun.runs.diagnosis.data import identifiers
 from nnrun.runs.record import Replicate, RunRecord
 from nnrun.runs.storage.reading import read_run, refuse_unusable_model
 from nnrun.runs.storage.sweep_progress import ids_in
@@ -282,6 +283,8 @@ def _of_target(model: Model, x: Array, y: Array) -> Array:
 
 REPEATS = 10
 _MOST_DEPENDENCES = 4
+# A column of row numbers is warned about among as many.
+_FIRST = 3
 
 
 @dataclass(frozen=True)
@@ -315,6 +318,7 @@ class Importance:
         seeds: of the runs of its setting; without others, that of the run.
         columns: with their importance; empty for images.
         dependence: the partial dependence on the first columns, of this run.
+        identifiers: the columns among the most important ones that only number the rows.
     """
 
     name: str
@@ -327,6 +331,7 @@ class Importance:
     columns: list[ColumnImportance]
     dependence: list[Dependence]
     pixels: list[PixelMap]
+    identifiers: Sequence[str] = ()
 
     @property
     def several(self) -> bool:
@@ -360,7 +365,8 @@ def importance_of(
     """
     refuse_unusable_model(folder, record)
     model = load_model(folder)
-    split, part = last_split(prepared_again(record, load_data).split)
+    prepared = prepared_again(record, load_data)
+    split, part = last_split(prepared.split)
     columns: list[ColumnImportance] = []
     records = [record]
     dependence: list[Dependence] = []
@@ -382,6 +388,8 @@ def importance_of(
     return Importance(
         record.name, record.run_id, split, len(part), _metric_of(record, model), repeats,
         [each.seed for each in records], columns, dependence, pixels,
+        [each.column for each in columns[:_FIRST]
+         if each.counts and each.column in identifiers(prepared.dataset)],
     )  # fmt: skip
 
 
@@ -458,6 +466,13 @@ def importance_blocks(importance: Importance) -> Iterator[Block]:
         yield _gallery(importance, occlusions, "Occlusion", _OCCLUSION)
         return
     yield _table(importance)
+    for column in importance.identifiers:
+        yield Note(
+            f"the column {shortened(column, 60)} is one of the most important, and looks like "
+            "numbers of rows: what the network learned from it says nothing about new rows; name "
+            "it in dataset.columns.drop",
+            "warning", "warning",
+        )  # fmt: skip
     if not importance.several:
         yield Note(
             "The intervals are of this run's shuffles alone; runs with other seeds, as by nnrun "

@@ -10,6 +10,7 @@ from nnrun.reports.progress_words import iteration_words
 from nnrun.reports.summary import metric_label, split_label, splits
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
+from nnrun.runs.severity import leading
 
 SO_FAR = "Result so far"
 _LONGEST = 200
@@ -29,7 +30,10 @@ _KINDS = {
     "unequal_classes": "had classes too unequal for accuracy",
     "weak_signal": "separated the classes, but not by accuracy",
     "unseen_category": "met categories that no training row has",
-    "duplicates": "had held-out rows among the training rows",
+    "duplicates": "had copies of rows among its data",
+    "identifier": "used a column that only numbers the rows",
+    "unlike_splits": "had held-out rows unlike those of training",
+    "constant_column": "had a column with a single value",
     "undefined": "had no number for what judges them",
     "nothing_monitored": "had nothing to stop early by",
     "no_threshold": "found no threshold",
@@ -110,7 +114,7 @@ def _alone(record: RunRecord) -> Line | None:
 
 
 def _wrong(record: RunRecord, result: Line) -> Line | None:
-    kinds = [kind_words(str(warning["kind"])) for warning in record.warnings]
+    kinds = [str(warning["kind"]) for warning in record.warnings]
     if record.status != COMPLETED:
         # Its error says more, and is in every form of the report.
         why = str(record.warnings[0]["kind"]).replace("_", " ") if record.warnings else ""
@@ -120,12 +124,14 @@ def _wrong(record: RunRecord, result: Line) -> Line | None:
     if not kinds:
         return None
     more = f"; {plural(len(kinds), 'warning')} say why" if len(kinds) > 1 else ""
-    return Line("Problems", f"it {kinds[0]}{_elsewhere(record)}{more}")
+    first = leading(kinds)
+    return Line("Problems", f"it {kind_words(first)}{_elsewhere(record, first)}{more}")
 
 
-def _elsewhere(record: RunRecord) -> str:
-    """The split that the first warning is about, where that is not the split of the result."""
-    said = str(record.warnings[0]["message"]).partition("; ")[0].rpartition(", on ")[2]
+def _elsewhere(record: RunRecord, kind: str) -> str:
+    """The split that a warning is about, where that is not the split of the result."""
+    message = next(str(each["message"]) for each in record.warnings if each["kind"] == kind)
+    said = message.partition("; ")[0].rpartition(", on ")[2]
     split = said.removesuffix(" data")
     shown = splits(record.dataset)[-1]
     return f" on {said}" if split in splits(record.dataset) and split != shown else ""

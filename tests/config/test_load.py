@@ -48,7 +48,7 @@ network:
 loss: cross_entropy
 
 training:
-  optimizer: {type: sgd, momentum: 0.0, nesterov: false, weight_decay: 0.0}
+  optimizer: {type: sgd, momentum: 0.0, nesterov: false, weight_decay: 0.0, decay_all: false}
   learning_rate: 0.01
   iterations: 5000
   batch_size: 1
@@ -95,6 +95,7 @@ dataset:
   split: {by: random, column: null, seed: null, test_seed: null}
   validation_size: 0.0
   train_size: null
+  copies: keep
   hide_test: false
   stratify: null
   features: []
@@ -114,7 +115,7 @@ network:
       initializer: {type: glorot_uniform, scale: 1.0}
 loss: {type: mean_squared}
 training:
-  optimizer: {type: sgd, momentum: 0.0, nesterov: false, weight_decay: 0.0}
+  optimizer: {type: sgd, momentum: 0.0, nesterov: false, weight_decay: 0.0, decay_all: false}
   learning_rate: 0.01
   iterations: 100
   epochs: null

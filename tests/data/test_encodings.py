@@ -259,6 +259,19 @@ def test_robust_scales_and_clips_smoothly(table):
 
 
 @pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("margin", [0.0, 0.1])
+def test_clips_to_the_widened_range_of_training_rows(table, margin):
+    """As NumPy does, feature by feature; training rows stay as they are."""
+    x = TABLES[table]
+    new = np.concatenate([rows_around(x), np.full((1, x.shape[1]), 1e9)])
+    low, high = x.min(axis=0), x.max(axis=0)
+    expected = np.clip(new, low - margin * (high - low), high + margin * (high - low))
+    found = fitted(x, SimpleNamespace(clip=SimpleNamespace(margin=margin)))
+    np.testing.assert_array_equal(expected, found.transform_x(new))
+    np.testing.assert_array_equal(x, found.transform_x(x))
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_quantiles_are_those_of_scikit_learn(table):
     """With ties, few values, and rows outside of the training rows."""
     x = TABLES[table]

@@ -31,6 +31,7 @@ tables = npst.arrays(
 )
 OPTIONS = {
     "binarize": SimpleNamespace(binarize=0.25),
+    "clip": SimpleNamespace(clip=SimpleNamespace(margin=0.25)),
     "piecewise_linear": SimpleNamespace(piecewise_linear=SimpleNamespace(bins=3)),
 }
 step_lists = st.lists(st.sampled_from([OPTIONS.get(name, name) for name in STEPS]), max_size=4)

@@ -29,6 +29,7 @@ SHAPE = (2, 7, 6)
 # Values for the option of each step that has one.
 OPTIONS: dict[str, tuple[Any, ...]] = {
     "binarize": (0.1, 0, 5),
+    "clip": ({"margin": 0.0}, {"margin": 0.1}),
     "piecewise_linear": ({"bins": 2}, {"bins": 8}),
 }
 # Steps that keep the shape of rows, so that a network can be made before they are fitted.

@@ -30,10 +30,12 @@ OPTIMIZERS: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {
     "momentum": (SGD, {"momentum": 0.9}),
     "nesterov": (SGD, {"momentum": 0.8, "nesterov": True}),
     "decay": (SGD, {"weight_decay": 0.01}),
+    "decay_all": (SGD, {"weight_decay": 0.01, "decay_all": True}),
     "nesterov_decay": (SGD, {"momentum": 0.5, "nesterov": True, "weight_decay": 0.02}),
     "adam": (Adam, {}),
     "adam_settings": (Adam, {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.01}),
     "adamw": (AdamW, {}),
+    "adamw_all": (AdamW, {"weight_decay": 0.3, "decay_all": True}),
     "adamw_settings": (AdamW, {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.3}),
     "rmsprop": (RMSprop, {}),
     "rmsprop_settings": (

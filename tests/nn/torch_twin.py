@@ -51,7 +51,7 @@ LOSSES = {
     ),
 }
 # From the parameters, the learning rate and nnrun's optimizer to PyTorch's.
-OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], float, Any], torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[list[Any], float, Any], torch.optim.Optimizer]] = {
     "sgd": lambda weights, rate, like: torch.optim.SGD(
         weights, rate, like.momentum, weight_decay=like.weight_decay, nesterov=like.nesterov
     ),
@@ -151,8 +151,20 @@ class TorchTwin:
         return kept.to(x.dtype) / (1 - rate)
 
     def optimizer(self, like: Optimizer, learning_rate: float) -> torch.optim.Optimizer:
-        """PyTorch's optimizer with the same settings."""
-        return OPTIMIZERS[like.type](list(self.weights.values()), learning_rate, like)
+        """PyTorch's optimizer with the same settings; without decay of all, in two groups."""
+        layers = [layer for _, layer in self.network.named_layers()]
+        decaying = [
+            id(parameter)
+            for layer in layers
+            if like.decay_all or isinstance(layer, MatMul | Convolution)
+            for parameter in layer.parameters
+        ]
+        groups: list[Any] = [
+            {"params": [w for key, w in self.weights.items() if key in decaying]},
+            {"params": [w for key, w in self.weights.items() if key not in decaying]},
+        ]
+        groups[1]["weight_decay"] = 0.0
+        return OPTIMIZERS[like.type](groups, learning_rate, like)
 
     def step(
         self, x: Array, target: Array, optimizer: torch.optim.Optimizer, clip_norm: float | None

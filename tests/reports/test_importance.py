@@ -162,6 +162,18 @@ def test_report(folder, tmp_path):
     assert 3 == page.count("<figcaption><bdi>Partial dependence on ")
 
 
+def test_a_column_of_row_numbers_is_warned_about_where_it_is_important(folder, tmp_path):
+    """In `show --importance` and its JSON; a column of noise beside it is not."""
+    lines = (folder / "houses.csv").read_text().splitlines()
+    rows = [f"{k},{line.rpartition(',')[0]},{3 * k}" for k, line in enumerate(lines[1:], 1)]
+    (tmp_path / "houses.csv").write_text("\n".join([f"id,{lines[0]}", *rows]) + "\n")
+    (tmp_path / "houses.yaml").write_text(HOUSES)
+    nnrun.train(tmp_path / "houses.yaml", results=tmp_path / "results")
+    shown = " ".join(in_results(tmp_path, "show", "houses", "--importance").out.split())
+    assert "The column id is one of the most important, and looks like numbers of rows" in shown
+    assert ["id"] == nnrun.importance("houses", results=tmp_path / "results").identifiers
+
+
 def test_other_data(folder, tmp_path):
     """Data that have changed are refused."""
     (tmp_path / "houses.csv").write_text((folder / "houses.csv").read_text())

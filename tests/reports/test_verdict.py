@@ -347,6 +347,28 @@ def test_what_is_wrong_with_a_run_is_said_in_short(regression):
     ] == [str(line) for line in run_verdict(lost).lines]
 
 
+def test_what_is_wrong_with_the_data_comes_before_what_a_network_did(regression):
+    """If it makes the result mean nothing; else after it."""
+    for kind, first in (
+        ("leak", "it used a column that gives the target away"),
+        ("constant_column", "it did not learn"),
+    ):
+        warnings = [{"kind": each, "message": "m"} for each in (kind, "hardly_moved")]
+        warned = run_verdict(replace(regression, warnings=warnings))
+        assert f"Problems: {first}; 2 warnings say why." == str(warned.wrong)
+
+
+def test_a_board_says_once_what_is_wrong_with_the_data():
+    """Before the warnings of networks, the worst first, however many runs have it."""
+    about = "constant_column: one has one value\nleak: a is almost 3 × b"
+    scores = [score(s, 0.5 + s / 10, warning="dead_units", about_data=about) for s in range(3)]
+    text = str(groups_verdict(board((named("x"), scores), (named("y"), scores)).groups).wrong)
+    start = "Problems: a is almost 3 × b; one has one value; "
+    assert text.startswith(start)
+    assert text.endswith("all 6 runs had units that say nothing.")
+    assert 1 == text.count("almost")
+
+
 def test_a_run_without_a_report_says_how_far_it_is():
     """In progress, waiting, or not to be read."""
     at = RunProgress(300, 1000, 1.0, None, None, [], 1, None, None, None, "", 2)

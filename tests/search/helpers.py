@@ -41,7 +41,10 @@ SPACE = {
     "training.learning_rate": {"log_uniform": [1e-3, 1]},
     "network.depth": {"int": [1, 2], "units": {"int": [2, 8]}},
     "training.optimizer": {
-        "choice": ["sgd", {"type": "adam", "weight_decay": {"uniform": [0, 0.1]}}]
+        "choice": [
+            "sgd",
+            {"type": "adam", "weight_decay": {"uniform": [0, 0.1]}, "decay_all": True},
+        ]
     },
 }
 SMALL = {"trials": 14, "window": 4, "top": 2, "fresh_seeds": 2, "random": False}

@@ -69,9 +69,14 @@ def settings(
     units = units if size.features < 500 else 64
     last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
     yield from splits(size, given_test, timed=timed)
+    clip = "{clip: {margin: 0.1}}"
+    if numbers:
+        yield "  # Numbers outside the range of the training rows count as just outside of it."
     if numbers and size.features <= _MOST_IN_PIECES:
         yield "  # Beside each number stand up to 16 pieces of its range, of about as many rows."
-        yield "  features: [standard, {piecewise_linear: {bins: 16}}]"
+        yield f"  features: [{clip}, standard, {{piecewise_linear: {{bins: 16}}}}]"
+    elif numbers:
+        yield f"  features: [{clip}, standard]\tby the mean and the spread of the training split"
     else:
         yield "  features: standard\tby the mean and the spread of the training split"
     if not size.classes:

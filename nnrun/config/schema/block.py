@@ -134,6 +134,10 @@ class Block(BaseModel):
     part_keys: ClassVar[Mapping[str, str]] = {}
     """Keys whose values are names of parts, or lists of them, with the kind of part."""
 
+    def digested(self, keys: dict[str, Any]) -> dict[str, Any]:
+        """What a digest holds of these keys, which differ from their defaults."""
+        return keys
+
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         """Mistakes that no single field can see; other parts of the data may be wrong, too."""

@@ -313,6 +313,9 @@ class PreparationConfig(Block):
     """A share or a number of the training rows that are left; by default all. Test and validation
     rows are the same for any size, and a smaller one has some of the rows of a larger one. By time,
     the last ones are kept."""
+    copies: Annotated[str, OneOf(("keep", "drop", "together"))] = "keep"
+    """What becomes of rows that are equal in all columns of the file, used or not: `keep` them as
+    other rows; `drop` all but the first; or put them `together` into one split."""
     hide_test: Annotated[bool, Flag()] = False
     """Whether the test rows are set aside and not evaluated, as in the trials of `nnrun search`."""
     stratify: Annotated[bool, Flag()] | None = None

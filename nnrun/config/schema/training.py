@@ -107,6 +107,15 @@ class OptimizerConfig(NamedBlock):
 
     type: str
 
+    def digested(self, keys: dict[str, Any]) -> dict[str, Any]:
+        """Without `decay_all` where it is true, since all parameters decayed before there was the
+        key; with it where weights alone decay, which is another run.
+        """
+        keys.pop("decay_all", None)
+        decay: Any = getattr(self, "weight_decay", 0.0)
+        spares = decay and getattr(self, "decay_all", None) is False
+        return {**keys, "decay_all": False} if spares else keys
+
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         momentum = data.get("momentum", 0)

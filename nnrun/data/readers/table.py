@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +14,16 @@ import numpy.typing as npt
 from nnrun.characters import escaped
 from nnrun.data.columns.cell_errors import Problems
 from nnrun.data.columns.cells import LabelCells, NumberCells, TimeColumn, WeightCells
-from nnrun.data.columns.kinds import Written, category_keys, planned, planned_lags
-from nnrun.data.columns.table import Cells, Table
+from nnrun.data.columns.column import Column
+from nnrun.data.columns.kinds import Date, Written, category_keys, planned, planned_lags
+from nnrun.data.columns.table import Cells, Table, Texts
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns, joined
 from nnrun.data.protocols import ColumnSettings, DatasetSettings
 from nnrun.data.readers.history import History, fill, with_lags
 from nnrun.data.readers.opening import stem
-from nnrun.errors import MOST_SHOWN, DataError, first_of
+from nnrun.errors import MOST_SHOWN, DataError, NnrunError, first_of
 from nnrun.suggestions import suggestion
 
 # Checks the columns that a config names against the header of a table, and against its cells.
@@ -154,7 +157,48 @@ def refuse_identifiers(cells: Sequence[Cells], categories: Mapping[str, Sequence
         raise DatasetProblem(found)
 
 
-def read_table(table: Table, config: DatasetSettings) -> Dataset:
+@dataclass(frozen=True, eq=False)
+class OtherColumns:
+    """The columns of a table that are not in x as they stand there, read once it is asked for.
+
+    Args:
+        again: opens the table.
+        names: of the columns.
+    """
+
+    again: Callable[[], AbstractContextManager[Table]]
+    names: Sequence[str]
+
+    def words(self, sha256: str, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64] | None:
+        """A 64-bit hash of their cells for each row; None if the table is not what it was."""
+        found = [np.zeros(0, np.uint64)]
+        try:
+            with self.again() as table:
+                for part in table.parts(dict.fromkeys(self.names, False), table.problems()):
+                    hashes = np.zeros(len(part), np.uint64)
+                    for name in self.names:
+                        cells = Texts.of(part.columns[name])
+                        each = [_word(name, text) for text in cells.texts]
+                        hashes += np.array(each, np.uint64)[cells.codes]
+                    found.append(hashes)
+                if table.sha256 != sha256:
+                    return None
+        except NnrunError:
+            return None
+        words = np.concatenate(found)
+        return words[rows] if len(words) > rows.max() else None
+
+
+def _word(column: str, text: str) -> int:
+    key = f"{len(column)} {column}{text.strip()}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
+
+
+def read_table(
+    table: Table,
+    config: DatasetSettings,
+    again: Callable[[], AbstractContextManager[Table]] | None = None,
+) -> Dataset:
     """A table with a header row as a data set.
 
     Where missing values are filled in, missing numbers are NaN in x, which preprocessing replaces,
@@ -163,6 +207,7 @@ def read_table(table: Table, config: DatasetSettings) -> Dataset:
     Args:
         table: it has not been read.
         config: says what its columns are, and how rows are split.
+        again: opens it again, to compare rows in all its columns.
 
     Raises: DatasetProblem if no columns are named, or some that do not exist; DataError listing
     wrong cells, each with its place, in text as path:line:column (the header is line 1).
@@ -209,8 +254,22 @@ def read_table(table: Table, config: DatasetSettings) -> Dataset:
         dataset,
         split_values=split[0].positions() if split else None,
         weights=weights[0].features()[:, 0] if weights else None,
+        others=None if again is None else _others(table, columns, named.target, again),
     )
     return with_lags(dataset, history) if earlier else dataset
+
+
+def _others(
+    table: Table,
+    columns: Sequence[Column],
+    target: str,
+    again: Callable[[], AbstractContextManager[Table]],
+) -> OtherColumns | None:
+    """The columns beside the features; and dates, of which features hold some parts."""
+    whole = {column.source for column in columns if column.kind != Date.kind}
+    whole |= {target, table.unnamed or target}  # that of row numbers says nothing of a row
+    names = [name for name in table.header if name not in whole]
+    return OtherColumns(again, names) if names else None
 
 
 def _empty_target(

@@ -29,11 +29,13 @@ from nnrun.nn.signature import Array
 # The penalty is α / 2 · Σ w² / rows, and its gradient α w / rows.
 
 
-def step(p: Program, optimizer: Optimizer, size: int) -> tuple[str, ...]:
+def step(p: Program, network: Network, optimizer: Optimizer, size: int) -> tuple[str, ...]:
     """Write the optimizer's step by its formula, and the average; returns the vectors' names."""
     formula = OPTIMIZERS[formula_name(optimizer)]
     p.comment(optimizer.type)
-    known = {name: f"real({value!r})" for name, value in formula.numbers(optimizer).items()}
+    apart = _decay_apart(p, network, optimizer)
+    numbers = formula.numbers(optimizer) | ({"decay": 0.0} if apart else {})
+    known = {name: f"real({value!r})" for name, value in numbers.items()}
     known |= _corrections(p, formula, optimizer)
     known |= {name: f"{name}[j]" for name in formula.state}
     known |= {"g": "g", "theta": "all_theta[j]", "rate": "rate"}
@@ -43,7 +45,7 @@ def step(p: Program, optimizer: Optimizer, size: int) -> tuple[str, ...]:
         p.line(f"share = real({share})")
     with p.loop("j", size):
         p.line("g = all_gradient[j]")
-        if weight_decay(optimizer):
+        if weight_decay(optimizer) and not apart:
             p.line(f"g += all_theta[j] * real({weight_decay(optimizer)!r})")
         for name, text in formula.update:
             value = _with_inverses(formula, text).format(**known)
@@ -54,6 +56,20 @@ def step(p: Program, optimizer: Optimizer, size: int) -> tuple[str, ...]:
         if average is not None:
             p.line("average[j] += (all_theta[j] - average[j]) * share")
     return formula.state if average is None else (*formula.state, "average")
+
+
+def _decay_apart(p: Program, network: Network, optimizer: Optimizer) -> bool:
+    """Write the decay in loops of its own, before the step, if some parameters have none."""
+    if not optimizer.spared(network):
+        return False
+    decay = getattr(optimizer, "weight_decay", 0.0)
+    for start, size in map(p.extent, network.weights):
+        with p.loop("j", start, start + size):
+            if optimizer.decoupled:
+                p.line(f"all_theta[j] -= all_theta[j] * (rate * real({decay!r}))")
+            else:
+                p.line(f"all_gradient[j] += all_theta[j] * real({decay!r})")
+    return True
 
 
 def _corrections(p: Program, formula: OptimizerFormula, optimizer: Optimizer) -> dict[str, str]:
@@ -238,7 +254,7 @@ def _update(
     if clip_norm is not None:
         p.array("squares", (4 * p.lanes,))
         clip(p, clip_norm, size, 4 * p.lanes)
-    names = step(p, optimizer, size)
+    names = step(p, network, optimizer, size)
     for index, name in enumerate(names):
         p.places.append(ArraySlice(name, "state", index * size, (size,)))
     return names

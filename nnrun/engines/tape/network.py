@@ -54,13 +54,16 @@ def corrections(optimizer: Optimizer, rates: Array) -> dict[str, Array]:
     return found
 
 
-def _values(optimizer: Optimizer, block: str) -> dict[str, Value]:
+def _values(optimizer: Optimizer, block: str, decays: bool) -> dict[str, Value]:
     """The parameters of the optimizer's kernel that depend on the optimizer."""
     formula = OPTIMIZERS[formula_name(optimizer)]
+    numbers = formula.numbers(optimizer)
+    if "decay" in numbers and not decays:
+        numbers["decay"] = 0.0
     return {
-        "weight_decay": weight_decay(optimizer),
+        "weight_decay": weight_decay(optimizer) if decays else 0.0,
         **{name: Address(f"{block}.{name}") for name in formula.state},
-        **formula.numbers(optimizer),
+        **numbers,
         **{name: Address(f"@{name}") for name in formula.corrections},
     }
 
@@ -85,9 +88,11 @@ def add_update(
     if clip_norm is not None:
         factors = _add_clip(plan, ready, placed, clip_norm)
         ready = Stage(tasks=CHUNKS)
+    spared = optimizer.spared(network)
     for one in placed:
         values: dict[str, Value] = {"theta": Address(one.block), "gradient": Address(one.gradient)}
-        values |= {**_values(optimizer, one.block), **chunks(one.size)}
+        decays = id(one.parameter) not in spared
+        values |= {**_values(optimizer, one.block, decays), **chunks(one.size)}
         ready.ops.append(plan.op(formula_name(optimizer), **values, factors=factors))
     if optimizer.average is not None:
         for block, size in plan.lasting.items():

@@ -276,6 +276,10 @@ def _robust(library: str) -> StepEmitter:
     return emitter
 
 
+def _clip(library: str) -> StepEmitter:
+    return lambda name, step: [f'h = {library}.clip(h, W["{name}.low"], W["{name}.high"])']
+
+
 def _normalize(name: str, step: Any) -> list[str]:
     return ["h = normalize(h)"]
 
@@ -296,6 +300,7 @@ STEPS: dict[str, Emitters[StepEmitter]] = {
             f'h = torch.as_tensor(normal_scores(h.numpy(), W["{name}.quantiles"].numpy()))'
         ],
     ),
+    "clip": Emitters(_clip("np"), _clip("torch")),
     "impute": Emitters(
         lambda name, step: [f'h = np.where(np.isnan(h), W["{name}.fill"], h)'],
         lambda name, step: [f'h = torch.where(torch.isnan(h), W["{name}.fill"], h)'],
@@ -403,6 +408,7 @@ def windows(h, size, stride):
 def convolve(h, w, stride):
     """z[o, i, j] = sum over c, a, b of w[o, c, a, b] x[c, i s + a, j s + b]."""
     view = windows(h, w.shape[2:], stride).transpose(0, 1, 4, 5, 2, 3)
+    view = np.ascontiguousarray(view)  # as in training, so that sums have their order
     z = w.reshape(len(w), -1) @ view.reshape(len(h), w[0].size, -1)
     return z.reshape(len(h), len(w), *view.shape[4:])
 ''',

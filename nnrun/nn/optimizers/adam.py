@@ -20,7 +20,8 @@ class Adam(Optimizer):
         beta1: β₁, the decay of the mean of the gradients.
         beta2: β₂, the decay of the mean of their squares.
         epsilon: ε, which keeps steps finite if gradients are tiny.
-        weight_decay: λ, the decay of all parameters, biases too.
+        weight_decay: λ, the decay of weights: matrices of dense layers, kernels of convolutions.
+        decay_all: Whether biases, embeddings, scales and shifts decay, too.
     """
 
     type = "adam"
@@ -32,12 +33,14 @@ class Adam(Optimizer):
         beta2: Fraction = 0.999,
         epsilon: PositiveFloat = 1e-8,
         weight_decay: NonNegativeFloat = 0.0,
+        decay_all: bool = False,
     ) -> None:
         super().__init__()
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
         self.weight_decay = weight_decay
+        self.decay_all = decay_all
 
     def allocate(self, theta: Array) -> None:
         self.state = {"mean": np.zeros_like(theta), "square": np.zeros_like(theta)}
@@ -45,9 +48,10 @@ class Adam(Optimizer):
     def step(self, theta: Array, g: Array, learning_rate: float) -> None:
         self.steps += 1
         if self.decoupled:
-            theta *= 1 - learning_rate * self.weight_decay
+            kept = 1 - learning_rate * self.weight_decay
+            np.multiply(theta, kept, out=theta, where=self.decaying)
         elif self.weight_decay:
-            g += self.weight_decay * theta
+            np.add(g, self.weight_decay * theta, out=g, where=self.decaying)
         mean, square = self.state["mean"], self.state["square"]
         mean *= self.beta1
         mean += (1 - self.beta1) * g
@@ -60,14 +64,15 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """θ ← (1 - η λ) θ, then Adam's step by gradients without decay.
 
-    All parameters decay alike, whatever the size of their gradients, by which Adam divides a decay
+    All weights decay alike, whatever the size of their gradients, by which Adam divides a decay
     that is added to g. Loshchilov and Hutter, ICLR 2019; η scales λ, as in PyTorch.
 
     Args:
         beta1: β₁, the decay of the mean of the gradients.
         beta2: β₂, the decay of the mean of their squares.
         epsilon: ε, which keeps steps finite if gradients are tiny.
-        weight_decay: λ, the decay of all parameters, biases too.
+        weight_decay: λ, the decay of weights: matrices of dense layers, kernels of convolutions.
+        decay_all: Whether biases, embeddings, scales and shifts decay, too.
     """
 
     type = "adamw"
@@ -80,5 +85,6 @@ class AdamW(Adam):
         beta2: Fraction = 0.999,
         epsilon: PositiveFloat = 1e-8,
         weight_decay: NonNegativeFloat = 0.01,
+        decay_all: bool = False,
     ) -> None:
-        super().__init__(beta1, beta2, epsilon, weight_decay)
+        super().__init__(beta1, beta2, epsilon, weight_decay, decay_all)

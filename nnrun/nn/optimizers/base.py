@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nnrun.nn.average import Average
+from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 
 
@@ -20,6 +23,9 @@ class Optimizer:
     usual_limit: float | None = None
     # Whether `weight_decay` shrinks θ beside the step, instead of being added to the gradient.
     decoupled = False
+    decay_all = False
+    # The places in θ that decay: all of them, or where the array is true.
+    decaying: Array | bool = True
     average: Average | None = None
 
     def __init__(self) -> None:
@@ -31,6 +37,23 @@ class Optimizer:
         """The arrays as long as θ: `state`, and the average of θ."""
         more = {} if self.average is None else {"average": self.average.arrays["theta"]}
         return {**self.state, **more}
+
+    def spare(self, network: Network) -> None:
+        """Let only what `decays` names decay: the embedding of a rare category would go to 0, and
+        a bias holds what all rows have in common.
+        """
+        spared = self.spared(network)
+        if spared:
+            parts = [
+                np.full(each.size, id(each) not in spared) for each in network.parameters.values()
+            ]
+            self.decaying = np.concatenate(parts)
+
+    def spared(self, network: Network) -> set[int]:
+        """The ids of the parameters of a network that do not decay."""
+        if self.decay_all or not getattr(self, "weight_decay", 0):
+            return set()
+        return {id(each) for each in network.parameters.values()} - {*map(id, network.weights)}
 
     def allocate(self, theta: Array) -> None:
         """Allocate the arrays of `state` for these parameters."""

@@ -19,7 +19,8 @@ class RMSprop(Optimizer):
         beta: β, the decay of the mean of the squares of the gradients; PyTorch's alpha.
         epsilon: ε, which keeps steps finite if gradients are tiny.
         momentum: μ, the decay of the velocity.
-        weight_decay: λ, the decay of all parameters, biases too.
+        weight_decay: λ, the decay of weights: matrices of dense layers, kernels of convolutions.
+        decay_all: Whether biases, embeddings, scales and shifts decay, too.
     """
 
     type = "rmsprop"
@@ -31,12 +32,14 @@ class RMSprop(Optimizer):
         epsilon: PositiveFloat = 1e-8,
         momentum: Fraction = 0.0,
         weight_decay: NonNegativeFloat = 0.0,
+        decay_all: bool = False,
     ) -> None:
         super().__init__()
         self.beta = beta
         self.epsilon = epsilon
         self.momentum = momentum
         self.weight_decay = weight_decay
+        self.decay_all = decay_all
 
     def allocate(self, theta: Array) -> None:
         names = ("square", "velocity") if self.momentum else ("square",)
@@ -45,7 +48,7 @@ class RMSprop(Optimizer):
     def step(self, theta: Array, g: Array, learning_rate: float) -> None:
         self.steps += 1
         if self.weight_decay:
-            g += self.weight_decay * theta
+            np.add(g, self.weight_decay * theta, out=g, where=self.decaying)
         square = self.state["square"]
         square *= self.beta
         square += (1 - self.beta) * (g * g)

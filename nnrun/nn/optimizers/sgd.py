@@ -18,7 +18,8 @@ class SGD(Optimizer):
     Args:
         momentum: μ, the decay of the velocity.
         nesterov: Whether to use Nesterov's variant.
-        weight_decay: λ, the decay of all parameters, biases too.
+        weight_decay: λ, the decay of weights: matrices of dense layers, kernels of convolutions.
+        decay_all: Whether biases, embeddings, scales and shifts decay, too.
     """
 
     type = "sgd"
@@ -29,11 +30,13 @@ class SGD(Optimizer):
         momentum: Fraction = 0.0,
         nesterov: bool = False,
         weight_decay: NonNegativeFloat = 0.0,
+        decay_all: bool = False,
     ) -> None:
         super().__init__()
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
+        self.decay_all = decay_all
 
     def allocate(self, theta: Array) -> None:
         self.state = {"velocity": np.zeros_like(theta)} if self.momentum else {}
@@ -41,7 +44,7 @@ class SGD(Optimizer):
     def step(self, theta: Array, g: Array, learning_rate: float) -> None:
         self.steps += 1
         if self.weight_decay:
-            g += self.weight_decay * theta
+            np.add(g, self.weight_decay * theta, out=g, where=self.decaying)
         if self.momentum:
             velocity = self.state["velocity"]
             velocity *= self.momentum

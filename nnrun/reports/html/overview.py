@@ -23,6 +23,7 @@ from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import read_summary
 from nnrun.runs.catalog.summary import DAMAGED, FAULTY, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import Replicate, RunRecord, by_seed
+from nnrun.runs.severity import leading
 from nnrun.runs.storage.reading import REPORT, damaged, read_run
 from nnrun.sweeps.board.best import Searches, is_searched
 from nnrun.sweeps.board.stored import Standing, StoredBoard, ordered_by
@@ -245,7 +246,7 @@ def head_of(record: RunRecord, place: Placed | None, *, alone: bool) -> Head:
     name = [] if alone and settings else [shortened(record.name, 60)]
     title = " ".join([*name, *([settings] if settings else []), replicate.words])
     kinds = [str(warning["kind"]) for warning in record.warnings]
-    problem = kind_words(kinds[0]) if kinds and record.status == "completed" else ""
+    problem = kind_words(leading(kinds)) if kinds and record.status == "completed" else ""
     return Head(
         place="" if place is None else place.place,
         title=shortened(title, 240),

@@ -30,6 +30,7 @@ from nnrun.runs.catalog.summary import (
     RunSummary,
 )
 from nnrun.runs.record import Replicate, RunRecord, is_run_id, numeric_environment, setting
+from nnrun.runs.severity import OF_DATA
 from nnrun.runs.storage.durable import has_leftovers
 from nnrun.runs.storage.progress import RunProgress, read_progress
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, STUCK, StoredRun, is_stuck, read_run
@@ -192,7 +193,7 @@ def _board_part(record: RunRecord) -> dict[str, Any]:
             "published": {key: value for key, value in published.items() if key != "source"},
             "ours": tuple(ours[metric] for metric in sorted(ours)),
             "naive": _naive(record, record.main_metric),
-            "warning": intern(str(record.warnings[0]["kind"])) if record.warnings else "",
+            **_warnings(record),
             "arithmetic": intern(record.numeric_backend),
         }
     except DAMAGE:
@@ -203,6 +204,15 @@ def _board_part(record: RunRecord) -> dict[str, Any]:
 
 def _naive(record: RunRecord, metric: str) -> dict[str, Numbers]:
     return {intern(steps): _by_split(each, metric) for steps, each in record.naive.items()}
+
+
+def _warnings(record: RunRecord) -> dict[str, str]:
+    """The kind of the first warning about the network, and those about the data, in a line each."""
+    pairs = [(str(each["kind"]), str(each["message"])) for each in record.warnings]
+    # What follows a colon is advice.
+    of_data = [f"{kind}: {text.partition(': ')[0]}" for kind, text in pairs if kind in OF_DATA]
+    kinds = [kind for kind, _ in pairs if kind not in OF_DATA]
+    return {"warning": intern((kinds or [""])[0]), "about_data": intern("\n".join(of_data))}
 
 
 def by_metric(run: RunSummary, record: RunRecord, metric: str | None) -> RunSummary:

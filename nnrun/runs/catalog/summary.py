@@ -80,8 +80,8 @@ class RunSummary(NamedTuple):
     is damaged: the name and the digest of its data, the `rows` of each split, the `parameters` of
     its network, the main metric of the `baseline` by split, `published` numbers by
     `<split>_<metric>` and `ours` for each of them by name, the main metric of `naive` baselines by
-    their steps, by split, the kind of the first `warning`, and the `arithmetic`, its numeric
-    backend.
+    their steps, by split, the kind of the first `warning` about the network, those `about_data` in
+    a line each, and the `arithmetic`, its numeric backend.
     """
 
     name: str
@@ -115,6 +115,7 @@ class RunSummary(NamedTuple):
     ours: Numbers = ()
     naive: Mapping[str, Numbers] = {}
     warning: str = ""
+    about_data: str = ""
     arithmetic: str = ""
 
     @property

@@ -12,11 +12,11 @@ import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.nn.sequential import dotted
+from nnrun.runs.diagnosis.data import about_data
 from nnrun.runs.diagnosis.inputs import (
     FACTOR,
     DiagnosisInput,
     Diagnostic,
-    about_held_out,
     about_undefined,
     feature_scale,
     outliers,
@@ -46,7 +46,7 @@ from nnrun.training.stopping import Divergence
 __all__ = [
     "DiagnosisInput",
     "Diagnostic",
-    "about_held_out",
+    "about_data",
     "about_undefined",
     "diagnose",
     "diagnose_divergence",
@@ -59,7 +59,7 @@ _LOOKED_AT = {
     "than training rows",
 }
 # Symptoms that no setting of the training explains.
-_WITHOUT_CAUSES = ("leak", "worse_than_naive", "negative_r2")
+_WITHOUT_CAUSES = ("worse_than_naive", "negative_r2")
 _GRADIENTS = "; gradients at the first layer are {:.1g} of those at the last"
 _COMPARE = (
     "whether these features say anything about the target is not known; nnrun sweep CONFIG "

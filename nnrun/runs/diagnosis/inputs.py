@@ -1,8 +1,8 @@
-"""Causes in the data: inputs, scales, columns, held-out rows, metrics that are undefined."""
+"""The input of a diagnosis, causes in the scales of numbers, and metrics that are undefined."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil, inf, log10, sqrt
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.data.columns.categories import NONE
 from nnrun.data.steps import Numbers
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
@@ -230,94 +229,6 @@ def reach(x: Array) -> Array:
     return np.maximum(-low, high)
 
 
-# A column that gives the target by itself, as one does that is known only after it.
-
-# The skill on held-out rows from which it is looked for, and the rows without which it is chance.
-_NEARLY_ALL, _ROWS = 0.99, 30
-# The correlation of two columns of numbers that are the same but for rounding.
-_SAME = 0.9999
-
-
-def one_column(case: DiagnosisInput) -> Diagnostic | None:
-    """A column by which the training rows are in the order of their target.
-
-    It is looked for where training and held-out rows are predicted nearly without error.
-    """
-    if "test" not in case.outputs or len(case.examples["train"]) < _ROWS or not case.features:
-        return None
-    if min(case.skill(split) or 0.0 for split in ("train", "test")) < _NEARLY_ALL:
-        return None
-    part = case.examples["train"]
-    looked_for = (
-        {"separates the classes": _separates}
-        if case.classifies
-        else {"is the target, in another unit,": _follows, "has the target's order": _orders}
-    )
-    found = [
-        (name, what)
-        for what, gives in looked_for.items()
-        for name, x in zip(case.features, part.x.T, strict=True)
-        if gives(x, part.y)
-    ]
-    if not found:
-        return _blank_in_one_class(case) if case.classifies else None
-    feature, what = found[0]
-    source = case.sources.get(feature, feature)
-    part_of = f", by {feature}," * (source != feature)
-    text = (
-        f"the column {source} alone{part_of} {what} in all {len(part):,} training rows: "
-        "if it is known only after the target, name it in dataset.columns.drop"
-    )
-    return Diagnostic("leak", text)
-
-
-def _blank_in_one_class(case: DiagnosisInput) -> Diagnostic | None:
-    """A column with one value in all rows of one of two classes and in none of the other.
-
-    What fills blanks may lie between other values, and so be no interval of its own. Of a date all
-    parts together are compared: each alone may be that of another day.
-    """
-    part = case.examples["train"]
-    if len(np.unique(part.y)) != 2:
-        return None
-    sources = [case.sources.get(feature, feature) for feature in case.features]
-    for source in dict.fromkeys(sources):
-        x = part.x[:, [name == source for name in sources]]
-        for label in np.unique(part.y):
-            own, others = x[part.y == label], x[part.y != label]
-            if np.all(own == own[0]) and not np.any(np.all(others == own[0], axis=1)):
-                text = (
-                    f"the column {source} is blank or the same in all training rows of one class, "
-                    "and in none of the other: if it is known only after the target, name it in "
-                    "dataset.columns.drop"
-                )
-                return Diagnostic("leak", text)
-    return None
-
-
-def _separates(x: Array, y: Array) -> bool:
-    """Whether each class has an interval of values of its own."""
-    order = np.lexsort((y, x))
-    changes = np.flatnonzero(np.diff(y[order]))
-    apart = x[order][changes] < x[order][changes + 1]
-    return len(changes) == len(np.unique(y)) - 1 > 0 and bool(apart.all())
-
-
-def _follows(x: Array, y: Array) -> bool:
-    """Whether the only target is a linear function of the column."""
-    if y.shape[1] > 1 or not np.ptp(x):
-        return False
-    return abs(float(np.corrcoef(x, y[:, 0])[0, 1])) > _SAME
-
-
-def _orders(x: Array, y: Array) -> bool:
-    """Whether the only target rises or falls with the column, as with its logarithm or square."""
-    if y.shape[1] > 1 or not np.ptp(x):
-        return False
-    first, second = (np.unique(values, return_inverse=True)[1] for values in (x, y[:, 0]))
-    return abs(float(np.corrcoef(first, second)[0, 1])) > _SAME
-
-
 # Causes in the numbers of the data: the scale of features, that of the target, and outliers.
 
 _LARGEST = 1e308
@@ -385,55 +296,6 @@ def outliers(case: DiagnosisInput) -> Diagnostic | None:
         "error follows them: check these rows, or try loss=huber"
     )
     return Diagnostic("outliers", text, 2 * share)
-
-
-# Problems of held-out rows: duplicates of training rows, and unseen categories.
-
-_SHOWN = 3
-
-
-def about_held_out(dataset: dict[str, Any]) -> list[Diagnostic]:
-    """About duplicates and unseen categories of a data set, as a record describes it."""
-    return [*_unseen(dataset), *_duplicates(dataset)]
-
-
-def _unseen(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
-    for split in dict.fromkeys(found["split"] for found in dataset["unseen"]):
-        columns = [found for found in dataset["unseen"] if found["split"] == split]
-        which = "; ".join(map(_categories, columns[:_SHOWN])) + "; …" * (len(columns) > _SHOWN)
-        text = (
-            f"of {dataset[f'n_{split}']:,} {split} rows some have a category that no training row "
-            f"has ({which}): they are predicted as {_stand_ins(columns)}; "
-            "give rare categories one name, or leave such rows out"
-        )
-        yield Diagnostic("unseen_category", text, split=split)
-
-
-def _stand_ins(columns: Sequence[dict[str, Any]]) -> str:
-    """What such categories are predicted as."""
-    return " or ".join(dict.fromkeys(found.get("as", NONE) for found in columns))
-
-
-def _categories(found: dict[str, Any]) -> str:
-    names = [f"'{name}'" if name else "a blank cell" for name in found["categories"]]
-    more = ", …" * (len(names) > _SHOWN)
-    return f"{found['rows']:,} in '{found['column']}': {', '.join(names[:_SHOWN])}{more}"
-
-
-def _duplicates(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
-    """Duplicates that may change an accuracy by more than chance does.
-
-    Two standard errors of an accuracy on n rows are at most 1 / √n; d copies change it by up to
-    d / n.
-    """
-    for split, copies in dataset["duplicates"].items():
-        rows = dataset[f"n_{split}"]
-        if copies**2 > rows:
-            text = (
-                f"{copies:,} of {rows:,} {split} rows are training rows too, target included: if "
-                f"they are copies and not different cases, the {split} numbers flatter the network"
-            )
-            yield Diagnostic("duplicates", text, split=split)
 
 
 # Numbers that judge a run and are beyond the range of numbers.

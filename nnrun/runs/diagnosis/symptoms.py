@@ -15,7 +15,6 @@ from nnrun.runs.diagnosis.inputs import (
     DiagnosisInput,
     Diagnostic,
     named,
-    one_column,
     outliers,
 )
 from nnrun.runs.diagnosis.training import (
@@ -332,7 +331,6 @@ SYMPTOMS: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     far_apart,
     tiny_rate,
     unfinished,
-    one_column,
 )
 # Those that are left where accuracy does not show what is learned.
 BEYOND_ACCURACY = SYMPTOMS[5:]

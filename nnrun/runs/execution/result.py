@@ -27,7 +27,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import (
     DiagnosisInput,
     Diagnostic,
-    about_held_out,
+    about_data,
     about_undefined,
     describe_divergence,
     diagnose,
@@ -211,7 +211,8 @@ def record_of(
     dataset = describe_dataset(prepared)
     if status == "completed":
         undefined = about_undefined(metrics, prepared.task.main_metric)
-        diagnostics = [*diagnostics, *undefined, *about_held_out(dataset)]
+        of_data = about_data(prepared.dataset, prepared.split, dataset)
+        diagnostics = [*of_data, *diagnostics, *undefined]
     return RunRecord(
         name=config.name,
         run_id=prepared.run_id,

@@ -198,6 +198,7 @@ def _row(
         published=variant.published,
         warned=sum(score.warning != "" for score in completed),
         warnings=_counts(score.warning for score in completed),
+        about_data="\n".join(dict.fromkeys(score.about_data for score in completed)).strip(),
         elsewhere=_counts(a for s in completed if (a := s.arithmetic) not in usual),
         shares=shares_of(known[ordered_by]),
         weights=len({(run.seed, run.fold) for run in runs}),

@@ -141,8 +141,9 @@ class Row:
         as_good: whether the row is worse than the best of the others by less than the margin, at
             95%; None where no margin was given.
         published: numbers from elsewhere.
-        warned: completed runs whose reports have warnings.
-        warnings: these by the kind of the first warning.
+        warned: completed runs whose reports have warnings about the network.
+        warnings: these by the kind of the first one.
+        about_data: warnings about the data, in a line each: the kind, and what there is.
         elsewhere: completed runs by the arithmetic they were trained with, where it is not that of
             most runs of their engine: another kernel of the BLAS, other vectors. Trained again
             beside the others they may have other last digits.
@@ -187,6 +188,7 @@ class Row:
     as_good: bool | None = None
     warned: int = 0
     warnings: dict[str, int] = field(default_factory=dict)
+    about_data: str = ""
     elsewhere: dict[str, int] = field(default_factory=dict)
     best_fold: int | None = None
     shares: dict[str, float] | None = None

@@ -161,8 +161,8 @@ def test_rare_categories_of_the_test_split_are_none(towns):
     assert 1 + len(kept) == record.dataset["n_features"]
     entry = {"split": "test", "column": "town", "rows": len(lost), "categories": lost}
     assert [entry] == record.dataset["unseen"]
-    assert "unseen_category" == record.warnings[-1]["kind"]
-    assert f"{len(lost)} in 'town': '{lost[0]}'" in record.warnings[-1]["message"]
+    messages = {warning["kind"]: warning["message"] for warning in record.warnings}
+    assert f"{len(lost)} in 'town': '{lost[0]}'" in messages["unseen_category"]
     note = f"; test rows with a category that no training row has: town {len(lost)}."
     assert note in report_markdown(result)
 
@@ -210,7 +210,7 @@ def test_rows_that_are_training_rows_too_are_reported(prepared, tmp_path):
     twice = run([row for row in few for _ in range(2)])
     copies = twice.record.dataset["duplicates"]["test"]
     assert 60 >= copies > 30
-    assert "duplicates" == twice.record.warnings[-1]["kind"]
+    assert "duplicates" in [warning["kind"] for warning in twice.record.warnings]
     assert f"{copies} of 60 test rows are training rows too." in report_markdown(twice)
 
 

@@ -39,12 +39,12 @@ VARIANT = Variant(
 
 def score(
     seed, test, train=0.9, validation=None, status="completed", published=(), warning="",
-    parameters=1,
+    parameters=1, about_data="",
 ):  # fmt: skip
     return RunSummary(
         "", "", status, seed=seed, train=train, validation=validation, test=test, seconds=2.0,
         dataset="iris", sha256="1", parameters=parameters, baseline=(0.1, 0.1, 0.2),
-        ours=published, warning=warning,
+        ours=published, warning=warning, about_data=about_data,
     )  # fmt: skip
 
 

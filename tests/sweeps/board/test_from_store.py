@@ -288,7 +288,13 @@ CLASSIFICATION = replace(CLASSIFICATION, config={**CLASSIFICATION.config, **PLAI
 RECORDS = {
     "regression": REGRESSION,
     "classification": CLASSIFICATION,
-    "warned": replace(CLASSIFICATION, warnings=[{"kind": "dead_units", "text": "…"}]),
+    "warned": replace(
+        CLASSIFICATION,
+        warnings=[
+            {"kind": "leak", "message": "a is b: drop it"},
+            {"kind": "dead_units", "message": "…"},
+        ],
+    ),
     "published": replace(
         REGRESSION,
         config={**REGRESSION.config, "published": {"source": "a book", "test_mse": 7.5}},
