@@ -231,7 +231,8 @@ def _noise(shape: tuple[int, ...], rng: Rng) -> Array:
     A large rounding may hide the effect of another, as when a variance is pure rounding and
     divides.
     """
-    return rng.uniform(-1, 1, shape) * rng.choice([0.0, 2.0 ** rng.integers(_SMALLEST, 1), 1.0])
+    scale: float = rng.choice([0.0, 2.0 ** rng.integers(_SMALLEST, 1), 1.0])
+    return rng.uniform(-1, 1, shape) * scale
 
 
 # The first update of a run by two engines, compared.
