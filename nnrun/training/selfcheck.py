@@ -1,28 +1,26 @@
-"""The first update of a run by two engines, compared, and how far rounding may set them apart."""
+"""The first update of a run by two engines, compared, and how far rounding may set them apart.
+
+The check uses the very engine that will train, with its machine code, memory and threads, and
+restores everything afterwards: it changes no bit of the run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from itertools import cycle, islice
 from math import log2, prod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from nnrun.engines.base import Batches, Engine
 from nnrun.engines.numpy_engine import NumpyEngine, evaluate
-from nnrun.nn.activations import Activation
-from nnrun.nn.layer import Layer
-from nnrun.nn.layers import BatchNorm
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 from nnrun.training.state import copies, copy_into, live_arrays
-
-# A first update by two engines, and how far rounding may set them apart.
 
 Key = tuple[str, str]
 """The kind of numbers and their parameter: ("gradient", "0.weight"), ("loss", "")."""
@@ -170,27 +168,22 @@ def _put_back(network: Network, optimizer: Optimizer, dropout: Rng) -> Iterator[
         dropout.bit_generator.state = state
 
 
-# How far rounding may change the numbers of an update, estimated with random rounding errors.
+# How far rounding may change the numbers of an update.
 #
 # Two correct engines differ by rounding: in the order of their sums, and in the last digits of
 # their functions. In a sum of n terms each term is off by a factor 1 + δ with |δ| ≤ λ √n ε, except
 # with a probability below 2 n exp(-λ²/2), for independent errors: Higham and Mary, SIAM J. Sci.
-# Comput. 41 (2019). With λ = 16 the exception never happens in practice. So the update is repeated
-# in float64, where float32's roundings are exact, and every output of a layer, forward and
-# backward, is multiplied by such a random factor. The spread of the results shows how far rounding
-# can move them, whatever the network does to errors: saturation, cancellation, depth. This is Monte
-# Carlo arithmetic: Parker, UCLA CSD-970002 (1997).
+# Comput. 41 (2019). With λ = 16 the exception never happens in practice.
 #
-# Kinks need no special treatment. A ReLU whose input is zero up to rounding, or two equal numbers
-# in a max-pooling window, fall to either side at random, and so does everything computed from them.
-
-Rounding = Literal["none", "full", "many", "few"]
+# Where that is exceeded, NumPy repeats the update with data, parameters and outputs of layers that
+# are moved by as much. The spread of the results shows how far rounding can move them, whatever the
+# network does to errors: saturation, cancellation, depth. This is Monte Carlo arithmetic: Parker,
+# UCLA CSD-970002 (1997). Kinks need no special treatment: a ReLU whose input is zero up to
+# rounding, or two equal numbers in a max-pooling window, fall to either side at random.
 
 _LAMBDA = 16
-# Roundings of random size are at least this power of two times the full size; only these shares of
-# the numbers are rounded at all.
+# Moves of random size are at least this power of two times the full size.
 _SMALLEST = -12
-_SHARES = {"many": 1 / 2, "few": 1 / 8}
 
 
 def roundings(network: Network, rows: int) -> tuple[float, float]:
@@ -206,137 +199,40 @@ def roundings(network: Network, rows: int) -> tuple[float, float]:
     return unit * forward**0.5, unit * backward**0.5
 
 
-class Rounded:
-    """An update in float64, exact or with random roundings.
+def moved(update: FirstUpdate, network: Network, optimizer: Optimizer, rng: Rng) -> Numbers:
+    """The numbers of the update with all numbers on the way forward moved at random."""
+    rounding, _ = roundings(network, len(update.x))
+    twin, x, target = network.copy(), update.x.copy(), update.target.copy()
 
-    Args:
-        update: the update.
-        network: initialized; it is copied.
-        optimizer: its settings are used.
-    """
+    def move(numbers: Array, size: Array) -> None:
+        numbers += (rounding * size * _noise(numbers.shape, rng)).astype(numbers.dtype)
 
-    def __init__(self, update: FirstUpdate, network: Network, optimizer: Optimizer) -> None:
-        self._update = update
-        self._optimizer = optimizer
-        self._network = network.copy(np.float64)
-        self._theta = self._network.theta.copy()
-        self._buffers = {name: a.copy() for name, a in self._network.buffers.items()}
-        self._forward, self._backward = roundings(network, len(update.x))
-        self._rng = np.random.default_rng(0)
-        self._rounding: Rounding = "none"
-        self.largest = 0.0  # of all outputs of layers
-        for _, layer in self._network.named_layers():
-            self._watch(layer)
-        plain = self._network.loss.gradient
-
-        def gradient(y: Array, target: Array) -> Array:
-            dy: Array = plain(y, target)
-            if self._rounding != "none":
-                self._blur(dy, self._backward)
-            return dy
-
-        vars(self._network.loss)["gradient"] = gradient
-
-    def exact(self) -> Numbers:
-        """The numbers of the update."""
-        return self._numbers("none")
-
-    def samples(self) -> Iterator[Numbers]:
-        """The numbers of the update with random roundings, without end.
-
-        In two of three samples the roundings have random sizes, and many or most are zero: a large
-        one may hide the effect of another, as when a variance is pure rounding and divides.
-        """
-        kinds: tuple[Rounding, ...] = ("full", "many", "few")
-        for rounding in cycle(kinds):
-            yield self._numbers(rounding)
-
-    def _numbers(self, rounding: Rounding) -> Numbers:
-        """The numbers of an update, with roundings of this kind."""
-        self._rounding = rounding
-        network = self._network
-        network.theta[...] = self._theta
-        for name, array in network.buffers.items():
-            array[...] = self._buffers[name]
-        x, target = (np.array(a, np.float64) for a in (self._update.x, self._update.target))
-        if rounding != "none":
-            self._blur(x, self._forward)
-            self._blur(target, self._forward)
-            for parameter in network.parameters.values():
-                # Kernels that transform weights mix those of one array.
-                size = np.abs(parameter.value).max(initial=0)
-                parameter.value += self._forward * size * self._noise(parameter.shape)
-        return self._update.by_numpy(network, self._optimizer, x, target)[0]
-
-    def _watch(self, layer: Layer) -> None:
-        """Round the layer's outputs, in place: the layer may keep them for its backward pass."""
-        plain_forward, plain_backward = layer.forward, layer.backward
-
-        def forward(x: Array, rng: Rng | None = None) -> Array:
-            y = plain_forward(x, rng)
-            if self._rounding == "none":
-                self._track_largest(y)
-                return y
-            if isinstance(layer, BatchNorm):
-                # Subtracting the mean loses digits first.
-                self._blur(layer.x_hat, self._forward, layer.inverse * _largest(layer, x))
-            self._blur(y, self._forward, _before_centring(layer, x))
+    def moving(forward: Callable[..., Array]) -> Callable[..., Array]:
+        def moved_output(x: Array, *more: Any) -> Array:
+            y: Array = forward(x, *more)
+            move(y, np.abs(y))  # in place: the layer may keep it for its backward pass
             return y
 
-        def backward(dy: Array, needs_dx: bool = True) -> Array:
-            if self._rounding == "none":
-                self._track_largest(dy)
-                return plain_backward(dy, needs_dx)
-            # A small derivative may be 1 - y with y near 1, so its error is relative to 1.
-            beside = np.abs(dy) if isinstance(layer, Activation) and needs_dx else None
-            beside = _before_centring(layer, dy) if beside is None else beside
-            dx = plain_backward(dy, needs_dx)
-            if needs_dx:
-                self._blur(dx, self._backward, beside)
-            return dx
+        return moved_output
 
-        vars(layer).update(forward=forward, backward=backward)
-
-    def _track_largest(self, y: Array) -> None:
-        self.largest = max(self.largest, float(np.abs(y).max(initial=0)))
-
-    def _blur(self, y: Array, rounding: float, beside: Array | None = None) -> None:
-        """Add random errors to a batch: for each number, for each row, and for each feature.
-
-        The error of a pixel is relative to the image's largest, since kernels mix neighbours;
-        zeros stay zeros.
-        """
-        size = np.abs(y)
-        if y.ndim == 4:
-            size = np.where(size > 0, size.max(axis=(1, 2, 3), keepdims=True), 0)
-        if beside is not None:
-            size += beside
-        some = [1] * (y.ndim - 2)
-        noise = self._noise(y.shape)
-        noise += self._noise((len(y), 1, *some))
-        noise += self._noise((1, y.shape[1], *some))
-        y += rounding * size * noise
-
-    def _noise(self, shape: tuple[int, ...]) -> Array:
-        """Random numbers between -1 and 1."""
-        noise = self._rng.uniform(-1, 1, shape)
-        if self._rounding != "full":
-            share = _SHARES[self._rounding]
-            noise *= 2.0 ** self._rng.integers(_SMALLEST, 1) * (self._rng.random() < share)
-        return noise
+    for parameter in twin.parameters.values():
+        # Kernels that transform weights mix those of one array.
+        move(parameter.value, np.abs(parameter.value).max(initial=0))
+    for _, layer in twin.named_layers():
+        vars(layer)["forward"] = moving(layer.forward)
+    for numbers in (x, target):
+        move(numbers, np.abs(numbers))
+    return update.by_numpy(twin, optimizer, x, target)[0]
 
 
-def _before_centring(layer: Layer, y: Array) -> Array | None:
-    """The size of the numbers from which batch normalisation subtracts the mean; None elsewhere."""
-    if not isinstance(layer, BatchNorm):
-        return None
-    scale = np.abs(layer.inverse * layer.gamma.value.reshape(layer.view))
-    return np.asarray(scale * _largest(layer, y))
+def _noise(shape: tuple[int, ...], rng: Rng) -> Array:
+    """Random numbers between -1 and 1; of random size, or none, in two of three arrays.
 
-
-def _largest(layer: BatchNorm, y: Array) -> Array:
-    """The largest absolute value of each feature or channel, shaped to broadcast over a batch."""
-    return np.asarray(np.abs(y).max(axis=layer.axes).reshape(layer.view))
+    A large rounding may hide the effect of another, as when a variance is pure rounding and
+    divides.
+    """
+    scale: float = rng.choice([0.0, 2.0 ** rng.integers(_SMALLEST, 1), 1.0])
+    return rng.uniform(-1, 1, shape) * scale
 
 
 # The first update of a run by two engines, compared.
@@ -414,7 +310,9 @@ def compare_engines(
         unread = lost(network.theta, gradient)
         near = {key: size + unread * (key[0] == "gradient") for key, size in near.items()}
         del plain, gradient
-        return _unexplained(found, expected, near, Rounded(update, network, optimizer))
+        rng = np.random.default_rng(0)
+        samples = (moved(update, network, optimizer, rng) for _ in range(_SAMPLES))
+        return _unexplained(found, expected, near, samples)
 
 
 def _few(batches: Batches, number: int) -> Array:
@@ -451,38 +349,27 @@ def _kind(key: Key) -> Key:
 
 
 def _unexplained(
-    found: Numbers, expected: Numbers, near: dict[Key, float], rounded: Rounded
+    found: Numbers, expected: Numbers, near: dict[Key, float], samples: Iterator[Numbers]
 ) -> Disagreement | None:
-    """A number farther from the exact one than NumPy's rounding and random roundings explain."""
-    exact = rounded.exact()
-    precision = np.finfo(found["outputs", ""].dtype)
-    if not _finite(exact) or rounded.largest > float(precision.max) ** 0.5:
-        return None  # so large that intermediate results may overflow
-    apart = {key: np.abs(found[key].astype(np.float64) - exact[key]) for key in exact}
-    spread = {key: np.abs(expected[key] - exact[key]) for key in exact}
+    """A number farther from NumPy's than the spread of the samples explains."""
+    tiny = float(np.finfo(found["outputs", ""].dtype).tiny) ** 0.5
+    apart = {key: np.abs(found[key] - expected[key]) for key in expected}
+    spread = {key: np.zeros_like(array) for key, array in expected.items()}
     allowed: Numbers = {}
-    for sample in islice(rounded.samples(), _SAMPLES):
+    for sample in samples:
+        if not _finite(sample):
+            return None  # so large that intermediate results may overflow
         for key, array in sample.items():
-            np.fmax(spread[key], np.abs(array - exact[key]), out=spread[key])
-            allowed[key] = near[key] + _ALLOWED * spread[key] + float(precision.tiny) ** 0.5
-        if all((apart[key] <= allowed[key]).all() for key in exact):
+            np.maximum(spread[key], np.abs(array - expected[key]), out=spread[key])
+            allowed[key] = near[key] + _ALLOWED * spread[key] + tiny
+        if all((apart[key] <= allowed[key]).all() for key in expected):
             return None
-    key = next(key for key in exact if not (apart[key] <= allowed[key]).all())
+    key = next(key for key in expected if not (apart[key] <= allowed[key]).all())
     beyond = np.where(apart[key] <= allowed[key], -1, np.nan_to_num(apart[key], nan=np.inf))
     place, (what, name) = int(beyond.argmax()), key
     return Disagreement(
         f"{what} of {name}" if name else what,
         float(found[key].flat[place]),
-        float(exact[key].flat[place]),
+        float(expected[key].flat[place]),
         float(allowed[key].flat[place]),
     )
-
-
-# Checks before training that the compiled engine trains a network as NumPy does.
-#
-# `FirstUpdate` lets both engines make the first update of a run and compares the results,
-# and estimates which differences come from rounding. The check uses the very
-# engine that will train, with its machine code, memory and threads, and restores everything
-# afterwards: it changes no bit of the run.
-
-__all__ = ["Disagreement", "compare_engines"]
