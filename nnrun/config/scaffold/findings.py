@@ -23,6 +23,7 @@ from nnrun.config.scaffold.columns import (
 )
 from nnrun.config.scaffold.from_data import Choice, is_indicated
 from nnrun.config.scaffold.relations import Relation, Sample
+from nnrun.config.scaffold.tried import Tried, changes_of
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.profile import ColumnProfile, Survey
 
@@ -67,6 +68,11 @@ class Problem:
     cost: float | None = None
     command: str = ""
 
+    @property
+    def arguments(self) -> list[str]:
+        """The overrides of the command."""
+        return shlex.split(self.command)[3:]  # after `nnrun train FILE`
+
 
 class Findings:
     """The columns of a table that a config was made for.
@@ -79,6 +85,7 @@ class Findings:
 
     def __init__(self, found: Survey, choice: Choice, file: str) -> None:
         self.table, self.choice, self.file = found, choice, file
+        self.tried: Sequence[Tried] = ()
 
     @cached_property
     def sample(self) -> Sample:

@@ -1,0 +1,175 @@
+"""Other readings of columns than those of a draft: what was tried, and the draft with some taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nnrun.characters import escaped
+from nnrun.config.overrides import assign, format_override, parse_overrides
+from nnrun.config.source_map import Source
+from nnrun.config.yaml import Text, parse
+from nnrun.config.yaml_scalars import flow
+from nnrun.errors import clipped
+
+Changes = Mapping[tuple[str, ...], Any]
+"""Values by the steps of their keys."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A reading of some columns beside that of the draft.
+
+    Args:
+        columns: that are read in another way; of several readings together, those of all.
+        arguments: overrides of the draft.
+        outcome: `kept` is the draft's reading.
+        metric: in words, such as "RMSE of price".
+        draft: the mean over folds, as drafted; None where it is not known.
+        reading: the mean with this reading, likewise.
+        why: it was not tried, or not taken though it is better.
+    """
+
+    columns: Sequence[str]
+    arguments: Sequence[str]
+    outcome: Literal["taken", "kept", "not tried", "not possible"]
+    metric: str = ""
+    draft: float | None = None
+    reading: float | None = None
+    why: str = ""
+
+    @property
+    def results(self) -> str:
+        """Both results: `RMSE of price 2.9, as drafted 3.21`; empty where they are not known."""
+        if self.draft is None or self.reading is None:
+            return ""
+        return f"{self.metric} {self.reading:.4g}, as drafted {self.draft:.4g}"
+
+    @property
+    def words(self) -> str:
+        """All of it as a sentence."""
+        how = escaped(clipped(" ".join(self.arguments).replace("dataset.", "")), kept="")
+        results = self.results and f": {self.results}"
+        why = self.why and f" ({self.why})"
+        what = {"kept": "the draft's reading is kept"}.get(self.outcome, self.outcome)
+        return f"{how}{results}; {what}{why}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON data."""
+        return {**vars(self), "columns": [*self.columns], "arguments": [*self.arguments]}
+
+
+def changes_of(arguments: Sequence[str]) -> Changes:
+    """What overrides set."""
+    return {each.steps: each.value for each in parse_overrides(arguments)[0]}
+
+
+def arguments_of(changes: Changes) -> list[str]:
+    """The overrides that set these."""
+    return [format_override(".".join(steps), value) for steps, value in changes.items()]
+
+
+def joined(text: str, parts: Sequence[Changes]) -> Changes | None:
+    """Several changes of a draft as one; None where two of them set one value differently.
+
+    Of lists and mappings, what each of them adds and takes away counts.
+    """
+    source, found = _source(text), dict[tuple[str, ...], Any]()
+    for steps in dict.fromkeys(steps for part in parts for steps in part):
+        values = [part[steps] for part in parts if steps in part]
+        before = _at(source.data, steps)
+        if all(isinstance(value, list) for value in values):
+            keys: dict[Any, Any] = dict.fromkeys(before or ())
+            merged = _merged(keys, [dict.fromkeys(value) for value in values])
+            found[steps] = None if merged is None else [*merged]
+        elif all(isinstance(value, dict) for value in values):
+            found[steps] = _merged(before or {}, values)
+        elif all(value == values[0] for value in values):
+            found[steps] = values[0]
+        else:
+            return None
+        if found[steps] is None and values[0] is not None:
+            return None
+    return found
+
+
+def _merged(before: Mapping[Any, Any], values: Sequence[Mapping[Any, Any]]) -> dict[Any, Any] | None:
+    merged = {key: old for key, old in before.items() if all(key in value for value in values)}
+    new: dict[Any, Any] = {}
+    for value in values:
+        changed = {k: v for k, v in value.items() if k not in before or before[k] != v}
+        if any(new.get(key, v) != v for key, v in changed.items()):
+            return None
+        new |= changed
+    return {**merged, **new}
+
+
+def rewritten(text: str, taken: Sequence[Tried]) -> str:
+    """A draft with the readings that were taken, each with a comment that says so.
+
+    Comments of the draft about what is not there any more are left out.
+    """
+    changes = joined(text, [changes_of(each.arguments) for each in taken])
+    assert changes is not None, "what is taken goes together"
+    source, lines = _source(text), text.splitlines()
+    for steps, value in changes.items():
+        assign(source, steps, value, "")
+    for steps in changes:
+        notes = [each.results for each in taken if steps in changes_of(each.arguments)]
+        lines = [*_with(lines, steps, source.data, "; ".join(dict.fromkeys(notes)))]
+    return "\n".join(lines) + "\n"
+
+
+def _with(lines: Sequence[str], steps: Sequence[str], data: Any, note: str) -> Iterator[str]:
+    """The lines with the value that `data` has for a key, on a line of its own."""
+    start, end, depth = 0, len(lines), 0
+    place = _place(lines, start, end, depth, steps[0])
+    # A block on several lines is gone into; one within brackets is written anew as a whole.
+    while depth + 1 < len(steps) and place is not None and lines[place[0]].endswith(":"):
+        start, end, depth = place[0] + 1, place[1], depth + 1
+        place = _place(lines, start, end, depth, steps[depth])
+    key, indent = flow(steps[depth]), "  " * depth
+    value = _at(data, steps[: depth + 1])
+    offered = re.compile(rf"{indent}# {re.escape(key)}: [\[{{]")
+    first, last = place or (end, end)
+    if not value and not isinstance(value, bool | int) and place is not None:
+        while first > start and re.match(rf"{indent}# (?!\w+: [\[{{])", lines[first - 1]):
+            first -= 1  # comments on what is left out
+    inside = range(start, end)
+    yield from (line for at, line in enumerate(lines[:first]) if _stays(at, line, inside, offered))
+    if value or isinstance(value, bool | int):
+        yield f"{indent}{key}: {flow(value)}  # tried: {note}"
+    after = enumerate(lines[last:], last)
+    yield from (line for at, line in after if _stays(at, line, inside, offered))
+
+
+def _stays(at: int, line: str, inside: range, offered: re.Pattern[str]) -> bool:
+    """Whether a line is no comment that offers another value of the key."""
+    return at not in inside or not offered.match(line)
+
+
+def _place(
+    lines: Sequence[str], start: int, end: int, depth: int, key: str
+) -> tuple[int, int] | None:
+    """The lines of a key in a block."""
+    head = f"{'  ' * depth}{flow(key)}:"
+    for at in range(start, end):
+        if lines[at].startswith(head):
+            inner = "  " * (depth + 1)
+            last = at + 1
+            while last < end and lines[last].startswith(inner):
+                last += 1
+            return at, last
+    return None
+
+
+def _source(text: str) -> Source:
+    return Source(parse(Text(text, "draft")).data)
+
+
+def _at(data: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data
