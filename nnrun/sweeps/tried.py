@@ -180,6 +180,7 @@ class _Trial:
             every = Tried(columns, (), "not possible", why="they do not go together")
         else:
             every = self.tried(columns, changes)
+        every = replace(every, together=True)
         if every.outcome == "taken" and _gain(every) >= _gain(best):
             return [*found, every]
         why = "of those that are better, the best alone is taken"

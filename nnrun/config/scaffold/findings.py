@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ from nnrun.config.scaffold.columns import (
 )
 from nnrun.config.scaffold.from_data import Choice, is_indicated
 from nnrun.config.scaffold.relations import Relation, Sample
-from nnrun.config.scaffold.tried import Tried, changes_of
+from nnrun.config.scaffold.tried import Tried, arguments_of, changes_of, joined, taken_of
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.profile import ColumnProfile, Survey
 
@@ -87,6 +87,23 @@ class Findings:
         self.table, self.choice, self.file = found, choice, file
         self.tried: Sequence[Tried] = ()
 
+    def after(self, tried: Sequence[Tried], text: str) -> Findings:
+        """The same for the draft with the readings that were taken; `text` is that without."""
+        found = Findings(self.table, self.choice, self.file)
+        found.tried, found.sample = tried, self.sample
+        taken = [changes_of(each.arguments) for each in taken_of(tried)]
+        problems = []
+        for problem in self.problems:
+            changes = changes_of(problem.arguments)
+            if changes and changes not in taken:  # what was taken stays beside it
+                every = joined(text, [*taken, changes])
+                words = arguments_of({steps: every[steps] for steps in changes}) if every else []
+                problem = replace(problem, command=self._command(words) if words else "")
+            if not changes or changes not in taken:
+                problems.append(problem)
+        found.problems = problems
+        return found
+
     @cached_property
     def sample(self) -> Sample:
         """Some rows, to see how columns go with the target."""
@@ -126,10 +143,11 @@ class Findings:
                 for one in self.problems
             ],
             "alternatives": [one.command for one in self.problems if one.command],
+            "tried": [one.to_dict() for one in self.tried],
         }
 
     def _finding(self, column: ColumnProfile, has_problem: bool) -> Finding:
-        becomes, left_out = self._becomes(column)
+        becomes, left_out = self._tried(column) or self._becomes(column)
         taken = "identifier" if column.kind in _IDENTIFIERS else _TAKEN[column.kind]
         said = has_problem or left_out or column.missing or column is self.choice.target
         examples = [shortened(text, _LONGEST) for text in column.labels][:_EXAMPLES]
@@ -150,6 +168,15 @@ class Findings:
             rows = (column.rows - column.missing) / max(1, different)
             return words + f", {rows:.0f} rows each" * is_averaged(column)
         return f"{column.low:.4g} to {column.high:.4g}, {different:,} different"
+
+    def _tried(self, column: ColumnProfile) -> tuple[str, bool] | None:
+        """What it becomes where another reading than that of the draft was taken."""
+        for each in taken_of(self.tried):
+            if column.name in each.columns:
+                keys = [steps[-1] for steps, value in changes_of(each.arguments).items()
+                        if isinstance(value, list | dict) and column.name in value]
+                return f"{', '.join(keys) or '1 number'} (tried)", False
+        return None
 
     def _becomes(self, column: ColumnProfile) -> tuple[str, bool]:
         """What it becomes, and whether that is nothing."""
@@ -226,7 +253,9 @@ class Findings:
         return [one.name for one in used if not is_embedded(one)]
 
     def _train(self, **columns: str) -> str:
-        words = [f"dataset.columns.{key}={value}" for key, value in columns.items()]
+        return self._command([f"dataset.columns.{key}={value}" for key, value in columns.items()])
+
+    def _command(self, words: Sequence[str]) -> str:
         return shlex.join(["nnrun", "train", self.file, *words])
 
 

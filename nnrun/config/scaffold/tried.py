@@ -23,13 +23,14 @@ class Tried:
     """A reading of some columns beside that of the draft.
 
     Args:
-        columns: that are read in another way; of several readings together, those of all.
+        columns: that are read in another way.
         arguments: overrides of the draft.
         outcome: `kept` is the draft's reading.
         metric: in words, such as "RMSE of price".
         draft: the mean over folds, as drafted; None where it is not known.
         reading: the mean with this reading, likewise.
         why: it was not tried, or not taken though it is better.
+        together: whether these are several readings that were taken, checked at once.
     """
 
     columns: Sequence[str]
@@ -39,6 +40,7 @@ class Tried:
     draft: float | None = None
     reading: float | None = None
     why: str = ""
+    together: bool = False
 
     @property
     def results(self) -> str:
@@ -48,13 +50,17 @@ class Tried:
         return f"{self.metric} {self.reading:.4g}, as drafted {self.draft:.4g}"
 
     @property
+    def how(self) -> str:
+        """The overrides on a line."""
+        return escaped(clipped(" ".join(self.arguments).replace("dataset.", "")), kept="")
+
+    @property
     def words(self) -> str:
         """All of it as a sentence."""
-        how = escaped(clipped(" ".join(self.arguments).replace("dataset.", "")), kept="")
         results = self.results and f": {self.results}"
         why = self.why and f" ({self.why})"
         what = {"kept": "the draft's reading is kept"}.get(self.outcome, self.outcome)
-        return f"{how}{results}; {what}{why}"
+        return f"{'together, ' * self.together}with {self.how}{results}; {what}{why}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON data."""
@@ -106,11 +112,17 @@ def _merged(before: Mapping[Any, Any], values: Sequence[Mapping[Any, Any]]) -> d
     return {**merged, **new}
 
 
-def rewritten(text: str, taken: Sequence[Tried]) -> str:
+def taken_of(tried: Sequence[Tried]) -> list[Tried]:
+    """The readings that were taken, each by itself."""
+    return [each for each in tried if each.outcome == "taken" and not each.together]
+
+
+def rewritten(text: str, tried: Sequence[Tried]) -> str:
     """A draft with the readings that were taken, each with a comment that says so.
 
     Comments of the draft about what is not there any more are left out.
     """
+    taken = taken_of(tried)
     changes = joined(text, [changes_of(each.arguments) for each in taken])
     assert changes is not None, "what is taken goes together"
     source, lines = _source(text), text.splitlines()
