@@ -76,12 +76,12 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
 
 def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
     """The time for trying; seconds may have no unit."""
-    from nnrun.config.schema.search import seconds_of  # noqa: PLC0415  # slow to import
+    from nnrun.config.schema.search import seconds_of_argument  # noqa: PLC0415  # slow to import
 
     if text is None:
         return None
     try:
-        return seconds_of(f"{text}s" if text[-1:].isdecimal() else text)
+        return seconds_of_argument(text)
     except ValueError:
         words = "is not a time above 0, like 20s or 2m; NAME comes before --try"
         raise UsageError(f"--try: '{text}' {words}") from None

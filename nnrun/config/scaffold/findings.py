@@ -211,6 +211,11 @@ class Findings:
             text = f"{names}: few rows for each value, so means of the target; or learned vectors"
             command = self._train(target_mean="[]", embedding=f"{{{', '.join(entries)}}}")
             yield Problem([c.name for c in averaged], text, command=command)
+        if vectors := [column for column in choice.features if is_embedded(column)]:
+            means = [column.name for column in (*vectors, *averaged)]
+            text = f"{_listed(vectors)}: many values, so learned vectors; or means of the target"
+            command = self._train(embedding="{}", target_mean=flow(means))
+            yield Problem([c.name for c in vectors], text, command=command)
         if coded := [column for column in choice.features if may_be_codes(column)]:
             text = f"{_listed(coded)}: few whole numbers, taken as amounts; they may be codes"
             command = self._train(categorical=flow([*self._one_hot, *(c.name for c in coded)]))
