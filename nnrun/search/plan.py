@@ -166,7 +166,7 @@ class SearchPlan:
         seeds: of each trial.
         identity: the digest of all that decides its trials.
         notes: on what arguments replaced.
-        tried: the readings of columns that its config was chosen from, as JSON data; None of others.
+        tried: the readings of columns that its draft was chosen from, as JSON data, if it was.
     """
 
     block: SearchConfig

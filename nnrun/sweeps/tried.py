@@ -1,4 +1,4 @@
-"""Readings of columns tried on folds, in memory: a draft is trained with each, beside as drafted."""
+"""Readings of columns tried on folds, in memory: a draft is trained with each, and without."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FEW_ROWS, _DIVISIONS = 2_000, 2
 # Rows that a network sees, about, in all of its epochs.
 _VISITS = 200_000
 # What decides which rows are test rows and what is predicted is no reading of a column.
-_DIVIDING = ("split", "test_size", "validation_size", "folds", "stratify", "task", "target")
+_DIVIDING = {"split", "test_size", "validation_size", "folds", "stratify", "task", "target"}
 
 
 class _OutOfTimeError(NnrunError):
@@ -48,19 +48,15 @@ class _OutOfTimeError(NnrunError):
 
 @dataclass(frozen=True)
 class _Scores:
-    """A metric of each fold, and how many rows are tested per row trained on."""
+    """A metric of each fold, but for those that diverged, and rows tested per row trained on."""
 
     metric: str
-    values: Mapping[Replicate, float | None]
+    values: Mapping[Replicate, float]
     overlap: float
 
     @property
     def mean(self) -> float:
-        return fmean(value for value in self.values.values() if value is not None)
-
-    def is_complete(self) -> bool:
-        """Whether no fold diverged."""
-        return None not in self.values.values()
+        return fmean(self.values.values())
 
 
 def first_line(error: NnrunError) -> str:
@@ -71,9 +67,9 @@ def first_line(error: NnrunError) -> str:
 
 def is_reading(problem: Problem) -> bool:
     """Whether there is another reading of columns to try, with the same rows to predict."""
-    steps = [*changes_of(problem.arguments)]
-    return bool(steps) and not any(
-        key[0] != "dataset" or key[1] in _DIVIDING or key[-1] == "target" for key in steps
+    changed = [*changes_of(problem.arguments)]
+    return bool(changed) and not any(
+        key[0] != "dataset" or {key[-1], *key[1:2]} & _DIVIDING for key in changed
     )
 
 
@@ -158,7 +154,7 @@ class _Trial:
             return found
         except NnrunError as error:
             return replace(found, outcome="not possible", why=first_line(error))
-        if not (drafted.is_complete() and scores.is_complete()):
+        if not len(drafted.values) == len(scores.values) == FOLDS * self.divisions:
             return replace(found, outcome="not possible", why="training diverged in a fold")
         gain, chance = self._difference(drafted, scores)
         metric = f"RMSE of {self._target}" if drafted.metric == "mse" else drafted.metric
@@ -208,7 +204,7 @@ class _Trial:
         experiment = self._experiment(changes, [f"{key}={value}" for key, value in words.items()])
         first = prepare(experiment, lambda _: data)
         seed, metric = first.config.seed, first.main_metric
-        values: dict[Replicate, float | None] = {}
+        values: dict[Replicate, float] = {}
         sizes = []
         for number in range(self.divisions * FOLDS):
             self._check_time()
@@ -219,8 +215,9 @@ class _Trial:
             if record.status == "interrupted":
                 raise _OutOfTimeError
             value = (record.metrics.get("test") or {}).get(metric)
-            value = sqrt(value) if metric == "mse" and value is not None else value
-            values[replicate.resolved(drawn=True)] = value
+            if value is not None:
+                value = sqrt(value) if metric == "mse" else value
+                values[replicate.resolved(drawn=True)] = value
             sizes.append([len(run.split.train), *map(len, run.split.held_out.values())])
         parts = ["train", *first.split.held_out]
         means = dict(zip(parts, mean_rows(sizes).values(), strict=True))

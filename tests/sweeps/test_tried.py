@@ -57,7 +57,7 @@ def outcomes(tried: list[Tried]) -> dict[str, str]:
 
 
 def test_readings_that_are_better_beyond_chance_are_taken_and_others_are_not(folder):
-    """Two keys that tell the target, each by itself and both; numbers of no meaning stay numbers."""
+    """Two keys that tell the target, each by itself and both; others stay as drafted."""
     found = trying.try_readings(*found_in(table()), clock=NEVER)
     expected = {"flight": "taken", "gate_id": "taken", "rooms": "kept"}
     assert {**expected, "together gate_id flight": "taken"} == outcomes(found)
@@ -70,7 +70,9 @@ def test_the_config_has_what_was_taken_with_a_comment_and_json_has_both_results(
     monkeypatch.setattr(trying, "monotonic", NEVER)
     table().to_csv("t.csv", index=False)
     said = lab.ok("init", "--data", "t.csv", "--target", "late", "--try").said
-    assert "trying 3 other readings of columns on 5 folds, 2 times over, for 20 s at the most" in said
+    assert (
+        "trying 3 other readings of columns on 5 folds, 2 times over, for 20 s at the most" in said
+    )
     assert "columns.categorical=[rooms]: RMSE of late" in " ".join(said.split())
     text = Path("t.yaml").read_text(encoding="utf-8")
     [line] = [line for line in text.splitlines() if "target_mean" in line]
@@ -102,7 +104,9 @@ def test_targets_of_test_rows_do_not_change_what_is_taken(folder):
 def test_each_other_row_is_held_out_once_in_each_division(folder, monkeypatch):
     """By the numbers of rows in the file: folds are of all rows but those of the test."""
     runs, execute = [], trying.execute
-    monkeypatch.setattr(trying, "execute", lambda run, *rest: runs.append(run) or execute(run, *rest))
+    monkeypatch.setattr(
+        trying, "execute", lambda run, *rest: runs.append(run) or execute(run, *rest)
+    )
     text, problems = found_in(table())
     trying.try_readings(text, problems[:1], clock=NEVER)
     Path("t.yaml").write_text(text, encoding="utf-8")
@@ -217,7 +221,9 @@ def test_ctrl_c_leaves_nothing(lab, monkeypatch):
 def test_try_is_about_the_columns_of_a_table(lab):
     """Arrays have none; and a name after it would be its time."""
     np.savez("x.npz", x=np.ones((9, 2)), y=np.arange(9.0))
-    assert "--try is about the columns of a table" in lab.refused("init", "--data", "x.npz", "--try")
+    assert "--try is about the columns of a table" in lab.refused(
+        "init", "--data", "x.npz", "--try"
+    )
     assert "--try is about" in lab.refused("init", "--try")
     said = lab.refused("init", "--data", "x.npz", "--try", "mine")
     assert "--try: 'mine' is not a time above 0, like 20s or 2m" in said
@@ -242,7 +248,7 @@ def test_a_search_of_data_tries_for_a_tenth_of_its_time_and_goes_on_with_the_sam
     assert [60.0] == calls
     assert all("tried: with columns.drop=" in text for text in said)
     content = yaml.safe_load(Path("results/t/search.json").read_text(encoding="utf-8"))
-    assert ["taken"] == [one["outcome"] for one in content["tried"]["readings"]]
+    [reading] = content["tried"]["readings"]
     for run in content["winner"]["run_ids"]:
         report = yaml.safe_load(Path(f"results/t/{run}/report.json").read_text(encoding="utf-8"))
-        assert ["flight"] == report["config"]["dataset"]["columns"]["target_mean"]
+        assert reading["columns"] == report["config"]["dataset"]["columns"]["target_mean"]

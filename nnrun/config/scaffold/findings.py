@@ -23,7 +23,7 @@ from nnrun.config.scaffold.columns import (
 )
 from nnrun.config.scaffold.from_data import Choice, is_indicated
 from nnrun.config.scaffold.relations import Relation, Sample
-from nnrun.config.scaffold.tried import Tried, arguments_of, changes_of, joined, taken_of
+from nnrun.config.scaffold.tried import Changes, Tried, arguments_of, changes_of, joined, taken_of
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.profile import ColumnProfile, Survey
 
@@ -92,17 +92,16 @@ class Findings:
         found = Findings(self.table, self.choice, self.file)
         found.tried, found.sample = tried, self.sample
         taken = [changes_of(each.arguments) for each in taken_of(tried)]
-        problems = []
-        for problem in self.problems:
-            changes = changes_of(problem.arguments)
-            if changes and changes not in taken:  # what was taken stays beside it
-                every = joined(text, [*taken, changes])
-                words = arguments_of({steps: every[steps] for steps in changes}) if every else []
-                problem = replace(problem, command=self._command(words) if words else "")
-            if not changes or changes not in taken:
-                problems.append(problem)
-        found.problems = problems
+        left = [each for each in self.problems if changes_of(each.arguments) not in taken]
+        found.problems = [self._beside(taken, each, text) for each in left]
         return found
+
+    def _beside(self, taken: Sequence[Changes], problem: Problem, text: str) -> Problem:
+        """A problem whose command leaves what was taken as it is."""
+        changes = changes_of(problem.arguments)
+        every = joined(text, [*taken, changes]) or {}
+        words = arguments_of({steps: every[steps] for steps in changes if steps in every})
+        return replace(problem, command=self._command(words) if words else "")
 
     @cached_property
     def sample(self) -> Sample:
@@ -173,8 +172,11 @@ class Findings:
         """What it becomes where another reading than that of the draft was taken."""
         for each in taken_of(self.tried):
             if column.name in each.columns:
-                keys = [steps[-1] for steps, value in changes_of(each.arguments).items()
-                        if isinstance(value, list | dict) and column.name in value]
+                keys = [
+                    steps[-1]
+                    for steps, value in changes_of(each.arguments).items()
+                    if isinstance(value, list | dict) and column.name in value
+                ]
                 return f"{', '.join(keys) or '1 number'} (tried)", False
         return None
 

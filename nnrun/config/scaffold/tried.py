@@ -1,4 +1,4 @@
-"""Other readings of columns than those of a draft: what was tried, and the draft with some taken."""
+"""Readings of columns beside those of a draft: what was tried, and the draft with some taken."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ def joined(text: str, parts: Sequence[Changes]) -> Changes | None:
     return found
 
 
-def _merged(before: Mapping[Any, Any], values: Sequence[Mapping[Any, Any]]) -> dict[Any, Any] | None:
+def _merged(
+    before: Mapping[Any, Any], values: Sequence[Mapping[Any, Any]]
+) -> dict[Any, Any] | None:
     merged = {key: old for key, old in before.items() if all(key in value for value in values)}
     new: dict[Any, Any] = {}
     for value in values:
