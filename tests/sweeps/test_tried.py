@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,19 @@ def table(seed: int = 1, **more: list) -> pd.DataFrame:
     return pd.DataFrame({**columns, **more})
 
 
-@pytest.fixture(autouse=True)
-def few_epochs(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def few_epochs():
     """Trials that take a tenth of a second each."""
-    monkeypatch.setattr(trying, "_VISITS", 16_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trying, "_VISITS", 16_000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory, few_epochs):
+    """What comes of all readings of the table, with time for all."""
+    with chdir(tmp_path_factory.mktemp("every")):
+        return trying.try_readings(*found_in(table()), clock=NEVER)
 
 
 def found_in(frame: pd.DataFrame, target: str = "late") -> tuple[str, list[Problem]]:
@@ -56,13 +66,12 @@ def outcomes(tried: list[Tried]) -> dict[str, str]:
     return {" ".join(["together"] * one.together + [*one.columns]): one.outcome for one in tried}
 
 
-def test_readings_that_are_better_beyond_chance_are_taken_and_others_are_not(folder):
+def test_readings_that_are_better_beyond_chance_are_taken_and_others_are_not(every):
     """Two keys that tell the target, each by itself and both; others stay as drafted."""
-    found = trying.try_readings(*found_in(table()), clock=NEVER)
     expected = {"flight": "taken", "gate_id": "taken", "rooms": "kept"}
-    assert {**expected, "together gate_id flight": "taken"} == outcomes(found)
-    assert all(one.reading < one.draft for one in found if one.outcome == "taken")
-    assert {"RMSE of late"} == {one.metric for one in found}
+    assert {**expected, "together gate_id flight": "taken"} == outcomes(every)
+    assert all(one.reading < one.draft for one in every if one.outcome == "taken")
+    assert {"RMSE of late"} == {one.metric for one in every}
 
 
 def test_the_config_has_what_was_taken_with_a_comment_and_json_has_both_results(lab, monkeypatch):
@@ -88,17 +97,16 @@ def test_the_config_has_what_was_taken_with_a_comment_and_json_has_both_results(
     assert not Path("results").exists()
 
 
-def test_targets_of_test_rows_do_not_change_what_is_taken(folder):
+def test_targets_of_test_rows_do_not_change_what_is_taken(folder, every):
     """Other values in the draft's test rows give the same results to the last bit."""
     frame = table()
-    text, problems = found_in(frame)
-    first = trying.try_readings(text, problems, clock=NEVER)
+    text, _ = found_in(frame)
     Path("t.yaml").write_text(text, encoding="utf-8")
     prepared = prepare(load_config(Path("t.yaml")))
     test = prepared.split.held_out["test"].rows
     frame.loc[test, "late"] = frame["late"].sample(len(test), random_state=3).to_numpy() + 7.5
     assert ROWS // 5 == len(test)
-    assert first == trying.try_readings(text, found_in(frame)[1], clock=NEVER)
+    assert every == trying.try_readings(text, found_in(frame)[1], clock=NEVER)
 
 
 def test_each_other_row_is_held_out_once_in_each_division(folder, monkeypatch):
@@ -119,11 +127,9 @@ def test_each_other_row_is_held_out_once_in_each_division(folder, monkeypatch):
         assert not {*np.concatenate(used)} - {*others}
 
 
-def test_the_clock_decides_which_readings_are_tried_and_nothing_else(folder):
-    """Without time none is; a reading that had time has the results that it has with more."""
+def test_the_clock_decides_which_readings_are_tried_and_nothing_else(folder, every):
+    """Without time none is; a reading that had time has the bits that it has with more."""
     text, problems = found_in(table())
-    every = trying.try_readings(text, problems, clock=NEVER)
-    assert every == trying.try_readings(text, problems, clock=NEVER)
     none = trying.try_readings(text, problems, clock=AT_ONCE)
     assert {"not tried"} == {one.outcome for one in none}
     assert text == rewritten(text, none)
@@ -134,13 +140,11 @@ def test_the_clock_decides_which_readings_are_tried_and_nothing_else(folder):
     assert [every[0], *none[1:]] == part
 
 
-def test_with_no_time_to_check_them_together_only_the_best_is_taken(folder):
+def test_with_no_time_to_check_them_together_only_the_best_is_taken(folder, every):
     """What is better alone may not be so beside another one."""
-    text, problems = found_in(table())
-    trial = trying._Trial(text, 1.0, NEVER, 2)
-    each = [trial.tried(one.columns, changes_of(one.arguments)) for one in problems[:2]]
-    trial.clock = lambda: 2.0
-    found = trial.together(each)
+    text, _ = found_in(table())
+    each = every[:2]
+    found = trying._Trial(text, 1.0, lambda: 2.0, 2).together(each)
     best = min(each, key=lambda one: one.reading or 0.0)
     assert [best.columns] == [one.columns for one in found if one.outcome == "taken"]
     assert ("not tried", True) == (found[-1].outcome, found[-1].together)
@@ -240,8 +244,8 @@ def test_a_search_of_data_tries_for_a_tenth_of_its_time_and_goes_on_with_the_sam
         return [Tried(problems[0].columns, problems[0].arguments, "taken", "RMSE", 2.0, 1.0)]
 
     monkeypatch.setattr(trying, "try_readings", tried)
-    words = ["t.csv", "--target", "late", "--trials", "2", "search.fresh_seeds=2", "-j", "1"]
-    lab.ok("search", *words, "--iterations", "20")
+    words = ["t.csv", "--target", "late", "--trials", "1", "--no-random", "members=1"]
+    lab.ok("search", *words, "--iterations", "20", "name=other")
     assert [] == calls
     words += ["--time", "600", "--iterations", "30"]
     said = [lab.ok("search", *words).said for _ in range(2)]
