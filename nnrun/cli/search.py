@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
@@ -365,5 +365,5 @@ def _tried(
         problems = Findings(*made.table, name).problems
         tried = try_readings(made.text, problems, seconds, output.note)
     output.notes(f"tried: {each.words}" for each in tried)
-    data = {"draft": digest, "readings": [each.to_dict() for each in tried]}
+    data = {"draft": digest, "readings": [asdict(each) for each in tried]}
     return replace(made, text=rewritten(made.text, tried)), data if tried else None

@@ -145,8 +145,8 @@ class _Trial:
             data = load_dataset(self._experiment(changes).config.dataset)
             rows = self.rows[np.isin(self.rows, data.row_numbers)]  # lags need earlier ones
             theirs, ours = _taken(data, rows), _taken(self._data, rows)
-            if not np.array_equal(theirs.y, ours.y) or theirs.classes != ours.classes:
-                return replace(found, outcome="not possible", why="it changes what is predicted")
+            if not _are_alike(theirs, ours):
+                return replace(found, outcome="not possible", why="it changes target or split")
             drafted = self._as_drafted.get(rows.tobytes()) or self._scores({}, ours)
             self._as_drafted[rows.tobytes()] = drafted
             scores = self._scores(changes, theirs)
@@ -172,11 +172,9 @@ class _Trial:
         best = max(taken, key=_gain)
         columns = [*dict.fromkeys(column for each in taken for column in each.columns)]
         changes = joined(self.text, [changes_of(each.arguments) for each in taken])
-        if changes is None:
-            every = Tried(columns, (), "not possible", why="they do not go together")
-        else:
-            every = self.tried(columns, changes)
-        every = replace(every, together=True)
+        every = Tried(columns, (), "not possible", why="they do not go together", together=True)
+        if changes is not None:
+            every = replace(self.tried(columns, changes), together=True)
         if every.outcome == "taken" and _gain(every) >= _gain(best):
             return [*found, every]
         why = "of those that are better, the best alone is taken"
@@ -239,6 +237,12 @@ def _gain(tried: Tried) -> float:
     assert tried.draft is not None
     assert tried.reading is not None
     return abs(tried.reading - tried.draft) / (abs(tried.draft) or 1.0)
+
+
+def _are_alike(one: Dataset, other: Dataset) -> bool:
+    """Whether rows have the same targets, and are divided by the same values."""
+    pairs = [(one.y, other.y), (one.split_values, other.split_values)]
+    return one.classes == other.classes and all(np.array_equal(*pair) for pair in pairs)  # type: ignore[arg-type]
 
 
 def _taken(data: Dataset, numbers: Places) -> Dataset:

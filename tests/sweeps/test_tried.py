@@ -167,6 +167,22 @@ def test_lags_are_tried_on_folds_by_time_beside_the_same_rows(folder):
     assert {"y": [1, 2]} == yaml.safe_load(rewritten(text, [found]))["dataset"]["lags"]
 
 
+def test_a_reading_that_puts_rows_at_other_times_is_not_compared(folder):
+    """Dates whose day may come first: as the folds differ, so do the rows to predict."""
+    days = [
+        f"{month:02}/{day:02}/20{year}"
+        for year in (21, 22, 23)
+        for month in range(1, 13)
+        for day in range(1, 13)
+    ]
+    x = np.random.default_rng(0).normal(size=len(days))
+    text, _ = found_in(pd.DataFrame({"day": days, "x": x, "y": x + 1}), "y")
+    assert "split: {by: time" in text
+    other = "nnrun train t.yaml 'dataset.columns.formats={day: 31/12/1999}'"
+    [found] = trying.try_readings(text, [Problem(["day"], "", command=other)], clock=NEVER)
+    assert ("not possible", "it changes target or split") == (found.outcome, found.why)
+
+
 @pytest.mark.parametrize("key", ["dataset.split=random", "dataset.columns.target=noise", "seed=3"])
 def test_what_changes_the_question_is_no_reading(folder, key):
     """Other test rows or another target have results that are not comparable."""

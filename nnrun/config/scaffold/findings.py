@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -142,7 +142,7 @@ class Findings:
                 for one in self.problems
             ],
             "alternatives": [one.command for one in self.problems if one.command],
-            "tried": [one.to_dict() for one in self.tried],
+            "tried": [asdict(one) for one in self.tried],
         }
 
     def _finding(self, column: ColumnProfile, has_problem: bool) -> Finding:

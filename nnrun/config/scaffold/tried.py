@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,10 +62,6 @@ class Tried:
         what = {"kept": "the draft's reading is kept"}.get(self.outcome, self.outcome)
         return f"{'together, ' * self.together}with {self.how}{results}; {what}{why}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """The same as JSON data."""
-        return {**vars(self), "columns": [*self.columns], "arguments": [*self.arguments]}
-
 
 def changes_of(arguments: Sequence[str]) -> Changes:
     """What overrides set."""
@@ -86,26 +82,28 @@ def joined(text: str, parts: Sequence[Changes]) -> Changes | None:
     for steps in dict.fromkeys(steps for part in parts for steps in part):
         values = [part[steps] for part in parts if steps in part]
         before = _at(source.data, steps)
-        if all(isinstance(value, list) for value in values):
-            keys: dict[Any, Any] = dict.fromkeys(before or ())
-            merged = _merged(keys, [dict.fromkeys(value) for value in values])
-            found[steps] = None if merged is None else [*merged]
-        elif all(isinstance(value, dict) for value in values):
+        if all(isinstance(value, dict) for value in values):
             found[steps] = _merged(before or {}, values)
-        elif all(value == values[0] for value in values):
-            found[steps] = values[0]
-        else:
+        elif all(map(_holds_names, values)):
+            keys: dict[str, Any] = dict.fromkeys(before or ())
+            found[steps] = [*(_merged(keys, [*map(dict.fromkeys, values)]) or ())]
+        elif any(value != values[0] for value in values):
             return None
+        else:
+            found[steps] = values[0]
         if found[steps] is None and values[0] is not None:
             return None
     return found
 
 
-def _merged(
-    before: Mapping[Any, Any], values: Sequence[Mapping[Any, Any]]
-) -> dict[Any, Any] | None:
+def _holds_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _merged(before: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any] | None:
+    """What is left of one mapping, with all that is new; None where that is not the same."""
     merged = {key: old for key, old in before.items() if all(key in value for value in values)}
-    new: dict[Any, Any] = {}
+    new: dict[str, Any] = {}
     for value in values:
         changed = {k: v for k, v in value.items() if k not in before or before[k] != v}
         if any(new.get(key, v) != v for key, v in changed.items()):
@@ -132,11 +130,11 @@ def rewritten(text: str, tried: Sequence[Tried]) -> str:
         assign(source, steps, value, "")
     for steps in changes:
         notes = [each.results for each in taken if steps in changes_of(each.arguments)]
-        lines = [*_with(lines, steps, source.data, "; ".join(dict.fromkeys(notes)))]
+        lines = _with(lines, steps, source.data, "; ".join(dict.fromkeys(notes)))
     return "\n".join(lines) + "\n"
 
 
-def _with(lines: Sequence[str], steps: Sequence[str], data: Any, note: str) -> Iterator[str]:
+def _with(lines: list[str], steps: Sequence[str], data: Any, note: str) -> list[str]:
     """The lines with the value that `data` has for a key, on a line of its own."""
     start, end, depth = 0, len(lines), 0
     place = _place(lines, start, end, depth, steps[0])
@@ -144,24 +142,16 @@ def _with(lines: Sequence[str], steps: Sequence[str], data: Any, note: str) -> I
     while depth + 1 < len(steps) and place is not None and lines[place[0]].endswith(":"):
         start, end, depth = place[0] + 1, place[1], depth + 1
         place = _place(lines, start, end, depth, steps[depth])
-    key, indent = flow(steps[depth]), "  " * depth
-    value = _at(data, steps[: depth + 1])
-    offered = re.compile(rf"{indent}# {re.escape(key)}: [\[{{]")
+    key, indent, value = flow(steps[depth]), "  " * depth, _at(data, steps[: depth + 1])
     first, last = place or (end, end)
-    if not value and not isinstance(value, bool | int) and place is not None:
+    line = [f"{indent}{key}: {flow(value)}  # tried: {note}"]
+    if value in (None, [], {}):
+        line = []
         while first > start and re.match(rf"{indent}# (?!\w+: [\[{{])", lines[first - 1]):
             first -= 1  # comments on what is left out
-    inside = range(start, end)
-    yield from (line for at, line in enumerate(lines[:first]) if _stays(at, line, inside, offered))
-    if value or isinstance(value, bool | int):
-        yield f"{indent}{key}: {flow(value)}  # tried: {note}"
-    after = enumerate(lines[last:], last)
-    yield from (line for at, line in after if _stays(at, line, inside, offered))
-
-
-def _stays(at: int, line: str, inside: range, offered: re.Pattern[str]) -> bool:
-    """Whether a line is no comment that offers another value of the key."""
-    return at not in inside or not offered.match(line)
+    block = [*lines[start:first], *line, *lines[last:end]]
+    offered = re.compile(rf"{indent}# {re.escape(key)}: [\[{{]")
+    return [*lines[:start], *(each for each in block if not offered.match(each)), *lines[end:]]
 
 
 def _place(
