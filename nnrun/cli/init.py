@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -75,6 +76,19 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
     ]
 
 
+def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    """The time for trying; seconds may have no unit."""
+    from nnrun.config.schema.search import seconds_of_argument  # noqa: PLC0415  # slow to import
+
+    if text is None:
+        return None
+    try:
+        return seconds_of_argument(text)
+    except ValueError:
+        words = "is not a time above 0, like 20s or 2m; NAME comes before --try"
+        raise UsageError(f"--try: '{text}' {words}") from None
+
+
 @click.command("init")
 @click.argument("name", required=False)
 @options.path(
@@ -98,6 +112,16 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
     "Write a page on the columns of the table, each beside the target.",
     metavar="FILE.html",
 )
+@click.option(
+    "--try",
+    "tried",
+    is_flag=False,
+    flag_value="20s",
+    metavar="[TIME]",
+    callback=_seconds,
+    help="Train the draft with other readings of its columns, for 20s in all unless TIME says "
+    "otherwise, and take those that are better beyond chance.",
+)
 @options.output_options
 def command(
     output: Output,
@@ -107,6 +131,7 @@ def command(
     layer: Path | None,
     lesson: int | None,
     html: Path | None,
+    tried: float | None,
 ) -> None:
     """Write NAME.yaml, a commented config to start from ("experiment" by default).
 
@@ -114,12 +139,14 @@ def command(
     is a config for that file: its columns and their kinds, what is missing, and a network that
     learns something from it; what is guessed says so. A folder of images has a sub-folder for each
     class; its network is a small convolutional one. Of a table it shows what each column is taken
-    for, and first what that may cost.
+    for, and first what that may cost. With --try it decides by training what could be read in two
+    ways: each reading beside the draft, on the same folds, in memory. Test rows are in no fold.
 
     \b
     nnrun init mine
     nnrun init --data houses.csv --target price
     nnrun init --data houses.csv --target price --html houses.html
+    nnrun init --data houses.csv --target price --try 60s
     nnrun init --data cats/
     nnrun init --layer mylayer.py
     nnrun init --lesson 1
@@ -136,16 +163,18 @@ def command(
         output.note(f"reading {data}")
     drafted = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
     found = _findings(drafted, file)
-    if found is None and (html is not None or output.json):
-        raise UsageError(
-            f"{'--json' if html is None else '--html'} is about the columns of a table"
-        )
+    given = {"--html": html is not None, "--try": tried is not None, "--json": output.json}
+    if found is None and (option := next((name for name in given if given[name]), None)):
+        raise UsageError(f"{option} is about the columns of a table")
+    if found is not None and tried is not None:
+        if file.exists():
+            raise _exists(file)
+        drafted, found = _tried(drafted, found, tried, output)
     page = None if html is None or found is None else _page(found)
     try:
         write_new(file, drafted.text)
     except FileExistsError:
-        message = f"{file} exists already, and nothing is overwritten; give another name"
-        raise click.BadParameter(message, param_hint="NAME") from None
+        raise _exists(file) from None
     quoted = shlex.quote(str(file))
     choices = "".join(f"\n{choice}" for choice in drafted.choices)
     steps = {
@@ -176,6 +205,29 @@ def _findings(drafted: Draft, file: Path) -> Findings | None:
     from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # tables only
 
     return Findings(*drafted.table, str(file))
+
+
+def _exists(file: Path) -> click.BadParameter:
+    message = f"{file} exists already, and nothing is overwritten; give another name"
+    return click.BadParameter(message, param_hint="NAME")
+
+
+def _tried(
+    drafted: Draft, found: Findings, seconds: float, output: Output
+) -> tuple[Draft, Findings]:
+    """The draft with the readings that are better, and what there is to show of it."""
+    from nnrun.config.scaffold.tried import rewritten, taken_of  # noqa: PLC0415  # for --try alone
+    from nnrun.sweeps.tried import try_readings  # noqa: PLC0415  # slow to import
+
+    tried = try_readings(drafted.text, found.problems, seconds, output.note)
+    if not tried:
+        output.note("there is no other reading of its columns to try")
+    better = "in place of that it takes what was better when tried"
+    choices = [f"{better}: {one.how} ({one.results})" for one in taken_of(tried)]
+    text = rewritten(drafted.text, tried)
+    return replace(drafted, text=text, choices=[*drafted.choices, *choices]), found.after(
+        tried, drafted.text
+    )
 
 
 def _page(found: Findings) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from math import ceil
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +21,7 @@ from nnrun.cli.train_many import Training, TrainingRequest, saying_how_to_go_on
 from nnrun.config.files import SUFFIXES
 from nnrun.config.load import Origin
 from nnrun.config.names import is_name
-from nnrun.config.schema.search import PRUNINGS, SAMPLERS
+from nnrun.config.schema.search import PRUNINGS, SAMPLERS, seconds_of_argument
 from nnrun.errors import DamageError, NnrunError, UsageError
 from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.reports.live.runs import Runs
@@ -44,6 +45,12 @@ from nnrun.sweeps.active_runs import SweepProgress
 from nnrun.sweeps.board.best import DAMAGE, FILE, is_searched, misformed, read_search
 from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.planning.variants import Datasets
+
+if TYPE_CHECKING:
+    from nnrun.config.scaffold.from_data import Draft
+
+# A data file's columns are read in other ways for at most one part in this many of the time.
+_SHARE_OF_TIME = 10
 
 # The results of a search: shown, and the errors that the command ends with.
 
@@ -211,7 +218,8 @@ def command(
     settings beside, and the test split is evaluated for the first of these alone, which
     NAME/best is then. The same command continues a search that was interrupted, with the same
     trials for any number of workers. A data file in place of a config takes the config that
-    `nnrun init` would write, with a space that suits most tables.
+    `nnrun init` would write, with a space that suits most tables; with --time, it tries other
+    readings of its columns for a tenth of that at most, as `init --try` does.
 
     \b
     nnrun search digits.yaml --trials 50 -j 4
@@ -242,11 +250,11 @@ def command(
         asked.trackers.open(output.error, asked.results, "search") as tracking,
     ):
         datasets = Datasets()
-        origin, assumed = _origin_of(paths[0], asked.target)
-        output.notes(assumed)
+        origin, tried = _origin_of(paths[0], asked, [*words, *keys], output)
         plan = plan_search(
             origin, [*words, *keys], datasets, asked.iterations, asynchronous=asked.asynchronous
         )
+        plan = replace(plan, tried=tried)
         output.notes(plan.notes)
         if plan.settings.judging.note:
             output.note(plan.settings.judging.note)
@@ -299,18 +307,63 @@ def _export(name: str, results: Path, file: Path, output: Output) -> None:
     output.note(f"wrote {file}")
 
 
-def _origin_of(path: Path, target: str | None) -> tuple[Origin, Sequence[str]]:
-    """The config to search, and what was assumed of a data file, a line for each.
+def _origin_of(
+    path: Path, asked: Request, words: Sequence[str], output: Output
+) -> tuple[Origin, Mapping[str, Any] | None]:
+    """The config to search, and what was tried of a data file, whose draft it is.
 
     Raises:
         UsageError: there is no such file, or a config has a target already.
     """
     if not path.exists():
         raise UsageError(f"{path}: there is no such file; a search is of a config or a data file")
+    target = asked.target
     if path.suffix.lower() in SUFFIXES:
         if target is not None:
             raise UsageError(f"--target {target}: it is for data files; {path} has its own")
-        return path, ()
-    from nnrun.config.scaffold.from_data import searched_draft  # noqa: PLC0415  # needs data readers
+        return path, None
+    # The readers of data are slow to import.
+    from nnrun.config.scaffold.from_data import (  # noqa: PLC0415
+        draft,
+        name_of,
+        searched_content,
+    )
 
-    return searched_draft(path, target)
+    made = draft(path.absolute(), target, Path.cwd())
+    output.notes(made.choices)
+    values = dict(word.partition("=")[::2] for word in words)
+    name, seconds = values.get("name") or name_of(path), values.get("search.time")
+    if made.table is None or seconds is None:
+        return searched_content(made, path), None
+    made, tried = _tried(made, name, asked.results, seconds, output)
+    return searched_content(made, path), tried
+
+
+def _tried(
+    made: Draft, name: str, results: Path, time: str, output: Output
+) -> tuple[Draft, Mapping[str, Any] | None]:
+    """The draft with the readings of columns that are better, and what was tried, for search.json.
+
+    A search that goes on has the readings that it began with, whatever there was time for.
+    """
+    from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # of tables alone
+    from nnrun.config.scaffold.tried import Tried, rewritten  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.tried import try_readings  # noqa: PLC0415  # likewise
+
+    assert made.table is not None
+    digest = sha256(made.text.encode()).hexdigest()
+    before: Mapping[str, Any] = {}
+    with suppress(DamageError):
+        before = (read_search(results, name) or {}).get("tried") or {}
+    if before.get("draft") == digest:
+        tried = [Tried(**each) for each in before["readings"]]
+    else:
+        try:
+            seconds = seconds_of_argument(time) / _SHARE_OF_TIME
+        except ValueError:  # the plan says so
+            return made, None
+        problems = Findings(*made.table, name).problems
+        tried = try_readings(made.text, problems, seconds, output.note)
+    output.notes(f"tried: {each.words}" for each in tried)
+    data = {"draft": digest, "readings": [asdict(each) for each in tried]}
+    return replace(made, text=rewritten(made.text, tried)), data if tried else None

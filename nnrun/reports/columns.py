@@ -33,6 +33,8 @@ def columns_document(found: Findings, *, whole: bool = False) -> Document:
     problems = [*_problems(found.problems, whole=whole)]
     sections = [Section("Problems first", problems)] if problems else []
     sections.append(Section("Columns", [*_columns(found.columns, whole=whole)]))
+    if found.tried:
+        sections.append(Section("Tried", [Note(sentence(each.words)) for each in found.tried]))
     if whole:
         sections += _drawn(found)
     choice, table = found.choice, found.table

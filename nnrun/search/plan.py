@@ -166,6 +166,7 @@ class SearchPlan:
         seeds: of each trial.
         identity: the digest of all that decides its trials.
         notes: on what arguments replaced.
+        tried: the readings of columns that its draft was chosen from, as JSON data, if it was.
     """
 
     block: SearchConfig
@@ -176,6 +177,7 @@ class SearchPlan:
     seeds: Sequence[int]
     identity: str
     notes: Sequence[str]
+    tried: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:

@@ -138,6 +138,7 @@ class SearchState:
             "board": None if self.group is None else asdict(self.group),
             "winner": self._winner(),
             "test": self._test(),
+            **({} if plan.tried is None else {"tried": plan.tried}),
         }
 
     def _winner(self) -> dict[str, Any] | None:

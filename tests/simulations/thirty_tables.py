@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import load_config
-from nnrun.config.scaffold.from_data import searched_draft
+from nnrun.config.scaffold.from_data import draft, searched_content
 from nnrun.reports.numbers import metric_number
 from nnrun.runs.preparation.prepare import prepare
 from tests.simulations.best_of_table import table
@@ -82,7 +82,7 @@ def rows_of(data: Path, target: str) -> Rows:
     """The rows that nnrun's search trains and judges by, and its test rows, as scikit-learn's
     models take them: categories one-hot, missing numbers filled in.
     """
-    drafted, _ = searched_draft(data, target)
+    drafted = searched_content(draft(data.absolute(), target, Path.cwd()), data)
     without = ("features", "target", "validation_size")
     block = {key: value for key, value in drafted["dataset"].items() if key not in without}
     config = {"name": "beside", "dataset": block, "beside": "mlp"}

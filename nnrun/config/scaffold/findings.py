@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from nnrun.config.scaffold.columns import (
 )
 from nnrun.config.scaffold.from_data import Choice, is_indicated
 from nnrun.config.scaffold.relations import Relation, Sample
+from nnrun.config.scaffold.tried import Changes, Tried, arguments_of, changes_of, joined, taken_of
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.profile import ColumnProfile, Survey
 
@@ -67,6 +68,11 @@ class Problem:
     cost: float | None = None
     command: str = ""
 
+    @property
+    def arguments(self) -> list[str]:
+        """The overrides of the command."""
+        return shlex.split(self.command)[3:]  # after `nnrun train FILE`
+
 
 class Findings:
     """The columns of a table that a config was made for.
@@ -79,6 +85,23 @@ class Findings:
 
     def __init__(self, found: Survey, choice: Choice, file: str) -> None:
         self.table, self.choice, self.file = found, choice, file
+        self.tried: Sequence[Tried] = ()
+
+    def after(self, tried: Sequence[Tried], text: str) -> Findings:
+        """The same for the draft with the readings that were taken; `text` is that without."""
+        found = Findings(self.table, self.choice, self.file)
+        found.tried, found.sample = tried, self.sample
+        taken = [changes_of(each.arguments) for each in taken_of(tried)]
+        left = [each for each in self.problems if changes_of(each.arguments) not in taken]
+        found.problems = [self._beside(taken, each, text) for each in left]
+        return found
+
+    def _beside(self, taken: Sequence[Changes], problem: Problem, text: str) -> Problem:
+        """A problem whose command leaves what was taken as it is."""
+        changes = changes_of(problem.arguments)
+        every = joined(text, [*taken, changes]) or {}
+        words = arguments_of({steps: every[steps] for steps in changes if steps in every})
+        return replace(problem, command=self._command(words) if words else "")
 
     @cached_property
     def sample(self) -> Sample:
@@ -119,10 +142,11 @@ class Findings:
                 for one in self.problems
             ],
             "alternatives": [one.command for one in self.problems if one.command],
+            "tried": [asdict(one) for one in self.tried],
         }
 
     def _finding(self, column: ColumnProfile, has_problem: bool) -> Finding:
-        becomes, left_out = self._becomes(column)
+        becomes, left_out = self._tried(column) or self._becomes(column)
         taken = "identifier" if column.kind in _IDENTIFIERS else _TAKEN[column.kind]
         said = has_problem or left_out or column.missing or column is self.choice.target
         examples = [shortened(text, _LONGEST) for text in column.labels][:_EXAMPLES]
@@ -143,6 +167,18 @@ class Findings:
             rows = (column.rows - column.missing) / max(1, different)
             return words + f", {rows:.0f} rows each" * is_averaged(column)
         return f"{column.low:.4g} to {column.high:.4g}, {different:,} different"
+
+    def _tried(self, column: ColumnProfile) -> tuple[str, bool] | None:
+        """What it becomes where another reading than that of the draft was taken."""
+        for each in taken_of(self.tried):
+            if column.name in each.columns:
+                keys = [
+                    steps[-1]
+                    for steps, value in changes_of(each.arguments).items()
+                    if isinstance(value, list | dict) and column.name in value
+                ]
+                return f"{', '.join(keys) or '1 number'} (tried)", False
+        return None
 
     def _becomes(self, column: ColumnProfile) -> tuple[str, bool]:
         """What it becomes, and whether that is nothing."""
@@ -177,6 +213,11 @@ class Findings:
             text = f"{names}: few rows for each value, so means of the target; or learned vectors"
             command = self._train(target_mean="[]", embedding=f"{{{', '.join(entries)}}}")
             yield Problem([c.name for c in averaged], text, command=command)
+        if vectors := [column for column in choice.features if is_embedded(column)]:
+            means = [column.name for column in (*vectors, *averaged)]
+            text = f"{_listed(vectors)}: many values, so learned vectors; or means of the target"
+            command = self._train(embedding="{}", target_mean=flow(means))
+            yield Problem([c.name for c in vectors], text, command=command)
         if coded := [column for column in choice.features if may_be_codes(column)]:
             text = f"{_listed(coded)}: few whole numbers, taken as amounts; they may be codes"
             command = self._train(categorical=flow([*self._one_hot, *(c.name for c in coded)]))
@@ -219,7 +260,9 @@ class Findings:
         return [one.name for one in used if not is_embedded(one)]
 
     def _train(self, **columns: str) -> str:
-        words = [f"dataset.columns.{key}={value}" for key, value in columns.items()]
+        return self._command([f"dataset.columns.{key}={value}" for key, value in columns.items()])
+
+    def _command(self, words: Sequence[str]) -> str:
         return shlex.join(["nnrun", "train", self.file, *words])
 
 

@@ -407,20 +407,10 @@ def name_of(data: Path) -> str:
     return stem if is_name(stem) else _EXPERIMENT
 
 
-def searched_draft(path: Path, target: str | None) -> tuple[dict[str, Any], Sequence[str]]:
-    """The content of a config, and a line for each choice in it.
-
-    Args:
-        path: a table or an npz file, or a folder of images.
-        target: the column of the table to predict; None to guess.
-
-    Raises:
-        DataError: the file cannot be read, or has nothing to predict from.
-        UsageError: there is no such column.
-    """
-    found = draft(path.absolute(), target, Path.cwd())
-    data = _content(found, path)
-    return {"name": name_of(path), **data, "search": space_of(data)}, found.choices
+def searched_content(made: Draft, path: Path) -> dict[str, Any]:
+    """The content of a config with a space to search: that of a draft for a file."""
+    data = _content(made, path)
+    return {"name": name_of(path), **data, "search": space_of(data)}
 
 
 def drafted_config(data: Any, target: str | None) -> dict[str, Any]:

@@ -347,6 +347,11 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
+def seconds_of_argument(text: str) -> float:
+    """The seconds of a time in an argument, where a number alone counts them; else as above."""
+    return seconds_of(f"{text}s" if text[-1:].isdecimal() else text)
+
+
 class SearchConfig(Block):
     """What `nnrun search` varies: keys in dotted form with what to choose from, and options."""
 

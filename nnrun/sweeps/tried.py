@@ -1,0 +1,258 @@
+"""Readings of columns tried on folds, in memory: a draft is trained with each, and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import sqrt
+from statistics import fmean
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from nnrun.characters import escaped
+from nnrun.config.load import Experiment, load_content, read_config
+from nnrun.config.overrides import parse_overrides
+from nnrun.config.scaffold.findings import Problem
+from nnrun.config.scaffold.tried import Changes, Tried, arguments_of, changes_of, joined
+from nnrun.config.yaml import Text, parse
+from nnrun.data.dataset import Dataset
+from nnrun.data.rows import Places
+from nnrun.data.splits import load_dataset
+from nnrun.errors import ConfigError, NnrunError, clipped
+from nnrun.metrics.table import larger_is_better
+from nnrun.runs.events import Listener
+from nnrun.runs.execution.execute import execute
+from nnrun.runs.preparation.prepare import check_rows, prepare, prepare_again
+from nnrun.runs.record import Replicate
+from nnrun.sweeps.board.means import CONFIDENCE, in_units, rounding_of
+from nnrun.sweeps.board.variance import estimate
+from nnrun.sweeps.board.verdicts import design_of
+from nnrun.sweeps.planning.variants import mean_rows, overlap_of
+
+SECONDS = 20.0
+"""How long readings are tried by default."""
+FOLDS = 5
+# Fewer rows are divided twice: their folds differ more. Neither number depends on the clock.
+_FEW_ROWS, _DIVISIONS = 2_000, 2
+# Rows that a network sees, about, in all of its epochs.
+_VISITS = 200_000
+# What decides which rows are test rows and what is predicted is no reading of a column.
+_DIVIDING = {"split", "test_size", "validation_size", "folds", "stratify", "task", "target"}
+
+
+class _OutOfTimeError(NnrunError):
+    """The time for trying is over."""
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """A metric of each fold, but for those that diverged, and rows tested per row trained on."""
+
+    metric: str
+    values: Mapping[Replicate, float]
+    overlap: float
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values.values())
+
+
+def first_line(error: NnrunError) -> str:
+    """What is wrong, without a place in a file that is not written."""
+    text = error.in_short if isinstance(error, ConfigError) else str(error)
+    return clipped(text.partition("\n")[0])
+
+
+def is_reading(problem: Problem) -> bool:
+    """Whether there is another reading of columns to try, with the same rows to predict."""
+    changed = [*changes_of(problem.arguments)]
+    return bool(changed) and not any(
+        key[0] != "dataset" or {key[-1], *key[1:2]} & _DIVIDING for key in changed
+    )
+
+
+def try_readings(
+    text: str,
+    problems: Sequence[Problem],
+    seconds: float = SECONDS,
+    begin: Callable[[str], object] = lambda _: None,
+    clock: Callable[[], float] = monotonic,
+) -> list[Tried]:
+    """Try the readings that problems offer, each by itself, and at last those taken together.
+
+    A reading is taken where it is better than the draft beyond chance: where the mean difference
+    over the same folds exceeds that of chance as on boards, for all readings at once. Test rows of
+    the draft are in no fold.
+
+    Args:
+        text: the draft.
+        problems: those without another reading are left out.
+        seconds: that it may take.
+        begin: is called with what will be done, in words.
+        clock: returns seconds.
+    """
+    readings = [problem for problem in problems if is_reading(problem)]
+    if not readings:
+        return []
+    try:
+        trial = _Trial(text, clock() + seconds, clock, len(readings))
+    except NnrunError as error:  # the draft itself cannot be trained
+        why = first_line(error)
+        return [Tried(each.columns, each.arguments, "not possible", why=why) for each in readings]
+    folds = f"{FOLDS} folds" + f", {_DIVISIONS} times over" * (trial.divisions > 1)
+    what = f"{len(readings)} other reading{'s' * (len(readings) > 1)} of columns"
+    begin(f"trying {what} on {folds}, for {seconds:g} s at the most; test rows are in none of them")
+    found = [trial.tried(problem.columns, changes_of(problem.arguments)) for problem in readings]
+    return trial.together(found)
+
+
+@dataclass
+class _Trial:
+    """A draft, and what was measured with it.
+
+    Args:
+        text: the draft.
+        end: when the time is over.
+        clock: returns seconds.
+        readings: how many there are.
+    """
+
+    text: str
+    end: float
+    clock: Callable[[], float]
+    readings: int
+    _as_drafted: dict[bytes, _Scores] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        experiment = self._experiment({})
+        self._data = load_dataset(experiment.config.dataset)
+        prepared = prepare(experiment, lambda _: self._data)
+        split, numbers = prepared.split, self._data.row_numbers
+        parts = [split.train, *filter(None, [split.validation])]
+        self.rows: Places = np.sort(np.concatenate([numbers[part.rows] for part in parts]))
+        by_time = experiment.config.dataset.split.by == "time"
+        self.divisions = 1 if by_time or len(self.rows) >= _FEW_ROWS else _DIVISIONS
+        names = self._data.target_names
+        self._target = escaped(names[0], kept="") if names else ""
+
+    def tried(self, columns: Sequence[str], changes: Changes) -> Tried:
+        """One reading beside the draft."""
+        found = Tried(columns, arguments_of(changes), "not tried", why="there was no time")
+        try:
+            self._check_time()
+            data = load_dataset(self._experiment(changes).config.dataset)
+            rows = self.rows[np.isin(self.rows, data.row_numbers)]  # lags need earlier ones
+            theirs, ours = _taken(data, rows), _taken(self._data, rows)
+            if not _are_alike(theirs, ours):
+                return replace(found, outcome="not possible", why="it changes target or split")
+            drafted = self._as_drafted.get(rows.tobytes()) or self._scores({}, ours)
+            self._as_drafted[rows.tobytes()] = drafted
+            scores = self._scores(changes, theirs)
+        except _OutOfTimeError:
+            return found
+        except NnrunError as error:
+            return replace(found, outcome="not possible", why=first_line(error))
+        if not len(drafted.values) == len(scores.values) == FOLDS * self.divisions:
+            return replace(found, outcome="not possible", why="training diverged in a fold")
+        gain, chance = self._difference(drafted, scores)
+        metric = f"RMSE of {self._target}" if drafted.metric == "mse" else drafted.metric
+        return replace(
+            found, outcome="taken" if gain > chance else "kept", metric=metric,
+            draft=drafted.mean, reading=scores.mean,
+            why="better, but not beyond chance" if 0 < gain <= chance else "",
+        )  # fmt: skip
+
+    def together(self, found: Sequence[Tried]) -> list[Tried]:
+        """The same with those taken that are better together, else the best of them alone."""
+        taken = [each for each in found if each.outcome == "taken"]
+        if len(taken) < 2:
+            return [*found]
+        best = max(taken, key=_gain)
+        columns = [*dict.fromkeys(column for each in taken for column in each.columns)]
+        changes = joined(self.text, [changes_of(each.arguments) for each in taken])
+        every = Tried(columns, (), "not possible", why="they do not go together", together=True)
+        if changes is not None:
+            every = replace(self.tried(columns, changes), together=True)
+        if every.outcome == "taken" and _gain(every) >= _gain(best):
+            return [*found, every]
+        why = "of those that are better, the best alone is taken"
+        others = [
+            replace(each, outcome="kept", why=why) if each in taken and each is not best else each
+            for each in found
+        ]
+        if every.outcome == "taken":
+            every = replace(every, outcome="kept", why="less than the best of them alone")
+        return [*others, every]
+
+    def _check_time(self) -> None:
+        if self.clock() > self.end:
+            raise _OutOfTimeError
+
+    def _experiment(self, changes: Changes, words: Sequence[str] = ()) -> Experiment:
+        content = read_config({"name": "tried", **parse(Text(self.text, "draft")).data})
+        return load_content(content, parse_overrides([*arguments_of(changes), *words])[0])
+
+    def _scores(self, changes: Changes, data: Dataset) -> _Scores:
+        """The metric of each fold of these rows, by one network that is trained on the others."""
+        epochs = self._experiment({}).config.training.epochs or 1
+        words = {"dataset.test_size": "null", "dataset.folds": FOLDS, "members": 1}
+        words["training.epochs"] = max(1, min(epochs, _VISITS // len(data.y)))
+        experiment = self._experiment(changes, [f"{key}={value}" for key, value in words.items()])
+        first = prepare(experiment, lambda _: data)
+        seed, metric = first.config.seed, first.main_metric
+        values: dict[Replicate, float] = {}
+        sizes = []
+        for number in range(self.divisions * FOLDS):
+            self._check_time()
+            replicate = Replicate(seed + number // FOLDS, fold=number % FOLDS + 1)
+            run = prepare_again(replicate.applied(first.config), data, first.cache)
+            check_rows(run, first)
+            record = execute(run, None, Listener(stop=lambda: self.clock() > self.end)).record
+            if record.status == "interrupted":
+                raise _OutOfTimeError
+            value = (record.metrics.get("test") or {}).get(metric)
+            if value is not None:
+                value = sqrt(value) if metric == "mse" else value
+                values[replicate.resolved(drawn=True)] = value
+            sizes.append([len(run.split.train), *map(len, run.split.held_out.values())])
+        parts = ["train", *first.split.held_out]
+        means = dict(zip(parts, mean_rows(sizes).values(), strict=True))
+        return _Scores(metric, values, overlap_of(means, first.config_dict["dataset"])["test"])
+
+    def _difference(self, drafted: _Scores, scores: _Scores) -> tuple[float, float]:
+        """How much better a reading is over the same folds, and what chance may make of it."""
+        sign = 1 if larger_is_better(drafted.metric) else -1
+        values = scores.values.items()
+        unit, gains = in_units([sign * (value - drafted.values[key]) for key, value in values])
+        found = estimate(gains, design_of(scores.values), scores.overlap)
+        chance = found.degrees.quantile((1 - CONFIDENCE) / self.readings) * found.error
+        least = rounding_of(np.array([*drafted.values.values()]))
+        return float(found.mean) * unit, max(float(chance) * unit, float(least))
+
+
+def _gain(tried: Tried) -> float:
+    """What a better reading gains, in parts of the draft's result: with lags, rows are others."""
+    assert tried.draft is not None
+    assert tried.reading is not None
+    return abs(tried.reading - tried.draft) / (abs(tried.draft) or 1.0)
+
+
+def _are_alike(one: Dataset, other: Dataset) -> bool:
+    """Whether rows have the same targets, and are divided by the same values."""
+    pairs = [(one.y, other.y), (one.split_values, other.split_values)]
+    return one.classes == other.classes and all(np.array_equal(*pair) for pair in pairs)  # type: ignore[arg-type]
+
+
+def _taken(data: Dataset, numbers: Places) -> Dataset:
+    """The rows of a table that have these numbers in its file."""
+    chosen = np.isin(data.row_numbers, numbers)
+    last = int(data.row_numbers[-1])
+    others = np.setdiff1d(np.arange(last), data.row_numbers[chosen] - 1)
+    rows: dict[str, Any] = {
+        key: None if values is None else values[chosen]
+        for key in ("x", "y", "weights", "split_values")
+        for values in [getattr(data, key)]
+    }
+    return replace(data, **rows, dropped=tuple(others.tolist()))

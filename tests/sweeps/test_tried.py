@@ -1,0 +1,274 @@
+"""Other readings of columns, tried on folds: `nnrun init --try`, and a search without a config."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from nnrun.config.load import load_config
+from nnrun.config.scaffold.findings import Findings, Problem
+from nnrun.config.scaffold.from_data import draft
+from nnrun.config.scaffold.tried import Tried, changes_of, joined, rewritten
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps import tried as trying
+from tests.cli.tables import TABLES, write_table
+
+ROWS = 800
+NEVER, AT_ONCE = lambda: 0.0, lambda: next(_ticks)
+_ticks = itertools.count(0.0, 1e6)
+
+
+def table(seed: int = 1, **more: list) -> pd.DataFrame:
+    """Times that `flight` and `gate` tell, which are keys, and `rooms` and `noise` do not."""
+    rng = random.Random(seed)
+    keys = {name: rng.sample(range(1000, 9999), 105) for name in ("flight", "gate_id")}
+    places = {name: [rng.randrange(105) for _ in range(ROWS)] for name in keys}
+    columns = {name: [keys[name][at] for at in places[name]] for name in keys}
+    late = [10 * math.sin(a) + 10 * math.cos(b) for a, b in zip(*places.values(), strict=True)]
+    columns |= {"rooms": [rng.randrange(1, 6) for _ in late], "noise": [rng.random() for _ in late]}
+    columns |= {"late": [round(value + rng.gauss(0, 1), 3) for value in late]}
+    return pd.DataFrame({**columns, **more})
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_epochs():
+    """Trials that take a tenth of a second each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trying, "_VISITS", 16_000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory, few_epochs):
+    """What comes of all readings of the table, with time for all."""
+    with chdir(tmp_path_factory.mktemp("every")):
+        return trying.try_readings(*found_in(table()), clock=NEVER)
+
+
+def found_in(frame: pd.DataFrame, target: str = "late") -> tuple[str, list[Problem]]:
+    """The draft for a table, and its problems."""
+    frame.to_csv("t.csv", index=False)
+    made = draft(Path("t.csv"), target, Path.cwd())
+    assert made.table is not None
+    return made.text, Findings(*made.table, "t.yaml").problems
+
+
+def outcomes(tried: list[Tried]) -> dict[str, str]:
+    """What became of each reading, by its columns."""
+    return {" ".join(["together"] * one.together + [*one.columns]): one.outcome for one in tried}
+
+
+def test_readings_that_are_better_beyond_chance_are_taken_and_others_are_not(every):
+    """Two keys that tell the target, each by itself and both; others stay as drafted."""
+    expected = {"flight": "taken", "gate_id": "taken", "rooms": "kept"}
+    assert {**expected, "together gate_id flight": "taken"} == outcomes(every)
+    assert all(one.reading < one.draft for one in every if one.outcome == "taken")
+    assert {"RMSE of late"} == {one.metric for one in every}
+
+
+def test_the_config_has_what_was_taken_with_a_comment_and_json_has_both_results(lab, monkeypatch):
+    """What is printed and written is what `check` accepts, and the table says what was tried."""
+    monkeypatch.setattr(trying, "monotonic", NEVER)
+    table().to_csv("t.csv", index=False)
+    said = lab.ok("init", "--data", "t.csv", "--target", "late", "--try").said
+    assert (
+        "trying 3 other readings of columns on 5 folds, 2 times over, for 20 s at the most" in said
+    )
+    assert "columns.categorical=[rooms]: RMSE of late" in " ".join(said.split())
+    text = Path("t.yaml").read_text(encoding="utf-8")
+    [line] = [line for line in text.splitlines() if "target_mean" in line]
+    columns = yaml.safe_load(text)["dataset"]["columns"]
+    assert ({"flight", "gate_id"}, []) == ({*columns["target_mean"]}, columns.get("drop", []))
+    shown = lab.json("init", "again", "--data", "t.csv", "--target", "late", "--try", "20")
+    first = shown["tried"][0]
+    assert f"# tried: RMSE of late {first['reading']:.4g}, as drafted {first['draft']:.4g}" in line
+    becomes = {one["name"]: one["becomes"] for one in shown["columns"]}
+    assert "target_mean (tried)" == becomes["flight"] == becomes["gate_id"]
+    assert ["nnrun train again.yaml 'dataset.columns.categorical=[rooms]'"] == shown["alternatives"]
+    lab.ok("check", "t.yaml")
+    assert not Path("results").exists()
+
+
+def test_targets_of_test_rows_do_not_change_what_is_taken(folder, every):
+    """Other values in the draft's test rows give the same results to the last bit."""
+    frame = table()
+    text, _ = found_in(frame)
+    Path("t.yaml").write_text(text, encoding="utf-8")
+    prepared = prepare(load_config(Path("t.yaml")))
+    test = prepared.split.held_out["test"].rows
+    frame.loc[test, "late"] = frame["late"].sample(len(test), random_state=3).to_numpy() + 7.5
+    assert ROWS // 5 == len(test)
+    assert every == trying.try_readings(text, found_in(frame)[1], clock=NEVER)
+
+
+def test_each_other_row_is_held_out_once_in_each_division(folder, monkeypatch):
+    """By the numbers of rows in the file: folds are of all rows but those of the test."""
+    runs, execute = [], trying.execute
+    monkeypatch.setattr(
+        trying, "execute", lambda run, *rest: runs.append(run) or execute(run, *rest)
+    )
+    text, problems = found_in(table())
+    trying.try_readings(text, problems[:1], clock=NEVER)
+    Path("t.yaml").write_text(text, encoding="utf-8")
+    split = prepare(load_config(Path("t.yaml"))).split
+    others = np.sort(np.concatenate([split.train.rows, split.validation.rows])) + 1
+    for part in (runs[:5], runs[5:10], runs[10:15], runs[15:]):
+        held_out = [run.dataset.row_numbers[run.split.test.rows] for run in part]
+        assert others.tolist() == np.sort(np.concatenate(held_out)).tolist()
+        used = [run.dataset.row_numbers[run.split.train.rows] for run in part]
+        assert not {*np.concatenate(used)} - {*others}
+
+
+def test_the_clock_decides_which_readings_are_tried_and_nothing_else(folder, every):
+    """Without time none is; a reading that had time has the bits that it has with more."""
+    text, problems = found_in(table())
+    none = trying.try_readings(text, problems, clock=AT_ONCE)
+    assert {"not tried"} == {one.outcome for one in none}
+    assert text == rewritten(text, none)
+    asked: list[int] = []
+    trying.try_readings(text, problems[:1], clock=lambda: float(bool(asked.append(0))))
+    ticks = iter([0.0] * (len(asked) + 1))
+    part = trying.try_readings(text, problems, 1.0, clock=lambda: next(ticks, 2.0))
+    assert [every[0], *none[1:]] == part
+
+
+def test_with_no_time_to_check_them_together_only_the_best_is_taken(folder, every):
+    """What is better alone may not be so beside another one."""
+    text, _ = found_in(table())
+    each = every[:2]
+    found = trying._Trial(text, 1.0, lambda: 2.0, 2).together(each)
+    best = min(each, key=lambda one: one.reading or 0.0)
+    assert [best.columns] == [one.columns for one in found if one.outcome == "taken"]
+    assert ("not tried", True) == (found[-1].outcome, found[-1].together)
+
+
+def test_lags_are_tried_on_folds_by_time_beside_the_same_rows(folder):
+    """Of a series that returns to its mean; rows without two before them are in no fold."""
+    steps = np.random.default_rng(2).normal(size=ROWS)
+    days = pd.date_range("2024-01-01", periods=ROWS).strftime("%Y-%m-%d")
+    frame = pd.DataFrame({"day": days, "wind": np.abs(steps[::-1]), "y": steps})
+    for at in range(1, ROWS):
+        frame.loc[at, "y"] += 0.9 * frame.loc[at - 1, "y"]
+    text, _ = found_in(frame.round(3), "y")
+    lags = Problem(["y"], "", command="nnrun train t.yaml 'dataset.lags={y: [1, 2]}'")
+    assert "split: {by: time" in text
+    said: list[str] = []
+    [found] = trying.try_readings(text, [lags], begin=said.append, clock=NEVER)
+    assert "on 5 folds, for" in said[0]
+    assert "taken" == found.outcome
+    assert {"y": [1, 2]} == yaml.safe_load(rewritten(text, [found]))["dataset"]["lags"]
+
+
+def test_a_reading_that_puts_rows_at_other_times_is_not_compared(folder):
+    """Dates whose day may come first: as the folds differ, so do the rows to predict."""
+    days = [
+        f"{month:02}/{day:02}/20{year}"
+        for year in (21, 22, 23)
+        for month in range(1, 13)
+        for day in range(1, 13)
+    ]
+    x = np.random.default_rng(0).normal(size=len(days))
+    text, _ = found_in(pd.DataFrame({"day": days, "x": x, "y": x + 1}), "y")
+    assert "split: {by: time" in text
+    other = "nnrun train t.yaml 'dataset.columns.formats={day: 31/12/1999}'"
+    [found] = trying.try_readings(text, [Problem(["day"], "", command=other)], clock=NEVER)
+    assert ("not possible", "it changes target or split") == (found.outcome, found.why)
+
+
+@pytest.mark.parametrize("key", ["dataset.split=random", "dataset.columns.target=noise", "seed=3"])
+def test_what_changes_the_question_is_no_reading(folder, key):
+    """Other test rows or another target have results that are not comparable."""
+    text, _ = found_in(table())
+    assert [] == trying.try_readings(text, [Problem([], "", command=f"nnrun train t.yaml {key}")])
+
+
+def test_a_reading_that_cannot_be_trained_is_named_with_its_mistake(folder):
+    """The others are tried all the same."""
+    text, problems = found_in(table())
+    wrong = Problem(["nn"], "", command="nnrun train t.yaml dataset.columns.categorical=[nn]")
+    found = trying.try_readings(text, [wrong, problems[0]], clock=NEVER)
+    assert ["not possible", "taken"] == [one.outcome for one in found]
+    assert "nn" in found[0].why
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_draft_with_a_reading_says_what_the_overrides_say(folder, name):
+    """Of each alternative of real tables, whatever blocks it changes, alone and with the next."""
+    _, data, *rest = write_table(name)
+    made = draft(Path(data), rest[-1] if rest else None, Path.cwd())
+    readings = [p for p in Findings(*made.table, "x.yaml").problems if trying.is_reading(p)]
+    for size in (1, 2):
+        for part in itertools.combinations(readings, size):
+            found = [Tried(p.columns, p.arguments, "taken", "RMSE", 2.0, 1.0) for p in part]
+            changes = joined(made.text, [changes_of(p.arguments) for p in part])
+            data = yaml.safe_load(rewritten(made.text, found))
+            for steps, value in changes.items():
+                there = data
+                for step in steps:
+                    there = (there or {}).get(step)
+                assert (value or None) == (there or None)
+
+
+def test_changes_of_one_list_are_joined_by_what_each_adds_and_takes_away():
+    """As two columns that are kept; other values for one key do not go together."""
+    text = "dataset:\n  columns:\n    drop: [a, b, c]\n"
+    parts = [changes_of([f"dataset.columns.drop={each}"]) for each in ("[b, c]", "[a, c, d]")]
+    assert {("dataset", "columns", "drop"): ["c", "d"]} == joined(text, parts)
+    sizes = [changes_of([f"dataset.columns.embedding={{a: {size}}}"]) for size in (2, 3)]
+    assert None is joined(text, sizes)
+
+
+def test_ctrl_c_leaves_nothing(lab, monkeypatch):
+    """No config and no results, with the exit code of an interruption."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trying, "execute", interrupted)
+    table().to_csv("t.csv", index=False)
+    done = lab("init", "--data", "t.csv", "--target", "late", "--try", "--html", "t.html")
+    assert (130, ["t.csv"]) == (done.code, [file.name for file in Path().iterdir()])
+
+
+def test_try_is_about_the_columns_of_a_table(lab):
+    """Arrays have none; and a name after it would be its time."""
+    np.savez("x.npz", x=np.ones((9, 2)), y=np.arange(9.0))
+    assert "--try is about the columns of a table" in lab.refused(
+        "init", "--data", "x.npz", "--try"
+    )
+    assert "--try is about" in lab.refused("init", "--try")
+    said = lab.refused("init", "--data", "x.npz", "--try", "mine")
+    assert "--try: 'mine' is not a time above 0, like 20s or 2m" in said
+    assert ["x.npz"] == [file.name for file in Path().iterdir()]
+
+
+def test_a_search_of_data_tries_for_a_tenth_of_its_time_and_goes_on_with_the_same(lab, monkeypatch):
+    """The readings are in search.json, so that the same command continues the same search."""
+    table().to_csv("t.csv", index=False)
+    calls = []
+
+    def tried(text: str, problems: list[Problem], seconds: float, begin: object) -> list[Tried]:
+        calls.append(seconds)
+        return [Tried(problems[0].columns, problems[0].arguments, "taken", "RMSE", 2.0, 1.0)]
+
+    monkeypatch.setattr(trying, "try_readings", tried)
+    words = ["t.csv", "--target", "late", "--trials", "1", "--no-random", "members=1"]
+    lab.ok("search", *words, "--iterations", "20", "name=other")
+    assert [] == calls
+    words += ["--time", "600", "--iterations", "30"]
+    said = [lab.ok("search", *words).said for _ in range(2)]
+    assert [60.0] == calls
+    assert all("tried: with columns.drop=" in text for text in said)
+    content = yaml.safe_load(Path("results/t/search.json").read_text(encoding="utf-8"))
+    [reading] = content["tried"]["readings"]
+    for run in content["winner"]["run_ids"]:
+        report = yaml.safe_load(Path(f"results/t/{run}/report.json").read_text(encoding="utf-8"))
+        assert reading["columns"] == report["config"]["dataset"]["columns"]["target_mean"]
