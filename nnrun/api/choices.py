@@ -375,9 +375,11 @@ def _origin_of(config: Config, target: str | None) -> Origin:
         return config if isinstance(config, Mapping) else Path(config)
     if not Path(config).exists():
         raise UsageError(f"{config}: there is no such file; a search is of a config or a data file")
-    from nnrun.config.scaffold.from_data import searched_draft  # noqa: PLC0415  # needs data readers
+    # The readers of data are slow to import.
+    from nnrun.config.scaffold.from_data import draft, searched_content  # noqa: PLC0415
 
-    return searched_draft(Path(config), target)[0]
+    path = Path(config)
+    return searched_content(draft(path.absolute(), target, Path.cwd()), path)
 
 
 def _before(root: Path, name: str) -> Mapping[str, Any] | None:
