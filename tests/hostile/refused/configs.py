@@ -402,7 +402,7 @@ ARGUMENTS = [
         "training.learning_rate=.nan",
         ".nan is not a number greater than 0",
     ),
-    argument("null for a block", "training=null", "nothing is given here"),
+    argument("null for a block", "training=null", "the config needs 'training'"),
     argument("a list for a block", "training=[1]", "[1] is not a mapping of"),
     argument("another config", "b.yaml", "train takes one config", "train"),
     argument("no assignment", "hello", "this is not of the form key=value", "train"),
