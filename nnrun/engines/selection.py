@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from nnrun.engines.base import Engine
-from nnrun.engines.choice import choose, supports, way, why_not_compiled
+from nnrun.engines.choice import choose, supports, tape_seconds, way, why_not_compiled
 from nnrun.engines.generated import engine as generated
 from nnrun.engines.generated import generate
 from nnrun.engines.generated.engine import CompiledEngine, CompiledFunctions
@@ -47,6 +47,11 @@ def select_engine(
     return Selected(name, why_not_compiled(network))
 
 
+# Seconds of an update that threads share: they meet several times in it, which takes microseconds
+# where each has a core, and many of these where other programs need the cores.
+WORTH_SHARING = 100e-6
+
+
 def build_engine(
     name: str,
     network: Network,
@@ -74,7 +79,8 @@ def build_engine(
     if not compiled_functions and way(network, optimizer, batch_size) == "tape":
         from nnrun.engines.tape.engine import TapeEngine  # noqa: PLC0415  # slow to import
 
-        kind = partial(TapeEngine, threads=threads)
+        shares = tape_seconds(network, batch_size) >= WORTH_SHARING
+        kind = partial(TapeEngine, threads=threads if shares else 1)
     else:
         kind = partial(CompiledEngine, compiled_functions=compiled_functions)
     return kind(

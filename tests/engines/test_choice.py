@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
@@ -19,6 +20,8 @@ from nnrun.engines.choice import (
     why_not_compiled,
 )
 from nnrun.engines.generated.cost import compiling_seconds, refuses_function
+from nnrun.engines.selection import build_engine
+from nnrun.engines.tape.engine import TapeEngine
 from nnrun.engines.tape.layers import EMITTERS
 from nnrun.nn import (
     SGD,
@@ -178,3 +181,19 @@ def test_enormous_pooling_windows_are_for_kernels() -> None:
     assert "pools at most" in str(refuses_function(network, SGD()))
     assert supports(network, SGD()) is None
     assert "tape" == way(network, SGD(), 1)
+
+
+@pytest.mark.parametrize(("units", "batch_size", "threads"), [(128, 32, 1), (1024, 128, 3)])
+def test_threads_share_updates_that_are_worth_it(units: int, batch_size: int, threads: int) -> None:
+    """Small updates have one thread: to meet takes longer where other programs need the cores."""
+    network = Network([dense(units, "relu"), dense(10, "softmax")], CrossEntropy(), (64,))
+    network.initialize(rng=np.random.default_rng(0))
+    optimizer = SGD()
+    optimizer.allocate(network.theta)
+    x, target = np.zeros((256, 64)), np.eye(10)[np.zeros(256, int)]
+    engine = build_engine(
+        "compiled", network, optimizer, x, target, rng=np.random.default_rng(0), clip_norm=None,
+        batch_size=batch_size, threads=3,
+    )  # fmt: skip
+    assert isinstance(engine, TapeEngine)
+    assert threads == engine.threads
