@@ -186,7 +186,9 @@ class Coverage:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {key: value for key, value in vars(self).items() if value}
+        lists = {"scores": [*map(list, self.scores)], "rows": [*self.rows]}
+        scale = {"scale": [*map(list, self.scale)]} if self.scale else {}
+        return {"source": self.source, **lists, **scale}
 
 
 def _before(probabilities: Array) -> Array:

@@ -20,7 +20,7 @@ COLUMN = "outside"
 Range = tuple[float, float]
 
 
-def ranges_of(columns: Columns, rows: RawRows) -> list[Range]:
+def ranges_of(columns: Columns, rows: RawRows) -> list[list[float]]:
     """The smallest and the largest value of each column of numbers, in their order."""
     each = zip(columns.every, columns.places.values(), strict=True)
     places = [place.start for column, place in each if isinstance(column, Number)]
@@ -31,7 +31,7 @@ def ranges_of(columns: Columns, rows: RawRows) -> list[Range]:
         numbers = x[:, places]
         low = np.fmin(low, np.fmin.reduce(numbers))
         high = np.fmax(high, np.fmax.reduce(numbers))
-    return [*zip(low.tolist(), high.tolist(), strict=True)]
+    return [list(ends) for ends in zip(low.tolist(), high.tolist(), strict=True)]
 
 
 @dataclass

@@ -61,6 +61,7 @@ OTHERS += (
     "watch --once",
     "note cars text",
     "rm cars",
+    "table",
 )
 
 

@@ -76,8 +76,8 @@ def test_one_module_locks_and_saves_runs():
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
     users = {"runs/lifecycle.py", "sklearn/parameters.py", "sweeps/workers/job.py"}
     # These train in memory and keep nothing: the range test of a learning rate, the grades of
-    # exercises, films of surfaces, the playground.
-    users |= {"runs/execution/rate_finder.py", "course/grading.py"}
+    # exercises, readings of columns that are tried, films of surfaces, the playground.
+    users |= {"runs/execution/rate_finder.py", "course/grading.py", "sweeps/tried.py"}
     users |= {"explain/surfaces.py", "ui/playing/session.py"}
     assert users == importers("nnrun.runs.execution.execute")
     folders = ("nnrun.runs.storage.store", "RunFolder")

@@ -17,6 +17,7 @@ from nnrun.characters import escaped
 from nnrun.data.columns.categories import Categorical
 from nnrun.data.columns.cell_errors import IN_ARRAYS, Mistake, UnseenCategories, about_unknown
 from nnrun.data.columns.number_formats import NumberFormat
+from nnrun.data.encodings import UTF_8
 from nnrun.data.images import CHANNELS, images_within, is_image, read_image
 from nnrun.data.inference.put_aside import BadRows, NpzAside
 from nnrun.data.layout import Columns, Layout
@@ -167,7 +168,7 @@ def texts(cells: Sequence[str]) -> Array:
 
 
 def read_carried(
-    path: Path, names: Sequence[str], separator: str | None, encoding: str
+    path: Path, names: Sequence[str], separator: str | None, encoding: str = UTF_8
 ) -> dict[str, Array]:
     """These columns of a table, or arrays of an npz file, for all its rows.
 
