@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from nnrun.cli import COMPLETE
 from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES
-from nnrun.config.names import CHOOSING
+from nnrun.config.names import BESIDE, CHOOSING
 from nnrun.data.readers.opening import refuse_fifo
 from nnrun.errors import UsageError, clipped
 from nnrun.metrics.table import LOSS, find
@@ -259,11 +259,13 @@ def path(names: str, text: str, metavar: str = "FILE", **more: Any) -> Callable[
     return click.option(*names.split(), type=kind, metavar=metavar, help=text, **more)
 
 
-def paths_argument(metavar: str, *, or_runs: bool = False) -> Callable[[F], F]:
+def paths_argument(
+    metavar: str, *, or_runs: bool = False, required: bool = True
+) -> Callable[[F], F]:
     """Configs and overrides, as the argument `arguments`; or the name of a run."""
     complete = files_and_runs if or_runs else files
     return click.argument(
-        "arguments", nargs=-1, required=True, shell_complete=complete, metavar=metavar
+        "arguments", nargs=-1, required=required, shell_complete=complete, metavar=metavar
     )
 
 
@@ -394,6 +396,14 @@ margin_option = click.option(
     metavar="X",
     help="A difference that does not matter, in the units of the metric: name the rows that are as "
     "good as the best to within X, and the cheapest of them.",
+)
+
+
+beside_option = click.option(
+    "--beside",
+    metavar="MODELS",
+    help=f"Train models of scikit-learn on the same splits and seeds: {', '.join(BESIDE)}, or some "
+    "of them, separated by commas.",
 )
 
 

@@ -13,6 +13,7 @@ from nnrun.errors import NnrunError, NothingSavedError, UsageError
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.active_runs import SweepProgress
+from nnrun.sweeps.planning.frozen import Planned
 from nnrun.sweeps.planning.plan import WHOLE, Plan, RunSource, Shard
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
@@ -127,9 +128,25 @@ class Request(TrainingRequest):
     shard: Shard
     force: bool
     fail_fast: bool
+    plan: Path | None
+    planned: Planned | None = None
 
     def check(self) -> None:
         super().check()
+        fixed = {
+            "--seeds": self.seeds,
+            "--iterations": self.iterations,
+            "--order-by": self.order_by,
+            "--margin": self.margin,
+            "--beside": self.beside,
+            "--recursive": self.recursive or None,
+        }
+        changes = [option for option, value in fixed.items() if value is not None]
+        if self.plan is not None and changes:
+            raise UsageError(
+                f"--plan says what is trained and compared; leave out {' and '.join(changes)}, or "
+                "make another plan with that"
+            )
         if self.reference is not None and not self.replication:
             raise UsageError(
                 "--reference says what --replication holds our means against; add that"
