@@ -18,7 +18,7 @@ from nnrun.reports.shown import shown
 from nnrun.runs.storage.durable import write_atomically
 from nnrun.runs.storage.sealed import parse_sealed
 from nnrun.sweeps.planning.arguments import MOST_RUNS, Arguments
-from nnrun.sweeps.planning.frozen import Words, freeze, parse_frozen, thaw
+from nnrun.sweeps.planning.frozen import freeze, parse_frozen
 from nnrun.sweeps.planning.grid import models_of
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
@@ -63,20 +63,19 @@ def command(
         given = [*given, f"sweep.order_by={order_by}"]
     files, datasets = config_files(paths, recursive), Datasets()
     models = None if beside is None else models_of(beside)
-    words = Words(given, seeds, iterations, models)
-    plan = make_plan(
-        {str(config): config for config in files},
-        Arguments.parse(given, seeds, iterations, MOST_RUNS, models),
-        datasets,
-        progress=lambda: shown(Checks(), output),
-    )
+    wanted = Arguments.parse(given, seeds, iterations, MOST_RUNS, models)
+    origins = {str(config): config for config in files}
+    plan = make_plan(origins, wanted, datasets, progress=lambda: shown(Checks(), output))
     output.notes(plan.notes)
-    content = freeze(plan, files, words, margin, file)
+    content = freeze(
+        plan, files, file, margin=margin, arguments=given, seeds=seeds, iterations=iterations,
+        beside=models,
+    )  # fmt: skip
     # What a sweep will make of it, so that no plan is written that cannot be followed.
     frozen, planned = parse_frozen(content, file)
-    thaw(frozen, file, datasets, MOST_RUNS)
+    frozen.thaw(file, datasets, MOST_RUNS)
     write_atomically(file, content)
-    by = dict.fromkeys(f"{each.ordered_by} {each.metric}" for each in frozen.settings)
+    by = dict.fromkeys(f"{row['ordered_by']} {row['metric']}" for row in frozen.settings)
     output.data({**parse_sealed(content), "digest": planned.digest})
     output.note(
         f"wrote {file}: {plural(frozen.runs, 'run')} of {plural(len(frozen.settings), 'setting')}, "

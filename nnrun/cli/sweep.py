@@ -35,12 +35,12 @@ from nnrun.runs.storage.reading import damaged, read_run
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.active_runs import Failure, SweepProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.power import LEAST, SEEDS, powers, with_seeds
+from nnrun.sweeps.board.power import LEAST, SEEDS, powers
 from nnrun.sweeps.board.published import Replication, read_references, replications
 from nnrun.sweeps.board.rows import Leaderboard, of_plan, with_margin
 from nnrun.sweeps.board.stored import gathered, gathered_leaderboard
 from nnrun.sweeps.planning.arguments import MOST_RUNS, Arguments
-from nnrun.sweeps.planning.frozen import read_frozen, thaw
+from nnrun.sweeps.planning.frozen import read_frozen
 from nnrun.sweeps.planning.grid import models_of
 from nnrun.sweeps.planning.plan import WHOLE, Plan, Variant
 from nnrun.sweeps.planning.validate import make_plan
@@ -110,7 +110,7 @@ def _forecast(plan: Plan, store: Store, asked: Request) -> Forecast:
         raise UsageError(_no_pilot(variants, store.root))
     seconds = []
     for number in SEEDS:
-        whole = Plan(with_seeds(variants, number))
+        whole = Plan([replace(variant, seeds=range(number)) for variant in variants])
         seconds.append(whole.seconds / (1 if asked.dask else workers_for(whole, asked.jobs)))
     return Forecast(found, seconds)
 
@@ -287,7 +287,7 @@ def _asked_plan(
                 "all configs and overrides, or make another plan with them"
             )
         frozen, planned = read_frozen(asked.plan)
-        plan = thaw(frozen, asked.plan, datasets, asked.max_runs, checks)
+        plan = frozen.thaw(asked.plan, datasets, asked.max_runs, checks)
         return plan, replace(asked, margin=frozen.margin, planned=planned)
     if not arguments:
         raise click.UsageError("Missing argument 'PATH... [KEY=VALUE]...', or --plan.")

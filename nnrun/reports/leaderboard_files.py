@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from math import erfc, sqrt
 from pathlib import Path
 from typing import Any
@@ -70,15 +69,19 @@ def plans_of(groups: Sequence[Group], roots: Iterable[Path]) -> list[tuple[Plann
     One with other rows, or runs that came later, is not what was planned.
     """
     plans: dict[object, tuple[Planned, Group]] = {}
+    damaged = []
     for root in roots:
         for file in sorted(root.glob(f"{_START}*{_END}")):
             if not is_planned(file):
                 continue
-            with suppress(FileNotFoundError, DamageError):  # other commands say what is damaged
+            try:
                 board = read_board(file)
-                if board.planned is not None and board.unfinished is None:
-                    plans |= {_rows_of(group): (board.planned, group) for group in board.groups}
-    return [plans.get(_rows_of(group)) for group in groups]
+            except (FileNotFoundError, DamageError) as error:
+                damaged.append(str(error))
+                continue
+            if board.planned is not None and board.unfinished is None:
+                plans |= {_rows_of(group): (board.planned, group) for group in board.groups}
+    return [plans.get(_rows_of(group)) for group in groups], damaged
 
 
 def _rows_of(group: Group) -> object:

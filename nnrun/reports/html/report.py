@@ -104,6 +104,8 @@ class Report:
             compared = [entry for entry in entries if entry.key not in self._judged]
             variants = stored_variants(compared, searches.choices)
         self.boards = stored_boards(variants, margin, self.limits.rows)
+        roots = dict.fromkeys(folder.parent for folder in self._experiments)
+        self._plans, self._damaged = plans_of([board.group for board in self.boards], roots)
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
 
@@ -130,8 +132,8 @@ class Report:
 
     @property
     def problems(self) -> list[str]:
-        """Why searches cannot be used."""
-        return [*self._searches.problems.values()]
+        """Why searches, or boards of plans, cannot be used."""
+        return [*self._searches.problems.values(), *self._damaged]
 
     @property
     def counts(self) -> list[tuple[StatusMark, int]]:
@@ -157,9 +159,7 @@ class Report:
         """Leaderboards, then learning curves, then what the settings of grids did."""
         histories, faults = self._histories()
         titles = board_titles(self.boards)
-        roots = dict.fromkeys(folder.parent for folder in self._experiments)
-        plans = plans_of([board.group for board in self.boards], roots)
-        for board, title, plan in zip(self.boards, titles, plans, strict=True):
+        for board, title, plan in zip(self.boards, titles, self._plans, strict=True):
             shown = board.standings[: self.limits.rows]
             table = group_blocks(
                 board.group, [standing.row for standing in shown], len(board.standings),

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words, short_key
+from nnrun.metrics.table import span_of
 from nnrun.reports.boards import board_document
 from nnrun.reports.commands import command_line
 from nnrun.reports.comparison import differences, letter, tested
@@ -138,12 +139,13 @@ class Forecast:
         """A table for each data set, with what its numbers stand on."""
         for power in self.powers:
             label = f"{power.ordered_by} {metric_label(power.metric)}"
+            least = [_reach(row.difference, power.metric) for row in power.smallest]
             ends = [f"{spread(row.low)} – {spread(row.high)}" for row in power.smallest]
             yield Text()
             yield Text(clean(f"{power.dataset}: differences in {label} found in 4 of 5 sweeps"))
             yield FittedTable([
                 Column("seeds", [count(row.seeds) for row in power.smallest]),
-                Column("difference", [_reach(row.difference, power) for row in power.smallest]),
+                Column("difference", least),
                 Column("95% interval", ends, left=True),
                 Column("about", durations(self.seconds)),
             ])  # fmt: skip
@@ -156,9 +158,9 @@ class Forecast:
             )
 
 
-def _reach(difference: float, power: Power) -> str:
-    """The difference; where there can be none as large, what says so."""
-    return spread(difference) if difference <= power.span else f"over {spread(power.span)}"
+def _reach(difference: float, metric: str) -> str:
+    """The difference, or that there can be none as large."""
+    return spread(difference) if difference <= span_of(metric) else f"over {span_of(metric):g}"
 
 
 @dataclass(frozen=True)

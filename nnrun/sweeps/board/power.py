@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from math import sqrt
 from pathlib import Path
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.config.names import SPLITS
-from nnrun.metrics.table import span_of
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.summary import COMPLETED, RunSummary
 from nnrun.sweeps.active_runs import Member
@@ -51,7 +50,6 @@ class Power:
         settings: of the sweep, which all count for the level of the test.
         pilot: how many of them have runs to go by.
         pilot_seeds: that these have in common.
-        span: the largest difference that there can be.
         smallest: for each number of seeds.
     """
 
@@ -61,7 +59,6 @@ class Power:
     settings: int
     pilot: int
     pilot_seeds: int
-    span: float
     smallest: Sequence[Smallest]
 
 
@@ -105,7 +102,7 @@ def _power(variants: Sequence[Variant], root: Path) -> Power | None:
         smallest.append(Smallest(number, least, *(least * end for end in ends)))
     return Power(
         first.dataset, first.metric, split, len(variants), len(enough), len(common),
-        span_of(first.metric), smallest,
+        smallest,
     )  # fmt: skip
 
 
@@ -176,8 +173,3 @@ def chi_square_ends(degrees: float) -> tuple[float, float]:
     tail = (1 - CONFIDENCE) / 2
     low, high = (sqrt(degrees / chdtri(degrees, p)) for p in (tail, 1 - tail))
     return low, high
-
-
-def with_seeds(variants: Collection[Variant], seeds: int) -> list[Variant]:
-    """The same settings with this many seeds."""
-    return [replace(variant, seeds=range(seeds)) for variant in variants]
