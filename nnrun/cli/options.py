@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from nnrun.cli import COMPLETE
 from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES
-from nnrun.config.names import BESIDE, CHOOSING
+from nnrun.config.names import CHOOSING
 from nnrun.data.readers.opening import refuse_fifo
 from nnrun.errors import UsageError, clipped
 from nnrun.metrics.table import LOSS, find
@@ -396,14 +396,6 @@ margin_option = click.option(
     metavar="X",
     help="A difference that does not matter, in the units of the metric: name the rows that are as "
     "good as the best to within X, and the cheapest of them.",
-)
-
-
-beside_option = click.option(
-    "--beside",
-    metavar="MODELS",
-    help=f"Train models of scikit-learn on the same splits and seeds: {', '.join(BESIDE)}, or some "
-    "of them, separated by commas.",
 )
 
 

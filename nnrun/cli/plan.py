@@ -8,45 +8,24 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.options import check_target, split_arguments
+from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
-from nnrun.config.files import config_files
-from nnrun.config.overrides import MAX_RANGE
-from nnrun.reports.live.work import Checks
+from nnrun.cli.train_many import Compared, compared_options
 from nnrun.reports.numbers import plural
-from nnrun.reports.shown import shown
 from nnrun.runs.storage.durable import write_atomically
 from nnrun.runs.storage.sealed import parse_sealed
-from nnrun.sweeps.planning.arguments import MOST_RUNS, Arguments
 from nnrun.sweeps.planning.frozen import freeze, parse_frozen
-from nnrun.sweeps.planning.grid import models_of
-from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
 
 
 @click.command("plan")
 @options.paths_argument("PATH... [KEY=VALUE]...")
 @options.file_option("Write the plan there.", required=True)
-@options.number("--seeds", "N seeds for each config, counted from its seed on.", 1, MAX_RANGE)
-@options.flag("--recursive", "Take the configs of subfolders as well.")
-@options.order_by_option
-@options.margin_option
-@options.beside_option
+@compared_options
 @options.iterations_option
 @options.plugin_option
 @options.output_options
-def command(
-    output: Output,
-    /,
-    arguments: tuple[str, ...],
-    file: Path,
-    seeds: int | None,
-    recursive: bool,
-    order_by: str | None,
-    margin: float | None,
-    beside: str | None,
-    iterations: int | None,
-) -> None:
+def command(output: Output, /, arguments: tuple[str, ...], file: Path, **request: object) -> None:
     """Fix what a sweep compares before it is run; nothing is trained.
 
     The arguments are those of nnrun sweep. The file has every setting with its resolved config, the
@@ -58,22 +37,13 @@ def command(
     nnrun sweep --plan plan.json
     """
     check_target(file)
-    paths, given = split_arguments(arguments)
-    if order_by is not None:
-        given = [*given, f"sweep.order_by={order_by}"]
-    files, datasets = config_files(paths, recursive), Datasets()
-    models = None if beside is None else models_of(beside)
-    wanted = Arguments.parse(given, seeds, iterations, MOST_RUNS, models)
-    origins = {str(config): config for config in files}
-    plan = make_plan(origins, wanted, datasets, progress=lambda: shown(Checks(), output))
-    output.notes(plan.notes)
-    content = freeze(
-        plan, files, file, margin=margin, arguments=given, seeds=seeds, iterations=iterations,
-        beside=models,
-    )  # fmt: skip
+    asked = Compared(**request)  # type: ignore[arg-type]
+    datasets = Datasets()
+    plan, files, words = asked.plan(arguments, datasets, output)
+    content = freeze(plan, files, file, **words)
     # What a sweep will make of it, so that no plan is written that cannot be followed.
     frozen, planned = parse_frozen(content, file)
-    frozen.thaw(file, datasets, MOST_RUNS)
+    frozen.thaw(file, datasets, asked.max_runs)
     write_atomically(file, content)
     by = dict.fromkeys(f"{row['ordered_by']} {row['metric']}" for row in frozen.settings)
     output.data({**parse_sealed(content), "digest": planned.digest})

@@ -14,12 +14,10 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.group import Interruption
-from nnrun.cli.options import command_again, split_arguments
+from nnrun.cli.options import command_again
 from nnrun.cli.output import Output
-from nnrun.cli.train_many import Request, Training, saying_how_to_go_on
-from nnrun.config.files import config_files
+from nnrun.cli.train_many import Request, Training, compared_options, saying_how_to_go_on
 from nnrun.config.names import REPLICATION
-from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, UsageError, first_of
 from nnrun.reports.board_verdict import board_data
 from nnrun.reports.boards import incomplete
@@ -39,11 +37,8 @@ from nnrun.sweeps.board.power import LEAST, SEEDS, powers
 from nnrun.sweeps.board.published import Replication, read_references, replications
 from nnrun.sweeps.board.rows import Leaderboard, of_plan, with_margin
 from nnrun.sweeps.board.stored import gathered, gathered_leaderboard
-from nnrun.sweeps.planning.arguments import MOST_RUNS, Arguments
 from nnrun.sweeps.planning.frozen import read_frozen
-from nnrun.sweeps.planning.grid import models_of
 from nnrun.sweeps.planning.plan import WHOLE, Plan, Variant
-from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.sweep import workers_for
 from nnrun.sweeps.workers.job import NOT_IN_CODE
@@ -279,48 +274,37 @@ def _asked_plan(
     arguments: Sequence[str], asked: Request, datasets: Datasets, output: Output
 ) -> tuple[Plan, Request]:
     """The plan of the arguments, or that of --plan with the margin that it has."""
+    if asked.plan_file is None:
+        if not arguments:
+            raise click.UsageError("Missing argument 'PATH... [KEY=VALUE]...', or --plan.")
+        return asked.plan(arguments, datasets, output)[0], asked
+    if arguments:
+        raise UsageError(
+            f"argument '{arguments[0]}': --plan says what is trained and compared; leave out all "
+            "configs and overrides, or make another plan with them"
+        )
+    frozen, planned = read_frozen(asked.plan_file)
     checks = partial(shown, Checks(), output)
-    if asked.plan is not None:
-        if arguments:
-            raise UsageError(
-                f"argument '{arguments[0]}': --plan says what is trained and compared; leave out "
-                "all configs and overrides, or make another plan with them"
-            )
-        frozen, planned = read_frozen(asked.plan)
-        plan = frozen.thaw(asked.plan, datasets, asked.max_runs, checks)
-        return plan, replace(asked, margin=frozen.margin, planned=planned)
-    if not arguments:
-        raise click.UsageError("Missing argument 'PATH... [KEY=VALUE]...', or --plan.")
-    paths, words = split_arguments(arguments)
-    if asked.order_by is not None:
-        words = [*words, f"sweep.order_by={asked.order_by}"]
-    files = config_files(paths, asked.recursive)
-    models = None if asked.beside is None else models_of(asked.beside)
-    wanted = Arguments.parse(words, asked.seeds, asked.iterations, asked.max_runs, models)
-    return make_plan({str(file): file for file in files}, wanted, datasets, checks), asked
+    plan = frozen.thaw(asked.plan_file, datasets, asked.max_runs, checks)
+    output.notes(plan.notes)
+    return plan, replace(asked, margin=frozen.margin, planned=planned)
 
 
 @click.command("sweep")
 @options.paths_argument("[PATH]... [KEY=VALUE]...", required=False)
-@options.number("--seeds", "N seeds for each config, counted from its seed on.", 1, MAX_RANGE)
-@options.number(
-    "--max-runs", f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.", default=MOST_RUNS
-)
+@compared_options
 @options.train_jobs_option
 @options.dask_option
 @options.shard_option
-@options.flag("--recursive", "Take the configs of subfolders as well.")
 @options.flag("--dry-run", "Show the plan, and train nothing.")
 @options.flag(
     "--power",
     "With --dry-run: the differences that 5, 10, 20 and 40 seeds would find in four of five "
     "sweeps, by stored runs of the same settings.",
 )
-@options.order_by_option
-@options.margin_option
-@options.beside_option
 @options.path(
-    "--plan", "Train what this file of nnrun plan says, and nothing else; the board says so."
+    "--plan plan_file",
+    "Train what this file of nnrun plan says, and nothing else; the board says so.",
 )
 @options.flag("--fail-fast", "Stop at the first run that fails.")
 @options.flag(
@@ -363,7 +347,6 @@ def command(
     with Interruption() as interruption:
         datasets = Datasets()
         plan, asked = _asked_plan(arguments, asked, datasets, output)
-        output.notes(plan.notes)
         plan = replace(plan, shard=asked.shard)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         for name in plan.names:

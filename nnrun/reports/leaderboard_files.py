@@ -62,9 +62,11 @@ def keys_in(root: Path) -> list[str]:
     return [file.name.removeprefix(_START).removesuffix(_END) for file in files]
 
 
-def plans_of(groups: Sequence[Group], roots: Iterable[Path]) -> list[tuple[Planned, Group] | None]:
+def plans_of(
+    groups: Sequence[Group], roots: Iterable[Path]
+) -> tuple[list[tuple[Planned, Group] | None], list[str]]:
     """The plan of each group that has the rows of a planned board in one of these folders, with
-    the group as it is on that board.
+    the group as it is on that board; and which of these boards are damaged.
 
     One with other rows, or runs that came later, is not what was planned.
     """

@@ -161,8 +161,8 @@ def deep(change):
         (forged("seeds", 1000), "would train other runs"),
         (deep(lambda config: config.update(name="../out")), "letters, digits"),
         (deep(lambda config: config.update(loss="none")), "loss"),
-        (deep(lambda config: config.update(dataset={"path": "../../x.csv"})), "x.csv"),
-        (deep(lambda config: config["training"].update(learning_rate=9)), "would train other runs"),
+        (deep(lambda config: config.update(dataset={"path": "../../x.csv"})), "needs"),
+        (deep(lambda config: config["training"].update(iterations=9)), "would train other runs"),
     ],
 )
 def test_a_plan_of_others_is_checked_as_a_config_is(planned, change, said):

@@ -20,8 +20,6 @@ _SEEDS = ("sweep", "seeds")
 _MODELS = "sweep.beside"
 _MOST_SHOWN = 4
 _LIMIT = 2**63
-MOST_RUNS = 100_000
-"""Of a sweep, unless it is asked for more."""
 _RANGE = re.compile(r"\d+ ?(\.\.+|:|-|to) ?\d+")
 
 
