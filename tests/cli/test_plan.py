@@ -91,6 +91,17 @@ def test_runs_from_before_the_plan_are_named(lab, shards):
         assert " ".join(parts[0].out.split()).startswith("Planned at")
 
 
+def test_a_board_that_is_made_again_after_a_shard_has_the_plan(planned):
+    """Once the other runs are there, by whatever they were trained."""
+    planned.ok("sweep", "--plan", "plan.json", "--shard", "1/2")
+    for rate in ("0.1", "0.01"):
+        for seed in ("3", "4", "5"):
+            planned.ok("train", "cars.yaml", f"training.learning_rate={rate}", f"seed={seed}")
+    done = planned.ok("ls", "--leaderboard")
+    assert "it is made again" in done.err
+    assert "before any of these runs began" in " ".join(done.out.split())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

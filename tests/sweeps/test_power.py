@@ -76,6 +76,20 @@ def test_power_is_that_of_the_stored_runs(lab):
     assert times == sorted(times)
 
 
+def test_settings_have_three_seeds_in_common(lab):
+    """Others are left out, and count for the level of the test all the same."""
+    one, other = (f"sweep cars.yaml training.learning_rate={rate} seed=" for rate in (0.1, 0.01))
+    lab.begin({"cars.yaml": CARS}, f"{one}1,2,3", f"{other}2,3,4")
+    assert "with at least 3 seeds in common" in lab.refused(*SWEEP, "--dry-run", "--power")
+    lab.ok(*f"{other}1,2,3".split())
+    three = ("sweep", "cars.yaml", f"{GRID},0.05", "--dry-run", "--power")
+    few, more = (data_of(*words)["power"][0] for words in ((*SWEEP, "--dry-run", "--power"), three))
+    lab.ok("sweep", "cars.yaml", "training.learning_rate=0.05", "seed=1,2")
+    assert more == data_of(*three)["power"][0] | {"smallest": more["smallest"]}
+    assert (2, 3, 3) == (more["pilot"], more["settings"], more["pilot_seeds"])
+    assert few["smallest"][0]["difference"] < more["smallest"][0]["difference"]
+
+
 def test_power_needs_a_dry_run_and_two_settings(lab):
     """Each is said."""
     lab.begin({"cars.yaml": CARS})
