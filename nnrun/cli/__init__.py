@@ -13,6 +13,7 @@ COMMANDS = {
     "train": ("nnrun.cli.train", "Train one config and show its report."),
     "check": ("nnrun.cli.check", "Validate configs without training them."),
     "sweep": ("nnrun.cli.sweep", "Train many configs with many seeds, and compare them."),
+    "plan": ("nnrun.cli.plan", "Fix what a sweep compares before it is run."),
     "search": ("nnrun.cli.search", "Find the best setting for a budget, and test it once."),
     "report": ("nnrun.cli.report", "Write one HTML file that shows runs."),
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),

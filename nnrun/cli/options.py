@@ -259,11 +259,13 @@ def path(names: str, text: str, metavar: str = "FILE", **more: Any) -> Callable[
     return click.option(*names.split(), type=kind, metavar=metavar, help=text, **more)
 
 
-def paths_argument(metavar: str, *, or_runs: bool = False) -> Callable[[F], F]:
+def paths_argument(
+    metavar: str, *, or_runs: bool = False, required: bool = True
+) -> Callable[[F], F]:
     """Configs and overrides, as the argument `arguments`; or the name of a run."""
     complete = files_and_runs if or_runs else files
     return click.argument(
-        "arguments", nargs=-1, required=True, shell_complete=complete, metavar=metavar
+        "arguments", nargs=-1, required=required, shell_complete=complete, metavar=metavar
     )
 
 

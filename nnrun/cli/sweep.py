@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,13 +14,11 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.group import Interruption
-from nnrun.cli.options import command_again, split_arguments
+from nnrun.cli.options import command_again
 from nnrun.cli.output import Output
-from nnrun.cli.train_many import Request, Training, saying_how_to_go_on
-from nnrun.config.files import config_files
-from nnrun.config.names import BESIDE, REPLICATION
-from nnrun.config.overrides import MAX_RANGE
-from nnrun.errors import NnrunError, first_of
+from nnrun.cli.train_many import Request, Training, compared_options, saying_how_to_go_on
+from nnrun.config.names import REPLICATION
+from nnrun.errors import NnrunError, UsageError, first_of
 from nnrun.reports.board_verdict import board_data
 from nnrun.reports.boards import incomplete
 from nnrun.reports.leaderboard_files import leaderboard_files, replication_markdown
@@ -28,19 +27,18 @@ from nnrun.reports.live.work import Checks
 from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
-from nnrun.reports.terminal.sweeps import Outlook, leaderboard_tables, plan_table
+from nnrun.reports.terminal.sweeps import Forecast, Outlook, leaderboard_tables, plan_table
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.reading import damaged, read_run
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.active_runs import Failure, SweepProgress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.power import LEAST, SEEDS, powers
 from nnrun.sweeps.board.published import Replication, read_references, replications
-from nnrun.sweeps.board.rows import Leaderboard, with_margin
+from nnrun.sweeps.board.rows import Leaderboard, of_plan, with_margin
 from nnrun.sweeps.board.stored import gathered, gathered_leaderboard
-from nnrun.sweeps.planning.arguments import Arguments
-from nnrun.sweeps.planning.grid import models_of
+from nnrun.sweeps.planning.frozen import read_frozen
 from nnrun.sweeps.planning.plan import WHOLE, Plan, Variant
-from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.sweep import workers_for
 from nnrun.sweeps.workers.job import NOT_IN_CODE
@@ -52,12 +50,16 @@ from nnrun.trackers.tracking import Tracking
 _NOT_IN_CODE = {f"training.{key}" for key in NOT_IN_CODE}
 
 
-def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
-    """Show the plan of a sweep, with the runs that are complete.
+def show_plan(
+    plan: Plan, store: Store, output: Output, asked: Request, *, power: bool = False
+) -> None:
+    """Show the plan of a sweep, with the runs that are complete, and with its power if asked.
 
     Raises:
         NnrunError: the values of some settings contradict each other.
+        UsageError: its power is asked for, and there are no runs to go by.
     """
+    forecast = _forecast(plan, store, asked) if power else None
     # A look for each run would take longer than making the plan.
     begun = {} if asked.force else {name: store.begun(name) for name in plan.names}
     rows, seconds, compiling, refused = [], 0.0, dict[str, float](), dict[int, str]()
@@ -84,7 +86,7 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
     counts, completes = [row[1] for row in rows], [row[2] for row in rows]
     times = seconds / workers, sum(compiling.values()) / workers
-    outlook = Outlook(plan, counts, completes, workers, *times)
+    outlook = Outlook(plan, counts, completes, workers, *times, forecast)
     if output.json:
         output.data(outlook.to_dict())
     else:
@@ -93,6 +95,35 @@ def show_plan(plan: Plan, store: Store, output: Output, asked: Request) -> None:
         lines = first_of([refused[number] for number in sorted(refused)])
         these = plural(len(refused), "setting")
         raise NnrunError("\n".join([f"{these} cannot be trained, and the others can", *lines]))
+
+
+def _forecast(plan: Plan, store: Store, asked: Request) -> Forecast:
+    """What several numbers of seeds would find, by stored runs, and the time they take."""
+    variants = [variant for variant in plan.variants if not variant.refused]
+    found = powers(variants, store.root)
+    if not found:
+        raise UsageError(_no_pilot(variants, store.root))
+    seconds = []
+    for number in SEEDS:
+        whole = Plan([replace(variant, seeds=range(number)) for variant in variants])
+        seconds.append(whole.seconds / (1 if asked.dask else workers_for(whole, asked.jobs)))
+    return Forecast(found, seconds)
+
+
+def _no_pilot(variants: Sequence[Variant], results: Path) -> str:
+    if len(variants) < 2:
+        return "--power is about differences of settings, and this sweep has a single one"
+    words = click.get_current_context().params["arguments"]
+    words = [word for word in words if not word.startswith(("seed=", "sweep.seeds"))]
+    splits = max(len(variant.split_seeds) for variant in variants)
+    crossed = [f"sweep.seeds={{split: {splits}, weights: {LEAST}}}"] if splits > 1 else []
+    command = command_again(
+        dry_run=None, power=None, arguments=[*words, *crossed], seeds=None if crossed else LEAST
+    )
+    return (
+        f"--power goes by a pilot: completed runs of two of these settings on the same data, with "
+        f"at least {LEAST} seeds in common, and {results} has none; to make it:\n  {command}"
+    )
 
 
 def _code(variant: Variant) -> str:
@@ -122,7 +153,7 @@ def conclude(
 ) -> None:
     """Show and write the results, and exit with their code."""
     whole = not progress.missing
-    board = _board_of(progress, store, asked.margin) if whole else None
+    board = _board_of(progress, store, asked) if whole else None
     output.data(
         {
             "runs": len(progress.plan),
@@ -146,7 +177,7 @@ def conclude(
             store.write(files)
             output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
             tracking.board([store.root / name for name in files])
-            _write_news(board, progress, store, asked.margin)
+            _write_news(board, progress, store, asked)
         except OSError as error:
             place = error.filename or store.root
             reason = error.strerror or error
@@ -200,18 +231,19 @@ def _failure(failure: Failure, store: Store) -> str:
     return f"  {failure.label}: {report if saved else failure.reason}"
 
 
-def _board_of(progress: SweepProgress, store: Store, margin: float | None) -> Leaderboard:
+def _board_of(progress: SweepProgress, store: Store, asked: Request) -> Leaderboard:
     """The board of a sweep; after a shard, with the stored runs of the others.
 
     Once the runs of all shards are there, it is that of the sweep without --shard.
     """
     command = command_again(force=None, shard=None)
     if progress.plan.shard == WHOLE:
+        whole = progress
         board = make_leaderboard(progress, command)
     else:
         whole = gathered(progress, store)
         board = gathered_leaderboard(whole, progress.plan.shard, command)
-    return with_margin(board, margin)
+    return with_margin(of_plan(board, asked.planned, whole.by_variant()), asked.margin)
 
 
 def _shard_data(plan: Plan) -> dict[str, Any]:
@@ -221,9 +253,7 @@ def _shard_data(plan: Plan) -> dict[str, Any]:
     return {"shard": str(plan.shard), "runs_of_all_shards": len(plan.whole)}
 
 
-def _write_news(
-    board: Leaderboard, progress: SweepProgress, store: Store, margin: float | None
-) -> None:
+def _write_news(board: Leaderboard, progress: SweepProgress, store: Store, asked: Request) -> None:
     """Write the board again while other shards have ended since it was made.
 
     So the last of several shards that end at the same time writes the board of all of them, also
@@ -233,34 +263,48 @@ def _write_news(
         OSError: it cannot be written.
     """
     while board.unfinished is not None:
-        later = _board_of(progress, store, margin)
+        later = _board_of(progress, store, asked)
         if later.unfinished is not None and later.unfinished.missing == board.unfinished.missing:
             return
         store.write(leaderboard_files(later))
         board = later
 
 
-MOST_RUNS = 100_000
+def _asked_plan(
+    arguments: Sequence[str], asked: Request, datasets: Datasets, output: Output
+) -> tuple[Plan, Request]:
+    """The plan of the arguments, or that of --plan with the margin that it has."""
+    if asked.plan_file is None:
+        if not arguments:
+            raise click.UsageError("Missing argument 'PATH... [KEY=VALUE]...', or --plan.")
+        return asked.plan(arguments, datasets, output)[0], asked
+    if arguments:
+        raise UsageError(
+            f"argument '{arguments[0]}': --plan says what is trained and compared; leave out all "
+            "configs and overrides, or make another plan with them"
+        )
+    frozen, planned = read_frozen(asked.plan_file)
+    checks = partial(shown, Checks(), output)
+    plan = frozen.thaw(asked.plan_file, datasets, asked.max_runs, checks)
+    output.notes(plan.notes)
+    return plan, replace(asked, margin=frozen.margin, planned=planned)
 
 
 @click.command("sweep")
-@options.paths_argument("PATH... [KEY=VALUE]...")
-@options.number("--seeds", "N seeds for each config, counted from its seed on.", 1, MAX_RANGE)
-@options.number(
-    "--max-runs", f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.", default=MOST_RUNS
-)
+@options.paths_argument("[PATH]... [KEY=VALUE]...", required=False)
+@compared_options
 @options.train_jobs_option
 @options.dask_option
 @options.shard_option
-@options.flag("--recursive", "Take the configs of subfolders as well.")
 @options.flag("--dry-run", "Show the plan, and train nothing.")
-@options.order_by_option
-@options.margin_option
-@click.option(
-    "--beside",
-    metavar="MODELS",
-    help=f"Train models of scikit-learn on the same splits and seeds: {', '.join(BESIDE)}, or some "
-    "of them, separated by commas.",
+@options.flag(
+    "--power",
+    "With --dry-run: the differences that 5, 10, 20 and 40 seeds would find in four of five "
+    "sweeps, by stored runs of the same settings.",
+)
+@options.path(
+    "--plan plan_file",
+    "Train what this file of nnrun plan says, and nothing else; the board says so.",
 )
 @options.flag("--fail-fast", "Stop at the first run that fails.")
 @options.flag(
@@ -278,7 +322,7 @@ MOST_RUNS = 100_000
 @options.wide_option
 @options.output_options
 def command(
-    output: Output, /, arguments: tuple[str, ...], dry_run: bool, **request: object
+    output: Output, /, arguments: tuple[str, ...], dry_run: bool, power: bool, **request: object
 ) -> None:
     """Train many configs with many seeds, and compare them.
 
@@ -291,32 +335,24 @@ def command(
     nnrun sweep configs/
     nnrun sweep configs/ training.learning_rate=0.1,0.01 'seed=range(0,20)'
     nnrun sweep configs/iris_softmax.yaml --seeds 20 --dry-run
+    nnrun sweep configs/iris_softmax.yaml training.learning_rate=0.1,0.01 --dry-run --power
     nnrun sweep configs/iris_softmax.yaml --seeds 20 --beside linear,forest
+    nnrun sweep --plan plan.json
     """
     asked = Request(**request)  # type: ignore[arg-type]
     asked.check()
+    if power and not dry_run:
+        raise UsageError("--power is about a sweep that is not trained yet; add --dry-run")
     references = read_references(asked.reference) if asked.reference else {}
     with Interruption() as interruption:
-        paths, words = split_arguments(arguments)
-        if asked.order_by is not None:
-            words = [*words, f"sweep.order_by={asked.order_by}"]
-        files = config_files(paths, asked.recursive)
         datasets = Datasets()
-        models = None if asked.beside is None else models_of(asked.beside)
-        wanted = Arguments.parse(words, asked.seeds, asked.iterations, asked.max_runs, models)
-        plan = make_plan(
-            {str(file): file for file in files},
-            wanted,
-            datasets,
-            progress=lambda: shown(Checks(), output),
-        )
-        output.notes(plan.notes)
+        plan, asked = _asked_plan(arguments, asked, datasets, output)
         plan = replace(plan, shard=asked.shard)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         for name in plan.names:
             store.folder(name, "")  # refuses a link that leads elsewhere
         if dry_run:
-            show_plan(plan, store, output, asked)
+            show_plan(plan, store, output, asked, power=power)
             return
         again = command_again(force=None)  # it resumes the sweep
         part = "" if plan.shard == WHOLE else f"shard {plan.shard}, "

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import click
+
+from nnrun.cli import options
 from nnrun.cli.group import Interruption
+from nnrun.cli.options import split_arguments
 from nnrun.cli.output import Output
+from nnrun.config.files import config_files
+from nnrun.config.names import BESIDE
+from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, NothingSavedError, UsageError
+from nnrun.reports.live.work import Checks
+from nnrun.reports.shown import shown
 from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.active_runs import SweepProgress
+from nnrun.sweeps.planning.arguments import Arguments
+from nnrun.sweeps.planning.frozen import Planned
+from nnrun.sweeps.planning.grid import models_of
 from nnrun.sweeps.planning.plan import WHOLE, Plan, RunSource, Shard
+from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
 from nnrun.sweeps.workers.base import Workers
@@ -109,27 +123,95 @@ def saying_how_to_go_on(again: str, interruption: Interruption) -> Iterator[None
         raise NnrunError(f"{error}; {saved}to continue:\n  {again}") from error
 
 
-# The options of `nnrun sweep`.
+# The options of `nnrun sweep` and `nnrun plan`.
+
+
+MOST_RUNS = 100_000
+
+
+def compared_options(command: options.F) -> options.F:
+    """The options of `Compared` but for `--iterations`."""
+    every = (
+        options.number(
+            "--seeds", "N seeds for each config, counted from its seed on.", 1, MAX_RANGE
+        ),
+        options.number(
+            "--max-runs",
+            f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.",
+            default=MOST_RUNS,
+        ),
+        options.flag("--recursive", "Take the configs of subfolders as well."),
+        options.order_by_option,
+        options.margin_option,
+        click.option(
+            "--beside",
+            metavar="MODELS",
+            help="Train models of scikit-learn on the same splits and seeds: "
+            f"{', '.join(BESIDE)}, or some of them, separated by commas.",
+        ),
+    )
+    for option in reversed(every):
+        command = option(command)
+    return command
 
 
 @dataclass(frozen=True)
-class Request(TrainingRequest):
-    """The options of the command."""
+class Compared:
+    """The options that say what is compared."""
 
     seeds: int | None
+    iterations: int | None
     max_runs: int
     recursive: bool
     order_by: str | None
     margin: float | None
     beside: str | None
+
+    def plan(
+        self, arguments: Sequence[str], datasets: Datasets, output: Output
+    ) -> tuple[Plan, list[Path], dict[str, Any]]:
+        """The plan of these configs and overrides, the files, and what else it was made from."""
+        paths, words = split_arguments(arguments)
+        if self.order_by is not None:
+            words = [*words, f"sweep.order_by={self.order_by}"]
+        files = config_files(paths, self.recursive)
+        models = None if self.beside is None else models_of(self.beside)
+        wanted = Arguments.parse(words, self.seeds, self.iterations, self.max_runs, models)
+        origins = {str(file): file for file in files}
+        plan = make_plan(origins, wanted, datasets, lambda: shown(Checks(), output))
+        output.notes(plan.notes)
+        options = {"seeds": self.seeds, "iterations": self.iterations, "beside": models}
+        return plan, files, {"arguments": words, "margin": self.margin, **options}
+
+
+@dataclass(frozen=True)
+class Request(Compared, TrainingRequest):
+    """The options of `nnrun sweep`."""
+
     replication: bool
     reference: Path | None
     shard: Shard
     force: bool
     fail_fast: bool
+    plan_file: Path | None
+    planned: Planned | None = None
 
     def check(self) -> None:
         super().check()
+        fixed = {
+            "--seeds": self.seeds,
+            "--iterations": self.iterations,
+            "--order-by": self.order_by,
+            "--margin": self.margin,
+            "--beside": self.beside,
+            "--recursive": self.recursive or None,
+        }
+        changes = [option for option, value in fixed.items() if value is not None]
+        if self.plan_file is not None and changes:
+            raise UsageError(
+                f"--plan says what is trained and compared; leave out {' and '.join(changes)}, or "
+                "make another plan with that"
+            )
         if self.reference is not None and not self.replication:
             raise UsageError(
                 "--reference says what --replication holds our means against; add that"

@@ -17,6 +17,7 @@ from nnrun.reports.numbers import (
     difference,
     duration,
     first_of,
+    moment,
     number,
     plural,
     ranges,
@@ -29,6 +30,7 @@ from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.more_rows import gain_of
 from nnrun.sweeps.board.rows import Group, Row, Unfinished
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED, Beside, model_words
+from nnrun.sweeps.planning.frozen import Planned
 
 MAYBE = "*"
 ELSEWHERE = "≠"
@@ -42,24 +44,47 @@ def unfinished(rest: Unfinished) -> str:
     return f"Unfinished, after shard {rest.shard}: {missing}, are missing in this folder."
 
 
-def notes(groups: Sequence[Group]) -> Iterator[str]:
-    """What a reader should know before believing a leaderboard."""
+def planned_words(planned: Planned, groups: Sequence[Group]) -> str:
+    """When the plan of a board was made, and which of its runs were there before."""
+    early = {id(row): row.before_plan for group in groups for row in group.rows if row.before_plan}
+    text = f"Planned at {moment(planned.made)}, by the plan {planned.digest[:12]}"
+    if not early:
+        return f"{text}, before any of these runs began."
+    called = named_in(groups)
+    rows = [row for group in groups for row in group.rows]
+    names = first_of(
+        [row for row in rows if row.before_plan],
+        named=lambda row: f"{called(row)} ({count(row.before_plan)} of {count(row.runs)})",
+    )
+    runs = plural(sum(row.runs for row in rows), "run")
+    were = "was" if (before := sum(early.values())) == 1 else "were"
+    return f"{text}; {count(before)} of {runs} {were} there before the plan: {names}."
+
+
+def notes(groups: Sequence[Group], basis: str = "") -> Iterator[str]:
+    """What a reader should know before believing a leaderboard.
+
+    `basis` is a word for how the settings came to be compared: `planned` or `explored`.
+    """
+    ordered = f"{basis.capitalize()}, ordered" if basis else "Ordered"
     by_validation = [group for group in groups if group.ordered_by == "validation"]
     if any(row.test is not None for group in by_validation for row in group.rows):
-        yield "Ordered by validation: quote the test number of the first row as it is."
+        yield f"{ordered} by validation: quote the test number of the first row as it is."
     by_test = [group for group in groups if group.ordered_by == "test" and len(group.rows) > 1]
     if any(group.folds for group in by_test):
         yield (
-            "Ordered by folds: each run is tested on a part of the data of its own. The number of "
-            "the first row is somewhat too good, since it was chosen by it."
+            f"{ordered} by folds: each run is tested on a part of the data of its own. The number "
+            "of the first row is somewhat too good, since it was chosen by it."
         )
     if not all(group.folds for group in by_test):
         yield (
-            "Ordered by test, so the test number of the first row is too good: it was chosen by "
+            f"{ordered} by test, so the test number of the first row is too good: it was chosen by "
             "it. Set dataset.validation_size to choose by validation."
         )
     if any(group.ordered_by == "train" for group in groups):
-        yield "Ordered by train, since there is no other split: this says nothing about new data."
+        yield (
+            f"{ordered} by train, since there is no other split: this says nothing about new data."
+        )
     rows = [row for group in groups for row in group.rows]
     if any(row.comparison != NOT_COMPARED for row in rows):
         yield (

@@ -15,6 +15,7 @@ from nnrun.reports.board_notes import (
     MAYBE,
     data_notes,
     notes,
+    planned_words,
     shares_text,
     taken_words,
     unfinished,
@@ -86,11 +87,13 @@ def board_document(
             blocks.append(Code("\n".join(taken_words(group, root))))
         sections.append(Section(heading(group), [*blocks, *also(group)]))
     made_by = Code(escaped(board.command), language="sh", level=WHOLE)
-    about = "" if board.unfinished is None else unfinished(board.unfinished)
-    read = [Note(note, "small") for note in notes(board.groups)]
+    about = [] if board.planned is None else [planned_words(board.planned, board.groups)]
+    about += [] if board.unfinished is None else [unfinished(board.unfinished)]
+    basis = board.basis if board.key else ""  # others are no sweeps
+    read = [Note(note, "small") for note in notes(board.groups, basis)]
     command = [made_by] if board.command else []
     sections.append(Section("How to read it", [*read, *data_notes(board.groups), *command]))
-    return Document("Leaderboard", board_verdict(board), sections, about=about)
+    return Document("Leaderboard", board_verdict(board), sections, about=" ".join(about))
 
 
 def _first_completed(group: Group) -> str | None:

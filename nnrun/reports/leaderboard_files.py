@@ -7,14 +7,14 @@ which no other sweep replaces: the key has a digest of its settings and seeds.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import erfc, sqrt
 from pathlib import Path
 from typing import Any
 
 from nnrun.characters import cell, csv_line
 from nnrun.config.names import BOARD, BOARD_OF_KEY, BOARD_SUFFIXES, SPLITS
-from nnrun.errors import UsageError
+from nnrun.errors import DamageError, UsageError
 from nnrun.reports.board_verdict import board_data
 from nnrun.reports.boards import board_document
 from nnrun.reports.commands import command_line
@@ -24,7 +24,8 @@ from nnrun.reports.summary import split_label
 from nnrun.runs.storage.sealed import sealed_json
 from nnrun.runs.storage.sweep_progress import names_in
 from nnrun.sweeps.board.published import LEVEL, Replication
-from nnrun.sweeps.board.rows import Group, Leaderboard, Row, read_board
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row, is_planned, read_board
+from nnrun.sweeps.planning.frozen import Planned
 
 _CSV, _JSON, _MD = (f"{BOARD}{suffix}" for suffix in BOARD_SUFFIXES)
 _START, _END = BOARD_OF_KEY
@@ -59,6 +60,36 @@ def keys_in(root: Path) -> list[str]:
     files = [*root.glob(f"{_START}*{_END}")]
     files.sort(key=lambda file: (file.lstat().st_mtime_ns, file.name))
     return [file.name.removeprefix(_START).removesuffix(_END) for file in files]
+
+
+def plans_of(
+    groups: Sequence[Group], roots: Iterable[Path]
+) -> tuple[list[tuple[Planned, Group] | None], list[str]]:
+    """The plan of each group that has the rows of a planned board in one of these folders, with
+    the group as it is on that board; and which of these boards are damaged.
+
+    One with other rows, or runs that came later, is not what was planned.
+    """
+    plans: dict[object, tuple[Planned, Group]] = {}
+    damaged = []
+    for root in roots:
+        for file in sorted(root.glob(f"{_START}*{_END}")):
+            if not is_planned(file):
+                continue
+            try:
+                board = read_board(file)
+            except (FileNotFoundError, DamageError) as error:
+                damaged.append(str(error))
+                continue
+            if board.planned is not None and board.unfinished is None:
+                plans |= {_rows_of(group): (board.planned, group) for group in board.groups}
+    return [plans.get(_rows_of(group)) for group in groups], damaged
+
+
+def _rows_of(group: Group) -> object:
+    """Equal where groups have the same rows of the same runs."""
+    rows = ((row.name, row.completed, row.diverged, row.mean) for row in group.rows)
+    return group.dataset, group.target, group.metric, group.ordered_by, frozenset(rows)
 
 
 def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:

@@ -45,6 +45,7 @@ WRITERS = {
     "init --layer": ("init --layer mine.py", None),
     "init --lesson": ("init --lesson 10", None),
     "pack": ("pack cars -o packed.zip", "packed.zip"),
+    "plan": ("plan cars.yaml -o plan.json", "plan.json"),
     "predict": ("predict cars new.csv -o out.csv", "out.csv"),
     "predict ZIP": ("predict cars.zip new.csv -o out.csv", "out.csv"),
     "report": ("report -o page.html", "page.html"),

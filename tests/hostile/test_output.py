@@ -19,7 +19,7 @@ import pytest
 import nnrun.sweeps.planning.variants
 from nnrun.characters import cell, csv_line, escaped
 from nnrun.cli.group import run
-from nnrun.cli.sweep import MOST_RUNS
+from nnrun.cli.train_many import MOST_RUNS
 from nnrun.config import load
 from nnrun.config.load import load_config
 from nnrun.errors import MOST_SHOWN, ConfigError, UsageError

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from nnrun import __version__
 from nnrun.characters import shortened
-from nnrun.reports.board_notes import notes
+from nnrun.reports.board_notes import notes, planned_words
 from nnrun.reports.board_verdict import groups_verdict
 from nnrun.reports.boards import board_titles, group_blocks
 from nnrun.reports.charts.chart import DARK, LIGHT, ON_DARK, PAGE, Chart, variables
@@ -43,6 +43,7 @@ from nnrun.reports.html.overview import (
 )
 from nnrun.reports.html.runs import RunSections, in_progress, run_sections
 from nnrun.reports.html.searches import search_sections
+from nnrun.reports.leaderboard_files import plans_of
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.predictions import LoadData
 from nnrun.reports.run_verdict import run_verdict, summary_verdict
@@ -52,6 +53,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import HISTORY, changed_file, read_history
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.board.best import searches_of
+from nnrun.sweeps.board.rows import EXPLORED, PLANNED
 from nnrun.sweeps.board.stored import StoredBoard, stored_boards, stored_variants
 
 
@@ -102,6 +104,8 @@ class Report:
             compared = [entry for entry in entries if entry.key not in self._judged]
             variants = stored_variants(compared, searches.choices)
         self.boards = stored_boards(variants, margin, self.limits.rows)
+        roots = dict.fromkeys(folder.parent for folder in self._experiments)
+        self._plans, self._damaged = plans_of([board.group for board in self.boards], roots)
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
 
@@ -128,8 +132,8 @@ class Report:
 
     @property
     def problems(self) -> list[str]:
-        """Why searches cannot be used."""
-        return [*self._searches.problems.values()]
+        """Why searches, or boards of plans, cannot be used."""
+        return [*self._searches.problems.values(), *self._damaged]
 
     @property
     def counts(self) -> list[tuple[StatusMark, int]]:
@@ -155,13 +159,15 @@ class Report:
         """Leaderboards, then learning curves, then what the settings of grids did."""
         histories, faults = self._histories()
         titles = board_titles(self.boards)
-        for board, title in zip(self.boards, titles, strict=True):
+        for board, title, plan in zip(self.boards, titles, self._plans, strict=True):
             shown = board.standings[: self.limits.rows]
             table = group_blocks(
                 board.group, [standing.row for standing in shown], len(board.standings),
                 [standing.scores for standing in shown], self.anchors, title,
             )  # fmt: skip
-            said = [Note(note, "small") for note in notes([board.group])]
+            words = [] if plan is None else [planned_words(plan[0], [plan[1]])]
+            words += notes([board.group], EXPLORED if plan is None else PLANNED)
+            said = [Note(note, "small") for note in words]
             yield Section(title, [*table, *said], BOARD)
         for board, title in zip(self.boards, titles, strict=True):
             curves = [*board_curves(board, histories), *_without_curves(board, faults)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from operator import eq
 from pathlib import Path
@@ -14,11 +14,12 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words, short_key
+from nnrun.metrics.table import span_of
 from nnrun.reports.boards import board_document
 from nnrun.reports.commands import command_line
 from nnrun.reports.comparison import differences, letter, tested
 from nnrun.reports.document import AT_ONCE, up_to
-from nnrun.reports.numbers import count, duration, durations, measured, number, plural
+from nnrun.reports.numbers import count, duration, durations, measured, number, plural, spread
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import (
     MOST_NAMED,
@@ -31,6 +32,7 @@ from nnrun.reports.terminal.fitting import (
 from nnrun.runs.catalog.compare import Comparison
 from nnrun.search.state import SearchState
 from nnrun.search.trials import Trial
+from nnrun.sweeps.board.power import Power
 from nnrun.sweeps.board.rows import Leaderboard
 from nnrun.sweeps.board.verdicts import PairTest
 from nnrun.sweeps.planning.plan import WHOLE, Plan, Variant
@@ -118,6 +120,50 @@ class _Runs:
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """The power of a sweep on each data set, and the time of the whole sweep by number of seeds."""
+
+    powers: Sequence[Power]
+    seconds: Sequence[float]
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """The forecast as JSON data."""
+        found = []
+        for power in self.powers:
+            rows = zip(power.smallest, self.seconds, strict=True)
+            seeds = [{**asdict(row), "estimated_seconds": seconds} for row, seconds in rows]
+            found.append({**asdict(power), "smallest": seeds})
+        return found
+
+    def tables(self) -> Iterator[RenderableType]:
+        """A table for each data set, with what its numbers stand on."""
+        for power in self.powers:
+            label = f"{power.ordered_by} {metric_label(power.metric)}"
+            least = [_reach(row.difference, power.metric) for row in power.smallest]
+            ends = [f"{spread(row.low)} – {spread(row.high)}" for row in power.smallest]
+            yield Text()
+            yield Text(clean(f"{power.dataset}: differences in {label} found in 4 of 5 sweeps"))
+            yield FittedTable([
+                Column("seeds", [count(row.seeds) for row in power.smallest]),
+                Column("difference", least),
+                Column("95% interval", ends, left=True),
+                Column("about", durations(self.seconds)),
+            ])  # fmt: skip
+            pilot = f"{count(power.pilot)} of {plural(power.settings, 'setting')}"
+            yield Text(
+                f"By stored runs of {pilot} with {count(power.pilot_seeds)} seeds, and the test of "
+                f"a board of {count(power.settings)} rows, for sweeps with other seeds of the same "
+                "data. The interval is what so few runs say of the spread; differences need not be "
+                "about normal."
+            )
+
+
+def _reach(difference: float, metric: str) -> str:
+    """The difference, or that there can be none as large."""
+    return spread(difference) if difference <= span_of(metric) else f"over {span_of(metric):g}"
+
+
+@dataclass(frozen=True)
 class Outlook:
     """A plan and how much of it is complete.
 
@@ -132,6 +178,7 @@ class Outlook:
     workers: int
     seconds: float
     compiling: float
+    forecast: Forecast | None = None
 
     @property
     def left(self) -> int:
@@ -148,6 +195,7 @@ class Outlook:
             "estimated_seconds": self.seconds,
             "estimated_seconds_of_compiling": self.compiling,
             "points": [_variant(*each) for each in self.rows()],
+            **({} if self.forecast is None else {"power": self.forecast.to_dict()}),
         }
 
     def rows(self) -> Iterator[tuple[Variant, int, int]]:
@@ -197,7 +245,8 @@ def plan_table(outlook: Outlook) -> RenderableType:
     text = f"{part}{count(len(outlook.plan))} {runs}{complete_words}{left if outlook.left else ''}"
     below = len(outlook.runs) - len(rows)
     cut = [Text(f"and {plural(below, 'row')} below; --json has all")] if below else []
-    return Group(table, *cut, Text(), Text(f"{text}. Nothing was written."))
+    power = [] if outlook.forecast is None else outlook.forecast.tables()
+    return Group(table, *cut, Text(), Text(f"{text}. Nothing was written."), *power)
 
 
 def _of(runs: int, planned: int) -> str:

@@ -22,7 +22,7 @@ from nnrun.sweeps.board.variance import Components, Layout, error_of, numbers
 
 # What a sweep of this design could show, and what more seeds or splits would.
 
-_POWER = 0.8
+POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def smallest_difference(
     """
     from scipy.special import ndtri  # noqa: PLC0415  # slow to import
 
-    levels = (1 - CONFIDENCE) / max(rows - 1, 1), 1 - _POWER
+    levels = (1 - CONFIDENCE) / max(rows - 1, 1), 1 - POWER
     if size is None:
         return -float(sum(map(ndtri, levels))) * sqrt(float(components.split) * overlap)
     error, degrees = error_of(components, size.layout, overlap)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from math import inf
@@ -14,10 +15,11 @@ from nnrun.config.settings import BESIDE
 from nnrun.errors import DamageError, UsageError
 from nnrun.runs.record import is_run_id
 from nnrun.runs.storage.sealed import read_sealed
-from nnrun.sweeps.active_runs import SweepProgress
+from nnrun.sweeps.active_runs import Member, SweepProgress
 from nnrun.sweeps.board.means import AS_WRITTEN, CONFIDENCE, Summary
 from nnrun.sweeps.board.published import Shown
 from nnrun.sweeps.board.verdicts import Beside
+from nnrun.sweeps.planning.frozen import Planned
 from nnrun.sweeps.planning.plan import Shard
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ class Unfinished:
 
 
 SCHEMA_VERSION = 1
+PLANNED, EXPLORED = "planned", "explored"
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class Row:
             fold.
         splits: how many different splits these have; every fold is one.
         stopped: runs that a callback stopped.
+        before_plan: runs of a planned sweep that began before the plan was made.
     """
 
     __pydantic_config__: ClassVar = AS_WRITTEN
@@ -196,6 +200,7 @@ class Row:
     splits: int = 0
     stopped: int = 0
     naive: dict[str, float] = field(default_factory=dict)
+    before_plan: int = 0
 
     @property
     def is_network(self) -> bool:
@@ -273,12 +278,19 @@ class Leaderboard:
         groups: in the order of the plan.
         key: of the sweep: its experiment, and a digest of its settings and seeds; empty for others.
         unfinished: what is missing, if it was a part of a sweep; the rows are over the other runs.
+        planned: the plan that was fixed before; None where settings and seeds were not.
     """
 
     command: str
     groups: list[Group]
     key: str = ""
     unfinished: Unfinished | None = None
+    planned: Planned | None = None
+
+    @property
+    def basis(self) -> str:
+        """Whether what is compared was fixed before: `planned` or `explored`."""
+        return EXPLORED if self.planned is None else PLANNED
 
     @property
     def names(self) -> set[str]:
@@ -295,10 +307,13 @@ class Leaderboard:
         content = {
             "schema_version": SCHEMA_VERSION,
             "confidence": CONFIDENCE,
+            "basis": self.basis,  # near the start, where `is_planned` looks
             **_plain().dump_python(self),
         }
         if self.unfinished is None:
             del content["unfinished"]
+        if self.planned is None:
+            del content["planned"]
         return content
 
     @classmethod
@@ -328,6 +343,27 @@ def _plain() -> TypeAdapter[Leaderboard]:
     from pydantic import TypeAdapter  # noqa: PLC0415  # slow to import
 
     return TypeAdapter(Leaderboard)
+
+
+def of_plan(board: Leaderboard, planned: Planned | None, members: Iterable[Member]) -> Leaderboard:
+    """The board of a planned sweep, with how many runs of each row began before the plan was made.
+
+    `members` are its rows with their runs; without a plan, the board is as it is.
+    """
+    if planned is None:
+        return board
+    before = {
+        (variant.name, repr(variant.choice)): sum(
+            bool(score.started) and str(score.started) < planned.made for score in scores
+        )
+        for variant, scores in members
+    }
+
+    def counted(row: Row) -> Row:
+        return replace(row, before_plan=before.get((row.name, repr(row.choice)), 0))
+
+    groups = [replace(group, rows=[*map(counted, group.rows)]) for group in board.groups]
+    return replace(board, groups=groups, planned=planned)
 
 
 def with_margin(board: Leaderboard, margin: float | None) -> Leaderboard:
@@ -371,7 +407,15 @@ def _cost(row: Row) -> tuple[float, float]:
 
 # Leaderboards as sweeps have written them.
 
+_START = 200
 _AGAIN = "the same sweep again writes it anew"
+
+
+def is_planned(file: Path) -> bool:
+    """Whether the start of a file says that its board is of a plan."""
+    with suppress(OSError), open(file, "rb") as content:
+        return f'"basis": "{PLANNED}"'.encode() in content.read(_START)
+    return False
 
 
 def read_board(file: Path) -> Leaderboard:

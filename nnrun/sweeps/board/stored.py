@@ -23,7 +23,15 @@ from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import ids_in
 from nnrun.sweeps.active_runs import SweepProgress
 from nnrun.sweeps.board.leaderboard import groups_of, key_of, kind_of, make_leaderboard, trained
-from nnrun.sweeps.board.rows import Group, Leaderboard, Row, Unfinished, with_margin, within
+from nnrun.sweeps.board.rows import (
+    Group,
+    Leaderboard,
+    Row,
+    Unfinished,
+    of_plan,
+    with_margin,
+    within,
+)
 from nnrun.sweeps.board.verdicts import PairTest, pair_test
 from nnrun.sweeps.planning.plan import Comparable, PlannedRun, Shard
 from nnrun.sweeps.planning.variants import division_of, is_drawn, mean_rows, overlap_of, split_by_of
@@ -316,6 +324,7 @@ def made_again(board: Leaderboard, root: Path) -> Leaderboard:
     left = board.unfinished.without(ended)
     margin = next((group.margin for group in board.groups), None)
     again = Leaderboard(board.command, groups_of(members), board.key, left)
+    again = of_plan(again, board.planned, members)
     notes = {group.dataset: group.data_note for group in board.groups}
     return with_margin(again.with_notes(notes), margin)
 
