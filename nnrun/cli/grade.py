@@ -70,7 +70,9 @@ def command(
         raise UsageError(f"{folder}: {there}; hand-ins are in one")
     hand_ins = find_hand_ins(folder, lesson, file)
     if not hand_ins:
-        raise UsageError(f"{folder}: there is no hand-in; a file or a folder for each student is one")
+        raise UsageError(
+            f"{folder}: there is no hand-in; a file or a folder for each student is one"
+        )
     grades = {}
     with (
         Interruption(before="all hand-ins were graded"),

@@ -11,12 +11,14 @@ import json
 import os
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from threading import Thread
 from time import monotonic
@@ -29,6 +31,7 @@ from nnrun.data.readers.opening import open_named
 from nnrun.errors import NnrunError
 from nnrun.pool import ONE_THREAD, end_at_hangup, serialize_error
 from nnrun.systems import system
+from nnrun.unfinished import undone_on_failure
 
 # Which files of a folder are hand-ins, whose, and for which lesson.
 
@@ -118,7 +121,9 @@ def _entries(folder: Path) -> Iterator[Path]:
 def _in_folder(folder: Path, lesson: int | None) -> Iterator[HandIn]:
     """Files whose names say that they are hand-ins; else those of the right kind."""
     files = [place for place in _entries(folder) if not place.is_dir()]
-    chosen = [file for file in files if _lesson_of(file) in ({*NUMBERS} if lesson is None else {lesson})]
+    chosen = [
+        file for file in files if _lesson_of(file) in ({*NUMBERS} if lesson is None else {lesson})
+    ]
     if lesson is not None and not chosen:
         endings = (_PYTHON,) if lesson == OWN_LAYER else SUFFIXES
         chosen = [f for f in files if f.name.endswith(endings) and _lesson_of(f) is None]
@@ -180,7 +185,7 @@ _LONGEST = 1 << 20  # bytes of a grade
 
 def grade_all(
     hand_ins: Sequence[HandIn], jobs: int, seconds: float
-) -> Iterator[tuple[int, GradedHandIn]]:
+) -> Generator[tuple[int, GradedHandIn]]:
     """The grade of each hand-in with its place in the sequence, as they are made.
 
     Args:
@@ -201,6 +206,7 @@ def grade_all(
         return
     with (
         TemporaryDirectory(prefix="nnrun-", ignore_cleanup_errors=True) as folder,
+        undone_on_failure(partial(rmtree, folder, ignore_errors=True)),  # by a second signal
         closing(_Graders(min(jobs, len(to_grade)), seconds, folder)) as graders,
     ):
         for place, reply in graders.replies({place: hand_ins[place] for place in to_grade}):

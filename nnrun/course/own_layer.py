@@ -1,4 +1,4 @@
-"""The exercise of the last lesson: a layer whose forward pass is given, and whose gradients are not."""
+"""The exercise of the last lesson: a layer that is given without its gradients."""
 
 from __future__ import annotations
 

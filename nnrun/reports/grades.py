@@ -14,7 +14,9 @@ from nnrun.reports.terminal.fitting import Column, FittedTable
 
 def grades_csv(grades: Sequence[GradedHandIn]) -> str:
     """A row for each hand-in; 1 where a criterion is met, 0 where it is not, empty elsewhere."""
-    names = [*dict.fromkeys(each["name"] for grade in _by_lesson(grades) for each in grade.criteria)]
+    names = [
+        *dict.fromkeys(each["name"] for grade in _by_lesson(grades) for each in grade.criteria)
+    ]
     header = ["student", "lesson", "points", *names, "error", "same_as"]
     return csv_line(header) + "".join(csv_line(map(cell, _row(each, names))) for each in grades)
 
