@@ -63,6 +63,13 @@ def test_files_and_folders_are_hand_ins():
     assert [("cleo", 2)] == [(each["student"], each["points"]) for each in done.json]
 
 
+def test_a_file_may_be_named_for_any_student():
+    """Also as no run may be named."""
+    write("class/Zoë O'Hara (7).yaml", RIGHT)
+    (row,) = grades("--lesson", "1")
+    assert ("Zoë O'Hara (7)", 2, "") == (row["student"], row["points"], row["error"])
+
+
 def test_the_file_has_a_row_for_each_and_a_column_for_each_criterion():
     """Criteria of other lessons are empty, and no cell is a formula."""
     write("class/=ada-exercise-1.yaml", RIGHT)
@@ -172,6 +179,9 @@ def test_configs_run_no_code_and_read_no_other_file(here):
     assert not mark.exists()
 
 
+_MARKS = "import builtins\nassert not hasattr(builtins, 'left')\nbuiltins.left = 1"
+
+
 def test_layers_are_graded_apart(here, monkeypatch):
     """Each in a process of its own, in the temporary folder, and what it prints is not shown."""
     monkeypatch.chdir(here.parent / "temporary")
@@ -181,13 +191,13 @@ def test_layers_are_graded_apart(here, monkeypatch):
         path.unlink()
     monkeypatch.chdir(here)
     right = text.replace("raise NotImplementedError", GRADIENT)
-    write("class/a/mylayer.py", "print('a word')\nopen('left', 'w').close()\n" + right)
-    write("class/b/mylayer.py", text)
+    write("class/a/mylayer.py", f"print('a word')\nopen('left', 'w').close()\n{_MARKS}\n" + right)
+    write("class/b/mylayer.py", f"{_MARKS}\n{text}")
     write("class/c/mylayer.py", text.replace("raise NotImplementedError", "return 0 * dy"))
     identity = right.replace("return self.g.value * x / (1 + np.abs(x))", "return x")
     write("class/d/mylayer.py", identity.replace("return dy * self.g.value / a**2", "return dy"))
     write("class/e/mylayer.py", "import os\nos._exit(0)\n")
-    done = invoke("grade", "class", "--json", "-q", "-j", "2")
+    done = invoke("grade", "class", "--json", "-q", "-j", "1")
     assert (0, "") == (done.code, done.err)
     rows = done.json
     assert [2, 0, 0, 0, 0] == [row["points"] for row in rows]
