@@ -184,7 +184,7 @@ def main(word: str, retires: Callable[[], bool] = lambda: False) -> None:
     system.ignore_signals()
     descriptor = system.receive_socket(word)
     try:
-        Thread(target=_watch, args=(descriptor,), daemon=True).start()
+        Thread(target=end_at_hangup, args=(descriptor,), daemon=True).start()
     except RuntimeError as error:  # without that thread it might outlive its parent
         sys.exit(f"a worker ends: {error}")
     connection = Connection(descriptor)
@@ -215,7 +215,7 @@ def _packed(kind: str, content: Any) -> bytes:
     return pickle.dumps((kind, content), pickle.HIGHEST_PROTOCOL)
 
 
-def _watch(descriptor: int) -> None:
+def end_at_hangup(descriptor: int) -> None:
     """End this process when the other end of the socket is closed."""
     system.wait_for_hangup(descriptor)
     os._exit(0)
@@ -224,7 +224,7 @@ def _watch(descriptor: int) -> None:
 # One worker process, as its pool sees it: the tasks that it has, and the socket to it.
 
 # One thread each, so that processes do not compete for cores; read when NumPy is loaded.
-_THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 _GRACE_SECONDS = 1.0
 MOST_TASKS = 4
 """How many short tasks a worker may have, the one in progress included, so that it need not wait
@@ -249,7 +249,7 @@ class Worker:
     """
 
     def __init__(self, module: str) -> None:
-        environment = {**os.environ, **_THREADS}
+        environment = {**os.environ, **ONE_THREAD}
         self.process, self.connection = child.start(module, environment)
         self.ready = False
         self.has_worked = False

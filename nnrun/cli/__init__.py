@@ -12,6 +12,7 @@ COMPLETE = "_NNRUN_COMPLETE"
 COMMANDS = {
     "train": ("nnrun.cli.train", "Train one config and show its report."),
     "check": ("nnrun.cli.check", "Validate configs without training them."),
+    "grade": ("nnrun.cli.grade", "Grade the exercises of a class."),
     "sweep": ("nnrun.cli.sweep", "Train many configs with many seeds, and compare them."),
     "plan": ("nnrun.cli.plan", "Fix what a sweep compares before it is run."),
     "search": ("nnrun.cli.search", "Find the best setting for a budget, and test it once."),

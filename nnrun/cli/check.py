@@ -18,7 +18,7 @@ from nnrun.cli.options import split_arguments
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
 from nnrun.config.load import Experiment, load_config
-from nnrun.course.files import NUMBERS, OWN_LAYER
+from nnrun.course.files import NUMBERS, OWN_LAYER, hand_in_name
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import (
     ConfigError,
@@ -231,25 +231,24 @@ def check_parts(output: Output, files: list[Path], *, points: bool) -> None:
 def check_lesson(
     output: Output, lesson: int, paths: list[Path], overrides: Sequence[str], *, points: bool
 ) -> None:
-    """Grade the one config of an exercise, and print what is met and what is not.
+    """Grade the one file of an exercise, and print what is met and what is not.
 
     Raises:
         ConfigError: the config is invalid.
+        PluginError: the layer's file cannot be loaded.
         ExerciseError: something is not met yet.
+        DisagreementError: the same of the layer of the last lesson.
     """
-    if lesson == OWN_LAYER and all(path.suffix == _SUFFIX for path in paths):
-        check_parts(output, paths, points=points)
-        return
-    wanted = f"mylayer{_SUFFIX}" if lesson == OWN_LAYER else f"exercise-{lesson}.yaml"
-    if len(paths) != 1 or lesson == OWN_LAYER or paths[0].suffix == _SUFFIX:
-        raise UsageError(f"--lesson {lesson} grades one file, such as {wanted}")
+    if len(paths) != 1 or (lesson == OWN_LAYER) != (paths[0].suffix == _SUFFIX):
+        raise UsageError(f"--lesson {lesson} grades one file, such as {hand_in_name(lesson)}")
     from nnrun.course.exercises import grade_file  # noqa: PLC0415  # training is slow to import
 
     grade = grade_file(lesson, paths[0], overrides)
     _show_points(output, grade.to_dict(), graded(grade), points)
     if grade.wrong:
         missing = ", ".join(finding.check for finding in grade.wrong)
-        raise ExerciseError(f"{grade.file}: not met yet: {missing}")
+        kind = DisagreementError if lesson == OWN_LAYER else ExerciseError
+        raise kind(f"{grade.file}: not met yet: {missing}")
 
 
 def _show_points(output: Output, data: dict[str, Any], shown: RenderableType, points: bool) -> None:

@@ -16,7 +16,7 @@ from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES, init_hint
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.scaffold.from_data import Draft, draft, name_of
-from nnrun.course.files import NUMBERS, OWN_LAYER, configs
+from nnrun.course.files import NUMBERS, OWN_LAYER, configs, hand_in_name
 from nnrun.data.readers.opening import is_data_file
 from nnrun.errors import UsageError
 from nnrun.plugins.kinds import KINDS, NAME
@@ -285,7 +285,6 @@ def _stem(name: str | None, data: Path | None) -> str:
 
 # `nnrun init --layer` and `--lesson`: a layer without its gradient, and the files of a lesson.
 
-_OF_LESSON = Path("mylayer.py")
 _TEXT = '''\
 """A layer of your own.
 
@@ -367,7 +366,7 @@ def write_lesson(lesson: int) -> list[str]:
         UsageError: one of them is there already; then nothing is written.
     """
     files = configs(lesson)
-    names = [*files, *([_OF_LESSON.name] if lesson == OWN_LAYER else [])]
+    names = [*files, *([hand_in_name(lesson)] if lesson == OWN_LAYER else [])]
     there = [name for name in names if Path(name).exists()]
     if there:
         raise UsageError(
@@ -384,5 +383,5 @@ def write_lesson(lesson: int) -> list[str]:
             write_new(Path(name), text)
             written.append(Path(name))
         if lesson == OWN_LAYER:
-            write_layer(_OF_LESSON)
+            write_layer(Path(hand_in_name(lesson)))
     return names

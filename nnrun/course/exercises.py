@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import config_to_dict, load_config
-from nnrun.course.files import exercise_file
+from nnrun.course.files import OWN_LAYER, exercise_file
 from nnrun.course.grading import (
     CONVOLUTION,
     HIDDEN_LAYER,
@@ -31,6 +31,7 @@ from nnrun.course.grading import (
     seeded,
     types,
 )
+from nnrun.course.own_layer import grade_layer
 from nnrun.nn import Activation
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis.inputs import in_words
@@ -132,16 +133,22 @@ def _normalizes(attempt: Attempt) -> Verdict:
 
 _BENT = "Give every hidden layer an activation: lesson 2 says what happens without."
 _SPREAD = "With n inputs take weights of variance 2/n before relu, and 1/n before tanh."
-_NORMALIZED = (
-    "Put batch_norm between the matrix and the activation of every hidden layer, and take batches "
-    "of more rows: the mean of three says little."
-)
+_FEW_ROWS = 16
+
+
+def _normalized(attempt: Attempt) -> str:
+    """The advice that is not followed yet."""
+    missing = types(attempt.config).count("batch_norm") < types(attempt.config).count("dense") - 1
+    norm = "Put batch_norm between the matrix and the activation of every hidden layer. " * missing
+    few = attempt.config.training.batch_size < _FEW_ROWS
+    return (norm + "Take batches of more rows: the mean of a few says little." * few).rstrip()
+
 
 INITIALIZATION = Exercise(
     ("network",),
     (
-        Criterion("layers", _dense_alone, "Change initializer or activations alone."),
-        Criterion("nonlinear", bends_everywhere, _BENT),
+        Criterion("layers", _dense_alone, "Change initializer or activations alone.", kept=True),
+        Criterion("nonlinear", bends_everywhere, _BENT, kept=True),
         Criterion("forward", _keeps("values", 0), _SPREAD),
         Criterion("backward", _keeps("gradients", 1), _SPREAD),
         Criterion("learns", accurate(_ACCURACY), _SPREAD),
@@ -150,11 +157,11 @@ INITIALIZATION = Exercise(
 NORMALIZATION = Exercise(
     ("network", "training.batch_size"),
     (
-        Criterion("layers", same_widths, "Leave the dense layers as they are."),
-        Criterion("nonlinear", bends_everywhere, _BENT),
-        Criterion("batch_norm", _normalizes, _NORMALIZED),
+        Criterion("layers", same_widths, "Leave the dense layers as they are.", kept=True),
+        Criterion("nonlinear", bends_everywhere, _BENT, kept=True),
+        Criterion("batch_norm", _normalizes, _normalized),
         *(
-            Criterion(f"weights × {factor:g}", _at_scale(factor), _NORMALIZED)
+            Criterion(f"weights × {factor:g}", _at_scale(factor), _normalized)
             for factor in (0.3, 1.0, 3.0)
         ),
     ),
@@ -219,17 +226,22 @@ def _minimum(attempt: Attempt) -> Verdict:
     return False, f"{says} and {way}: it is {mine / least - 1:.1%} above the lowest"
 
 
+def _less(attempt: Attempt) -> str:
+    """The advice is right where the gap is closed: a network that knows its rows needs more."""
+    return "Regularize less, so that it can still bend." if _gap(attempt)[0] else ""
+
+
 REGULARIZATION = Exercise(
     ("network", "training.optimizer.weight_decay", "training.early_stopping", "training.augment"),
     (
-        Criterion("layers", same_widths, "Leave the dense layers as they are."),
+        Criterion("layers", same_widths, "Leave the dense layers as they are.", kept=True),
         Criterion(
             "new rows",
             _better,
             "Try weight_decay, dropout, early_stopping, or augment with noise.",
         ),
         Criterion("gap", _gap, "Regularize more."),
-        Criterion("not too much", _still_bends, "Regularize less, so that it can still bend."),
+        Criterion("not too much", _still_bends, _less),
     ),
 )
 LEARNING_CURVE = Exercise(
@@ -321,7 +333,7 @@ COMPARISON = Exercise(
             _by_validation,
             "Set dataset.validation_size, so that no test row takes part in the choice.",
         ),
-        Criterion("kept", _kept, "Keep all rows that the board marks with *."),
+        Criterion("kept", _kept, "Keep all rows that the board marks with *.", kept=True),
         Criterion(
             "dropped",
             _dropped,
@@ -347,10 +359,13 @@ EXERCISES: dict[int, Exercise] = {
 
 
 def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
-    """The grade of a config for the exercise of a lesson.
+    """The grade of a config, or of a Python file, for the exercise of a lesson.
 
     Raises:
         ConfigError: the config is invalid.
+        PluginError: the Python file cannot be loaded.
     """
+    if lesson == OWN_LAYER:
+        return grade_layer(file)
     experiment = load_config(file, overrides)
     return grade(lesson, EXERCISES[lesson], experiment, load_config(exercise_file(lesson)))

@@ -39,6 +39,10 @@ class UnmetError(Exception):
     """A criterion cannot be met; the message says why."""
 
 
+class SlowError(UnmetError):
+    """The runs of an attempt would take long, and are not made."""
+
+
 @dataclass(frozen=True)
 class Runs:
     """The runs of a config, one for each seed."""
@@ -76,6 +80,8 @@ class Attempt:
         self.experiment = experiment
         self.start = start
         self.seeds = seeds
+        self.error = ""
+        """Why it cannot be graded, where its runs would take long."""
 
     @property
     def config(self) -> ExperimentConfig:
@@ -105,9 +111,13 @@ class Attempt:
         """The runs of an experiment, in memory.
 
         Raises:
-            UnmetError: they would take long.
+            SlowError: they would take long.
         """
-        return _trained(json.dumps(config_to_dict(experiment.config)), tuple(self.seeds))
+        try:
+            return _trained(json.dumps(config_to_dict(experiment.config)), tuple(self.seeds))
+        except SlowError as error:
+            self.error = str(error)
+            raise
 
 
 def seeded(experiment: Experiment, seed: int) -> Prepared:
@@ -138,7 +148,7 @@ def _trained(config: str, seeds: tuple[int, ...]) -> Runs:
         prepared = seeded(experiment, seed)
         if (seconds := estimate(prepared).seconds) > _MOST_SECONDS:
             most = f"at most {_MOST_SECONDS:.0f} s are graded"
-            raise UnmetError(f"a run takes about {seconds:.0f} s, and {most}")
+            raise SlowError(f"a run takes about {seconds:.0f} s, and {most}")
         results.append(execute(prepared, None, Listener()))
     return Runs(results)
 
@@ -155,11 +165,20 @@ _FREE = ("name", "description", "training.watch")  # they change no number
 
 @dataclass(frozen=True)
 class Criterion:
-    """Something that an exercise asks for, with a hint for those who do not meet it."""
+    """Something that an exercise asks for.
+
+    Args:
+        name: in tables, such as `small`.
+        check: says whether an attempt meets it.
+        hint: for those who do not meet it; a function where the advice depends on the attempt, and
+            gives an empty text where all of it is followed already.
+        kept: whether the start meets it. Then it earns no point, and without it others earn none.
+    """
 
     name: str
     check: Check
-    hint: str
+    hint: str | Callable[[Attempt], str]
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,15 +196,51 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Grade(Points):
-    """What is met and what is not, by a finding for each criterion."""
+    """What is met and what is not, by a finding for each criterion.
+
+    What the start of an exercise meets has to stay so: it earns no point, and where it is not met,
+    nothing else earns one.
+
+    Args:
+        lesson: its number.
+        file: the hand-in.
+        findings: a verdict of each criterion.
+        kept: the criteria that the start meets.
+        error: why the hand-in cannot be graded, where training it would take long.
+    """
 
     lesson: int
     file: str
     findings: list[Finding]
+    kept: frozenset[str]
+    error: str = ""
+
+    @property
+    def points(self) -> int:
+        """A point for each criterion that the start does not meet."""
+        return sum(criterion["points"] for criterion in self.criteria)
+
+    @property
+    def of(self) -> int:
+        return len(self.findings) - len(self.kept)
+
+    @property
+    def criteria(self) -> list[dict[str, Any]]:
+        """Each criterion as JSON data: whether it is met, and its points."""
+        counts = all(each.passed for each in self.findings if each.check in self.kept)
+        return [
+            {
+                "name": each.check,
+                "met": each.passed,
+                "points": int(counts and each.passed and each.check not in self.kept),
+            }
+            for each in self.findings
+        ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The grade as JSON data, with a point for each criterion."""
-        return {"lesson": self.lesson, "file": self.file, **self.counted()}
+        """The grade as JSON data."""
+        head = {"lesson": self.lesson, "file": self.file}
+        return {**head, **self.counted(), "criteria": self.criteria}
 
 
 def grade(
@@ -203,16 +258,18 @@ def grade(
     attempt, file = Attempt(experiment, start, seeds), str(experiment.file)
     others = [*_differences(experiment.config, start.config, exercise.free)]
     may = " or ".join(f"`{key}`" for key in exercise.free)
+    kept = frozenset({_TASK, *(each.name for each in exercise.criteria if each.kept)})
     if others:
         more = f", and {len(others) - _MOST_NAMED} more" * (len(others) > _MOST_NAMED)
         says = f"{'; '.join(others[:_MOST_NAMED])}{more}"
         missed = Finding(_TASK, False, says, f"Change nothing but {may}.")
         why = "not checked, since other keys are changed, too"
         rest = [Finding(each.name, False, why, reached=False) for each in exercise.criteria]
-        return Grade(lesson, file, [missed, *rest])
+        return Grade(lesson, file, [missed, *rest], kept)
     _ = attempt.prepared  # whose errors are those of the config
     task = Finding(_TASK, True, "only the allowed keys are changed")
-    return Grade(lesson, file, [task, *(_found(each, attempt) for each in exercise.criteria)])
+    findings = [task, *(_found(each, attempt) for each in exercise.criteria)]
+    return Grade(lesson, file, findings, kept, attempt.error)
 
 
 def _found(criterion: Criterion, attempt: Attempt) -> Finding:
@@ -220,7 +277,8 @@ def _found(criterion: Criterion, attempt: Attempt) -> Finding:
         met, says = criterion.check(attempt)
     except UnmetError as error:
         met, says = False, str(error)
-    return Finding(criterion.name, met, says, "" if met else criterion.hint)
+    hint = criterion.hint if isinstance(criterion.hint, str) else criterion.hint(attempt)
+    return Finding(criterion.name, met, says, "" if met else hint)
 
 
 def _differences(
@@ -340,6 +398,19 @@ def _settles(attempt: Attempt) -> Verdict:
     return lower == seeds, says
 
 
+def _on_one_scale(attempt: Attempt) -> str:
+    if attempt.config.dataset.features:
+        return "The features are on one scale, and a rate for them is left to find."
+    return "Bring all features to one scale, so that one rate suits every weight."
+
+
+def _let_it_fall(attempt: Attempt) -> str:
+    rate = attempt.config.training.learning_rate
+    falls = "Let it end nearer to zero, or take larger steps before."
+    constant = isinstance(rate, float)
+    return "A constant rate jumps about the minimum; let it fall." if constant else falls
+
+
 LINEAR_MODEL = Exercise(
     ("dataset.features", "training.learning_rate"),
     (
@@ -347,15 +418,15 @@ LINEAR_MODEL = Exercise(
         Criterion(
             "least squares",
             _near(0.05),
-            "Bring all features to one scale, so that one rate suits every weight.",
+            _on_one_scale,
         ),
     ),
 )
 SCHEDULE = Exercise(
     ("training.learning_rate",),
     (
-        Criterion("stable", ends, "Begin with a smaller rate."),
-        Criterion("settles", _settles, "A constant rate jumps about the minimum; let it fall."),
+        Criterion("stable", ends, "Begin with a smaller rate.", kept=True),
+        Criterion("settles", _settles, _let_it_fall),
         Criterion(
             "close",
             _near(0.01),
@@ -398,16 +469,24 @@ def _beats_dense(attempt: Attempt) -> Verdict:
     return ahead >= _AHEAD * len(attempt.seeds), says
 
 
+_SMALL = 30  # parameters
+
+
+def _more_lines(attempt: Attempt) -> str:
+    """More hidden units, where these are not linear, and there is room for another."""
+    network = attempt.prepared.network
+    more = prod(network.input_shape) + 1 + prod(network.output_shape)
+    if not bends(attempt)[0] or network.size + more > _SMALL:
+        return ""
+    return f"Each hidden unit is one line; take as many as {_SMALL} parameters allow."
+
+
 HIDDEN_LAYER = Exercise(
     ("network",),
     (
         Criterion("not linear", bends, "Give the hidden layer another activation than linear."),
-        Criterion("small", at_most(30), "A few lines are enough to go around a circle."),
-        Criterion(
-            "accurate",
-            accurate(0.9),
-            "Each hidden unit is one line; take as many as 30 parameters allow.",
-        ),
+        Criterion("small", at_most(_SMALL), "A few lines are enough to go around a circle."),
+        Criterion("accurate", accurate(0.9), _more_lines),
     ),
 )
 CONVOLUTION = Exercise(

@@ -40,6 +40,7 @@ WRITERS = {
     "explain": ("explain cars.yaml --html update.html", "update.html"),
     "export": ("export cars -o network.py", "network.py"),
     "export ZIP": ("export cars.zip -o network.py", "network.py"),
+    "grade": ("grade . -o grades.csv", "grades.csv"),
     "help": ("help -o site", None),
     "init": ("init mine", None),
     "init --layer": ("init --layer mine.py", None),

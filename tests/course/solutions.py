@@ -7,7 +7,7 @@ from __future__ import annotations
 
 Edits = list[tuple[str, str]]
 
-_NORMALIZED = (
+NORMALIZED = (
     "{type: dense, units: 32}\n    - {type: batch_norm}\n    - {type: activation, name: tanh}"
 )
 _HIDDEN = "{type: dense, units: 32, activation: tanh}"
@@ -30,7 +30,7 @@ SOLUTIONS: dict[int, list[Edits]] = {
         [("optimizer: adam", _DECAY)],
         [("batch_size: 16", "batch_size: 16, augment: {noise: 0.3}")],
     ],
-    7: [[(_HIDDEN, _NORMALIZED), ("batch_size: 3", "batch_size: 32")]],
+    7: [[(_HIDDEN, NORMALIZED), ("batch_size: 3", "batch_size: 32")]],
     8: [[("iterations: 2000", "iterations: 400"), ("evaluate_every: 1000", "evaluate_every: 10")]],
     9: [
         [
@@ -146,7 +146,7 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "nonlinear",
         "0 of 5 hidden layers have an activation that is not linear",
     ),
-    (7, [(_HIDDEN, _NORMALIZED)], "weights × 3", "its mean test accuracy is "),
+    (7, [(_HIDDEN, NORMALIZED)], "weights × 3", "its mean test accuracy is "),
     (
         7,
         [("units: 32", "units: 8"), ("batch_size: 3", "batch_size: 32")],

@@ -15,7 +15,7 @@ from nnrun.course.exercises import EXERCISES
 from nnrun.course.files import NUMBERS, OWN_LAYER, exercise_file
 from nnrun.course.grading import SEEDS, Grade, grade
 from nnrun.plugins import unload
-from tests.course.solutions import SOLUTIONS, WRONG, Edits
+from tests.course.solutions import NORMALIZED, SOLUTIONS, WRONG, Edits
 from tests.lab import invoke, invoke_well
 
 # `nnrun check FILE --lesson N`: what it prints, and its exit codes.
@@ -50,7 +50,7 @@ def test_what_is_missing_is_said_with_a_hint():
         "                        Bring all features to one scale, so that one rate suits",
         "                        every weight.",
         "",
-        "1 of 3 criteria met",
+        "1 of 3 criteria met, 0 of 2 points",
     ]
 
 
@@ -67,16 +67,21 @@ def test_a_solution_passes():
     """With exit code 0; settings after the file count, as for any config."""
     done = check("mine.yaml", "--lesson", "1", SCALED)
     assert (0, "") == (done.code, done.err)
-    assert "3 of 3 criteria met" == done.out.splitlines()[-1]
+    assert "3 of 3 criteria met, 2 of 2 points" == done.out.splitlines()[-1]
     assert ["mine.yaml"] == [path.name for path in Path().iterdir()]
 
 
 @pytest.mark.parametrize("option", ["--points", "--json"])
 def test_a_grader_reads_points(option):
-    """In JSON, as of a Python file, with a point for each criterion."""
+    """In JSON, with a point for each criterion that the start does not meet."""
     done = check("mine.yaml", "--lesson", "1", SCALED, option)
     data = done.json
-    assert [1, "mine.yaml", 3, 3] == [data[key] for key in ("lesson", "file", "points", "of")]
+    assert [1, "mine.yaml", 2, 2] == [data[key] for key in ("lesson", "file", "points", "of")]
+    assert [
+        {"name": "task", "met": True, "points": 0},
+        {"name": "stable", "met": True, "points": 1},
+        {"name": "least squares", "met": True, "points": 1},
+    ] == data["criteria"]
     assert ["check", "passed", "says", "detail", "reached"] == [*data["checks"][0]]
 
 
@@ -85,7 +90,7 @@ def test_another_task_gets_no_points():
     done = check("mine.yaml", "--lesson", "1", SCALED, "training.epochs=1000000000", "--points")
     assert 1 == done.code
     data = done.json
-    assert (0, 3) == (data["points"], data["of"])
+    assert (0, 2) == (data["points"], data["of"])
     assert [True, False, False] == [each["reached"] for each in data["checks"]]
     says = "training.epochs is 1000000000, and 40 in the exercise"
     assert [says, "Change nothing but `dataset.features` or `training.learning_rate`."] == [
@@ -131,11 +136,12 @@ def test_mistakes(words, says):
 
 
 def test_the_last_lesson_grades_a_layer():
-    """As without the option; the gradient that the lesson asks for is right."""
+    """With a point for each gradient; the one that the lesson asks for is right."""
     try:
         invoke("init", "--lesson", "10")
         layer = Path("mylayer.py")
-        assert 3 == check("mylayer.py", "--lesson", "10").code
+        begun = check("mylayer.py", "--lesson", "10", "--json")
+        assert (3, 0, 2) == (begun.code, begun.json["points"], begun.json["of"])
         early = invoke("train", "lesson-10.yaml", "--plugin", "mylayer.py")
         assert early.err.splitlines()[-1].endswith(": it is not written yet"), early.said
         solution = (
@@ -147,6 +153,7 @@ def test_the_last_lesson_grades_a_layer():
         layer.write_text(text.replace("raise NotImplementedError", solution), encoding="utf-8")
         done = check("mylayer.py", "--lesson", "10")
         assert 0 == done.code, done.said
+        assert "4 of 4 criteria met, 2 of 2 points" == done.out.splitlines()[-1]
         words = ["train", "lesson-10.yaml", "--plugin", "mylayer.py", "--iterations", "5"]
         invoke_well(*words)
     finally:
@@ -179,7 +186,42 @@ def test_a_solution_meets_everything(lesson, edits, tmp_path):
     first = edits is SOLUTIONS[lesson][0]
     found = graded(lesson, edits, tmp_path, SEEDS if first else FEW)
     assert [] == [(finding.check, finding.says) for finding in found.wrong]
-    assert len(EXERCISES[lesson].criteria) + 1 == found.points
+    assert found.of == found.points
+
+
+@pytest.mark.parametrize("lesson", EXERCISES)
+def test_an_unchanged_start_earns_nothing(lesson, tmp_path):
+    """Points are for what it does not meet, and the criteria that it meets are marked as such."""
+    found = graded(lesson, [], tmp_path, SEEDS)
+    assert found.kept == {finding.check for finding in found.findings if finding.passed}
+    assert 0 == found.points < found.of
+
+
+def test_points_are_lost_with_what_the_start_meets(tmp_path):
+    """A right answer to the rest is one to another exercise."""
+    layers = "{type: dense, units: 64, activation: relu}\n    - " * 2
+    found = graded(6, [*SOLUTIONS[6][0], (layers, layers.replace("64", "32"))], tmp_path)
+    assert ["layers"] == [finding.check for finding in found.wrong]
+    assert 0 == found.points
+    assert {0} == {criterion["points"] for criterion in found.criteria}
+
+
+# (lesson, edits, a criterion that is not met, advice that is followed already)
+FOLLOWED: list[tuple[int, Edits, str, str]] = [
+    (1, [("none", "minmax"), ("0.01,", "2,")], "least squares", "Bring all"),
+    (2, [("[8, 2]", "[5, 2]")], "accurate", "Each hidden unit"),
+    (4, [("0.002", "{schedule: cosine, initial: 0.00001}")], "close", "let it fall"),
+    (6, [], "not too much", "Regularize less"),
+    (7, [("{type: dense, units: 32, activation: tanh}", NORMALIZED)], "weights × 3", "Put batch"),
+]
+
+
+@pytest.mark.parametrize(("lesson", "edits", "check", "followed"), FOLLOWED)
+def test_no_hint_advises_what_is_so_already(lesson, edits, check, followed, tmp_path):
+    """Nor its opposite beside it."""
+    wrong = graded(lesson, edits, tmp_path).wrong
+    assert check in [finding.check for finding in wrong]
+    assert [] == [finding.detail for finding in wrong if followed in finding.detail]
 
 
 @pytest.mark.parametrize(("lesson", "edits", "check", "says"), WRONG)

@@ -50,10 +50,15 @@ class Points:
         """How many are passed."""
         return sum(finding.passed for finding in self.findings)
 
+    @property
+    def of(self) -> int:
+        """How many points there are."""
+        return len(self.findings)
+
     def counted(self) -> dict[str, Any]:
         """Points as JSON data."""
         checks = [vars(finding) for finding in self.findings]
-        return {"points": self.points, "of": len(self.findings), "checks": checks}
+        return {"points": self.points, "of": self.of, "checks": checks}
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,8 @@ def graded(grade: Grade) -> Iterator[RenderableType]:
     yield Text()
     yield _checks(grade, "met", "not yet")
     yield Text()
-    yield Text(f"{grade.points} of {len(grade.findings)} criteria met")
+    met = f"{sum(each.passed for each in grade.findings)} of {len(grade.findings)} criteria met"
+    yield Text(f"{met}, {grade.points} of {plural(grade.of, 'point')}")
 
 
 def _checks(report: Points, right: str = "right", wrong: str = "wrong") -> Table:
