@@ -1,4 +1,4 @@
-"""NumPy's random streams in compiled code, and the loop that draws rows."""
+"""The loops that call kernels, and generated functions; NumPy's random streams in compiled code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.compiler.arguments import ARGUMENTS, NUMBER
-from nnrun.compiler.code import I64, Code, integers, intrinsic, room
+from nnrun.compiler.code import I64, Code, doubles, integers, intrinsic, room
 from nnrun.engines.kernels import stream_fields as at
-from nnrun.engines.kernels.primitives import nanoseconds
+from nnrun.engines.kernels.primitives import atomic_add, atomic_load, give_way, nanoseconds, run
 from nnrun.engines.kernels.stream_fields import FULL, HALF, INCREMENT, STATE, STREAM
+
+# NumPy's random streams in compiled code, and the loop that draws rows.
 
 # NumPy's random numbers, bit for bit, from inside compiled code: its generator PCG64.
 #
@@ -214,3 +216,56 @@ def call(t: Code, function: Any, table: Any) -> None:
         values.append(t.builder.inttoptr(value, pointer) if kind.endswith("*") else value)
     kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
     t.builder.call(t.builder.inttoptr(function, kind.as_pointer()), values)
+
+
+# The loop over the tape that every thread runs: iterations, stages, tasks, ops.
+
+# Reads of the barrier before a waiting thread yields its processor.
+_PATIENCE = 2000
+
+
+def runner(stages, count, ops, bounds, rates, first, last, thread, threads, barrier, scratch):
+    """Do this thread's tasks of iterations first … last - 1.
+
+    Args:
+        stages: for each stage the rows of a task (0 if the number of tasks is given), the tasks,
+            the first op, the number of ops.
+        count: the number of stages.
+        ops: for each the addresses of its kernel and its parameters, and the first task without
+            work.
+        bounds: of the batches in the rows of the call.
+        rates: learning rates, by iteration.
+        first: iteration.
+        last: the iteration after the last.
+        thread: the number of this thread.
+        threads: their number.
+        barrier: a counter of all threads, 0 at first.
+        scratch: this thread's memory.
+    """
+    stages, ops, bounds, rates = integers(stages), integers(ops), integers(bounds), doubles(rates)
+    barrier = integers(barrier)
+    for k in range(first, last):
+        start = bounds[k]
+        n = bounds[k + 1] - start
+        rate = rates[k]
+        for s in range(count):
+            rows, tasks, begin = stages[4 * s], stages[4 * s + 1], stages[4 * s + 2]
+            end = begin + stages[4 * s + 3]
+            if rows != 0:
+                tasks = (n + rows - 1) // rows
+            for task in range(thread, tasks, threads):
+                for op in range(begin, end):
+                    if task < ops[3 * op + 2]:
+                        run(ops[3 * op], ops[3 * op + 1], task, n, k, start, rate, scratch)
+            if threads != 1:
+                meet(barrier, threads)
+
+
+def meet(barrier, threads):
+    """Wait until all threads have come here."""
+    goal = (atomic_add(barrier, 1) // threads + 1) * threads
+    looks = 0
+    while atomic_load(barrier) < goal:
+        looks += 1
+        if looks > _PATIENCE:
+            give_way()
