@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.compiler.arguments import ARGUMENTS, NUMBER
-from nnrun.compiler.code import I64, Code, doubles, integers, intrinsic, room
+from nnrun.compiler.code import I64, Code, doubles, integers, intrinsic, room, subroutine
 from nnrun.engines.kernels import stream_fields as at
 from nnrun.engines.kernels.primitives import atomic_add, atomic_load, give_way, nanoseconds, run
 from nnrun.engines.kernels.stream_fields import FULL, HALF, INCREMENT, STATE, STREAM
@@ -108,8 +108,8 @@ def _wide(t: Code, stream: Any, index: int) -> Any:
 # It does not depend on the network, so it is compiled once. `stream_fields` describes its data.
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
-_UNIFORMS, _STEPS = (NUMBER[name] for name in ("uniforms", "steps"))
-_OUTPUTS, _LOSSES = (NUMBER[name] for name in ("outputs", "losses"))
+_UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))
+_BOUND, _OUTPUTS, _LOSSES = (NUMBER[name] for name in ("bound", "outputs", "losses"))
 
 
 def drive(fields: Any, table: Any, stops: Any, count: Any) -> None:
@@ -151,6 +151,11 @@ def advance(s: Any, table: Any, iterations: Any) -> None:
         rows = min(count * batch, size - used)
         table[_ROWS] = s[at.BLOCK] + 8 * used
         table[_COUNT] = count
+        if s[at.TOGETHER] != 0:
+            draw(s, used)
+            table[_FRESH] = s[at.NEXT] + 8 * used
+            table[_BOUND] = s[at.BOUND]
+            s[at.AHEAD] = used + rows
         bounds[count] = rows
         call(s[at.FUNCTION], table)
         bounds[count] = count * batch
@@ -163,21 +168,27 @@ def advance(s: Any, table: Any, iterations: Any) -> None:
 
 def turn(s: Any) -> None:
     """Begin the next block."""
-    for index in range(at.STREAM):
-        s[at.BLOCK_STREAM + index] = s[index]
     if s[at.SAMPLING] == at.SHUFFLE:
         shuffle(s)
-    if s[at.SAMPLING] == at.WITH_REPLACEMENT and s[at.BOUND] > 1:
-        draw(s)
-    s[at.USED], s[at.SKIP] = s[at.SKIP], 0
+    if s[at.SAMPLING] == at.WITH_REPLACEMENT:
+        draw(s, s[at.SIZE])
+        s[at.BLOCK], s[at.NEXT] = s[at.NEXT], s[at.BLOCK]
+    for index in range(at.STREAM):
+        s[at.BLOCK_STREAM + index] = s[at.NEXT_STREAM + index]
+        s[at.NEXT_STREAM + index] = s[index]
+    s[at.USED] = s[at.SKIP]
+    s[at.SKIP], s[at.AHEAD] = 0, 0
 
 
-def draw(s: Any) -> None:
-    """Draw the rows of a block with replacement."""
-    block, stream, bound = integers(s[at.BLOCK]), copied(s), s[at.BOUND]
-    for index in range(s[at.SIZE]):
-        block[index] = below(stream, bound)
-    put_back(stream, s)
+@subroutine
+def draw(s: Any, until: Any) -> None:
+    """Draw rows of the next block with replacement, up to before this one."""
+    bound = s[at.BOUND]
+    if bound > 1:
+        fresh, stream = integers(s[at.NEXT]), copied(s)
+        for index in range(s[at.AHEAD], until):
+            fresh[index] = below(stream, bound)
+        put_back(stream, s)
 
 
 def shuffle(s: Any) -> None:
@@ -186,7 +197,7 @@ def shuffle(s: Any) -> None:
     Of numbers with as many bits as are needed, those that are too large are left out. No processor
     can foresee which: so each is written, and the next one over those.
     """
-    stream, block, chosen = copied(s), integers(s[at.BLOCK]), integers(s[at.CHOSEN])
+    stream, block, chosen = copied(s), integers(s[at.BLOCK]), integers(s[at.NEXT])
     last, index, mask = s[at.SIZE] - 1, 0, 1
     while mask < last:
         mask = 2 * mask + 1
