@@ -27,7 +27,7 @@ from nnrun.data.builtin import registry
 from nnrun.engines.formulas import LOSSES as COMPILED_LOSSES
 from nnrun.engines.formulas import OPTIMIZERS as OPTIMIZER_FORMULAS
 from nnrun.engines.formulas import formula_name
-from nnrun.engines.generated.layers import EMITTERS
+from nnrun.engines.generated.passes import EMITTERS
 from nnrun.engines.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.metrics.table import METRICS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
@@ -120,7 +120,7 @@ NEEDS = [
         "layer",
         LEAVES,
         {*EMITTERS, *TAPE_EMITTERS, *NUMPY_ONLY},
-        f"EMITTERS in {COMPILED}/generated/layers.py or tape/layers.py{OR_NUMPY}",
+        f"EMITTERS in {COMPILED}/generated/passes.py or tape/layers.py{OR_NUMPY}",
     ),
     Need("layer", LEAVES, ONNX_LAYERS, "LAYERS in nnrun/models/onnx.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),

@@ -19,5 +19,9 @@ ARGUMENTS = {
     "outputs": "real*",
     "losses": "float64*",
     "evaluating": "int64",
+    # Rows of the next block are drawn where that costs nothing; see `kernels.loops`.
+    "fresh": "int64*",
+    "stream": "int64*",
+    "bound": "int64",
 }
 NUMBER = {name: index for index, name in enumerate(ARGUMENTS)}

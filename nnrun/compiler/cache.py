@@ -242,7 +242,7 @@ def _surroundings() -> str:
     compiler = Path(__file__).parent
     engines = compiler.parent / "engines"
     paths = [path for path in compiler.glob("*.py") if path != Path(__file__)]
-    names = ("functions.py", "formulas.py")
+    names = ("functions.py", "formulas.py", "kernels/loops.py")
     paths += [*(engines / name for name in names), Path(special.__file__)]
     helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
     versions = [llvmlite.__version__, numpy.__version__]

@@ -245,7 +245,7 @@ def test_a_sweep_names_what_is_as_good_as_the_best(lab, with_margin):
     (group,) = with_margin["leaderboard"]["groups"]
     stored = json.loads(Path("results/leaderboard.json").read_text())
     assert group == stored["groups"][0]
-    assert stored["command"].endswith("--margin 0.9")
+    assert " --margin 0.9 " in stored["command"]
     assert (0.9, 35) == (group["margin"], group["rows"][0]["parameters"])
     assert group["rows"][0]["as_good"]
     text = " ".join(lab("ls", "--leaderboard").out.split())

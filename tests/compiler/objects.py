@@ -10,9 +10,8 @@ import numpy as np
 
 from nnrun.compiler import cache, machine
 from nnrun.compiler.code import I64, REAL
-from nnrun.compiler.compile import compile_source
+from nnrun.compiler.compile import Translator, compile_source
 from nnrun.compiler.machine import Processor
-from nnrun.compiler.translator import Translator
 
 # Object files of generated functions, which later test runs find in the cache.
 

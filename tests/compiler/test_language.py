@@ -161,7 +161,7 @@ def test_the_cache_knows_what_code_is_made_of() -> None:
     """Constants of nnrun.nn that formulas take, and the language itself, are in every key."""
     room = Path(cache.__file__).parent
     formula = room.parent / "engines/functions.py"
-    for path in (special.__file__, room / "translator.py", formula):
+    for path in (special.__file__, room / "compile.py", formula):
         assert Path(path).read_text(encoding="utf-8") in cache._surroundings()
 
 

@@ -225,6 +225,10 @@ SMALLEST = """\
     b0_0 = b0[0]
     for k in range(count):
         rate = real(rates[k])
+        if not evaluating:
+            # draw a row of the next block while the update is computed
+            if bound > 1:
+                fresh[k] = below(stream, bound)
         n, r = 1, 0
         row = rows[k]
         t = view(targets, row * 1, (1,))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from nnrun.compiler.code import LanguageError
-from nnrun.compiler.translator import Translator
+from nnrun.compiler.compile import Translator
 from nnrun.engines import allocation, kernels
 from nnrun.engines.base import Batches
 from nnrun.engines.kernels import KERNELS, Kernel, build, load, scratch

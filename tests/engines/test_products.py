@@ -208,7 +208,7 @@ SIZES = [
     (17, 400, 400),
 ]
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
-UNITS = ("matrix", "nonzeros", "sparse_matrix")
+UNITS = ("matrix", "sparse_matrix")
 
 
 @pytest.fixture(scope="session")

@@ -328,7 +328,7 @@ def taken(source: Sampler, iterations: int) -> list[list[int]]:
 
 
 def started(source: Sampler, calls: Calls) -> Sampling:
-    return Sampling(source, calls.address, drawn=calls.drawn)
+    return Sampling(source, calls.address, together=False, drawn=calls.drawn)
 
 
 @pytest.mark.parametrize("kind", SAMPLINGS)

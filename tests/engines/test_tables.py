@@ -14,7 +14,7 @@ from nnrun.engines.formulas import OPTIMIZERS as OPTIMIZER_FORMULAS
 from nnrun.engines.formulas import LossFormula, OptimizerFormula, formula_name
 from nnrun.engines.generated.cost import refuses_function
 from nnrun.engines.generated.engine import CompiledEngine
-from nnrun.engines.generated.layers import EMITTERS
+from nnrun.engines.generated.passes import EMITTERS
 from nnrun.engines.kernels import KERNELS, optimizer_kernel
 from nnrun.engines.selection import EngineError, select_engine
 from nnrun.engines.tape.engine import TapeEngine

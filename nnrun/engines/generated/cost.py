@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from math import prod
 
 from nnrun.engines.formulas import LOSSES, OPTIMIZERS, formula_name
-from nnrun.engines.generated.layers import compiling, refusal
+from nnrun.engines.generated.passes import compiling, refusal
 from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network, once_for_each
 from nnrun.nn.optimizers import Optimizer

@@ -203,6 +203,10 @@ def generate(
     with p.block("for k in range(count):"):
         p.line("rate = real(rates[k])")
         if p.direct:
+            with p.training():
+                p.comment("draw a row of the next block while the update is computed")
+                with p.block("if bound > 1:"):
+                    p.line("fresh[k] = below(stream, bound)")
             p.line("n, r = 1, 0")
         else:
             p.line("start = bounds[k]")
@@ -272,6 +276,7 @@ def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
         f"from {package}.functions import functions",
         "from nnrun.compiler.code import double, sqrt",
         "from nnrun.compiler.code import dot, view",
+        *([f"from {package}.kernels.loops import below"] if p.direct else []),
         "",
     ):
         head.line(line)

@@ -45,7 +45,7 @@ Pieces = Callable[..., tuple[Any, ...]]
 # and the one that calls generated functions.
 RUNNER, DRIVE = "runner", "drive"
 # Their modules.
-LOOPS = {RUNNER: "runner", DRIVE: "sampling"}
+LOOPS = {RUNNER: "loops", DRIVE: "loops"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ _BY_FUNCTION = [
     _kernel("matrix.product", f"{_PRODUCT} counts counted"),
     _kernel("matrix.product_back", f"{_BACK} counts counted", scratch.product_back),
     _kernel("matrix.product_update", f"{_UPDATE} counts counted", scratch.product_update),
-    _kernel("nonzeros.nonzeros", "x x_row size masks capacity counts rows"),
+    _kernel("matrix.nonzeros", "x x_row size masks capacity counts rows"),
     _kernel(
         "sparse_matrix.sparse_product",
         f"{_PRODUCT} columns masks capacity counts counted",
@@ -157,14 +157,14 @@ _BY_FUNCTION = [
     _kernel("pooling.max_pool_back", f"{_DY} {_DX} place {_KERNEL} height width {_OUTPUTS}"),
     _kernel("pooling.avg_pool_back", f"{_DY} {_DX} {_KERNEL} height width {_OUTPUTS}"),
     _kernel("rows.add_bias", f"{_X} b b_line b_pixel {_Y} {_SIDES}"),
-    _kernel("bias_gradient.sum_rows", f"{_DY} db db_task db_line db_pixel {_SIDES}"),
+    _kernel("batch_norm.sum_rows", f"{_DY} db db_task db_line db_pixel {_SIDES}"),
     _kernel("batch_norm.moments", f"{_X} sums squares part {_SIDES}"),
     _kernel(
-        "batch_statistics.statistics",
+        "batch_norm.statistics",
         f"sums squares part mean inverse running_mean running_variance {_TASK} rows pixels"
         " epsilon momentum",
     ),
-    _kernel("batch_statistics.inverses", f"variance inverse {_TASK} epsilon"),
+    _kernel("batch_norm.inverses", f"variance inverse {_TASK} epsilon"),
     _kernel("batch_norm.normalise", f"{_X} mean inverse gamma beta {_Y} {_SIDES}"),
     _kernel("batch_norm.normalise_sums", f"{_X} mean inverse {_DY} dbeta dgamma part {_SIDES}"),
     _kernel(

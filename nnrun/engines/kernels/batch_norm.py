@@ -1,17 +1,18 @@
-"""Batch normalisation, a block of rows at a time, with the sums that go before it.
-
-x̂ = (x - mean) · inverse with inverse = 1 / sqrt(variance + ε), all of them by channel. Lines of
-pixels are summed up by themselves, then the lines of an image, then the images: thousands of
-numbers one after the other would lose digits in float32.
-
-Maps of a kernel are tuples of an address and the distances to the next row, line and pixel.
-"""
+"""Batch normalisation with its statistics, and the sums over rows that are gradients of biases."""
 
 from __future__ import annotations
 
-from nnrun.compiler.code import read, real, room, spread, write
-from nnrun.engines.kernels.primitives import pointer, row_range
+from nnrun.compiler.code import read, real, room, spread, sqrt, write
+from nnrun.engines.kernels.primitives import column_range, floating, pointer, row_range
 from nnrun.engines.kernels.sizes import LEAST, vectors
+
+# Batch normalisation, a block of rows at a time, with the sums that go before it.
+#
+# x̂ = (x - mean) · inverse with inverse = 1 / sqrt(variance + ε), all of them by channel. Lines of
+# pixels are summed up by themselves, then the lines of an image, then the images: thousands of
+# numbers one after the other would lose digits in float32.
+#
+# Maps of a kernel are tuples of an address and the distances to the next row, line and pixel.
 
 LEVEL = 1
 WIDTHS = 2 * LEAST, LEAST
@@ -144,3 +145,86 @@ def normalise_back(
                         rest = read(source + j * dy_pixel, lanes) - along
                         write(rest * factor, target + j * dx_pixel)
             c += lanes
+
+
+# Mean and variance of the whole batch for batch normalisation, a chunk of channels at a time.
+
+
+def statistics(
+    task, n, sums, squares, part, mean, inverse, running_mean, running_variance, size, chunk, rows,
+    pixels, epsilon, momentum,
+):  # fmt: skip
+    """mean, and inverse = 1 / sqrt(variance + ε), from the tasks' sums; running ← running +
+    momentum (batch - running), with the unbiased variance.
+
+    Tasks are of `rows` rows of `pixels` numbers each. Their deviations are from means of
+    their own; with hᵢ numbers of mean mᵢ, the batch's are Σᵢ squaresᵢ + hᵢ (mᵢ - mean)².
+    Chan, Golub and LeVeque, 1979.
+    """
+    sums, squares, mean, inverse = pointer(sums), pointer(squares), pointer(mean), pointer(inverse)
+    running_mean, running_variance = pointer(running_mean), pointer(running_variance)
+    epsilon, momentum = real(floating(epsilon)), real(floating(momentum))
+    first, last = column_range(task, chunk, size)
+    tasks, count = (n + rows - 1) // rows, n * pixels
+    numbers, others = real(count), real(max(count - 1, 1))
+    for j in range(first, last):
+        total = real(0)
+        for b in range(tasks):
+            total = total + sums[b * part + j]
+        center = total / numbers
+        spread = real(0)
+        for b in range(tasks):
+            held = real((min((b + 1) * rows, n) - b * rows) * pixels)
+            apart = sums[b * part + j] / held - center
+            spread = spread + (squares[b * part + j] + held * apart * apart)
+        mean[j] = center
+        inverse[j] = real(1) / sqrt(spread / numbers + epsilon)
+        running_mean[j] = running_mean[j] + momentum * (center - running_mean[j])
+        unbiased = spread / others
+        running_variance[j] = running_variance[j] + momentum * (unbiased - running_variance[j])
+
+
+def inverses(task, variance, inverse, size, chunk, epsilon):
+    """inverse = 1 / sqrt(variance + ε)."""
+    variance, inverse, epsilon = pointer(variance), pointer(inverse), real(floating(epsilon))
+    first, last = column_range(task, chunk, size)
+    for j in range(first, last):
+        inverse[j] = real(1) / sqrt(variance[j] + epsilon)
+
+
+# The sums over rows that are the gradients of biases.
+#
+# Lines of db are `db_line` numbers apart, and pixels `db_pixel`: both 0 for a bias per channel.
+
+
+def sum_rows(
+    task, n, dy, dy_row, dy_line, dy_pixel, db, db_task, db_line, db_pixel,
+    channels, height, width, rows,
+):  # fmt: skip
+    """db = Σ dy over the task's rows, into the task's buffer.
+
+    Each number is one sum, over the pixels in their order; channels are taken in whole vectors.
+    """
+    dy, db = pointer(dy), pointer(db) + task * db_task
+    first, last = row_range(task, rows, n)
+    c = 0
+    if db_line == 0 and db_pixel == 0:
+        for lanes in (4 * LEAST, 2 * LEAST, LEAST):
+            while c + lanes <= vectors(channels):
+                total = spread(0, lanes)
+                for r in range(first, last):
+                    for i in range(height):
+                        line = dy + (r * dy_row + i * dy_line + c)
+                        for j in range(width):
+                            total = total + read(line + j * dy_pixel, lanes)
+                write(total, db + c)
+                c += lanes
+    else:
+        for r in range(first, last):
+            for i in range(height):
+                for j in range(width):
+                    source = dy + (r * dy_row + i * dy_line + j * dy_pixel)
+                    target = db + (i * db_line + j * db_pixel)
+                    for k in range(0, channels, LEAST):
+                        before = spread(0, LEAST) if r == first else read(target + k, LEAST)
+                        write(before + read(source + k, LEAST), target + k)

@@ -12,10 +12,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.compiler import translator as definitions
+from nnrun.compiler import compile as definitions
 from nnrun.compiler.code import DOUBLE, I64
+from nnrun.compiler.compile import Definition, Translator
 from nnrun.compiler.machine import object_file
-from nnrun.compiler.translator import Definition, Translator
 from nnrun.engines.kernels import KERNELS, LOOPS, members
 
 ARGUMENTS = {

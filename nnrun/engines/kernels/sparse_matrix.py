@@ -31,8 +31,7 @@ from nnrun.compiler.code import (
     subroutine,
     write,
 )
-from nnrun.engines.kernels.matrix import lanes, strip, turn_weights
-from nnrun.engines.kernels.nonzeros import is_sparse
+from nnrun.engines.kernels.matrix import is_sparse, lanes, strip, turn_weights
 from nnrun.engines.kernels.primitives import pointer
 from nnrun.engines.kernels.sizes import BLOCK, padded, product_places, update_places
 

@@ -13,20 +13,20 @@ WITH_REPLACEMENT, SHUFFLE, IN_ORDER = range(3)
 # the state and of the increment, whether half of a number is left, and that half.
 STATE, INCREMENT, FULL, HALF = 0, 2, 4, 5
 STREAM = 6
-# The stream before the block was drawn.
-BLOCK_STREAM = 6
-# Addresses of the block and of as much room for shuffling, rows in it; rows used of it, rows to
-# skip when the next one begins.
-BLOCK, CHOSEN, SIZE, USED, SKIP = range(12, 17)
+# The stream before the block was drawn, and before the next one was.
+BLOCK_STREAM, NEXT_STREAM = 6, 12
+# Addresses of the two, rows in them; rows used of the block, rows to skip when
+# the next one begins, rows drawn of the next.
+BLOCK, NEXT, SIZE, USED, SKIP, AHEAD = range(18, 24)
 # Rows are drawn with replacement from those below BOUND.
-SAMPLING, BATCH, BOUND = range(17, 20)
-# The address of the generated function; bytes from one rate to the next; random numbers that
-# dropout takes for a row.
-FUNCTION, RATE_BYTES, DRAWN = range(20, 23)
+SAMPLING, BATCH, BOUND = range(24, 27)
+# The address of the generated function, and whether it draws; bytes from one rate to the next;
+# random numbers that dropout takes for a row.
+FUNCTION, TOGETHER, RATE_BYTES, DRAWN = range(27, 31)
 # Evaluations at each stop: the address of their tables and their number. Then the nanoseconds of
 # updates and of evaluations.
-EVALUATIONS, TABLES, UPDATE_TIME, EVALUATION_TIME = range(23, 27)
-FIELDS = 27
+EVALUATIONS, TABLES, UPDATE_TIME, EVALUATION_TIME = range(31, 35)
+FIELDS = 35
 
 # A table of an evaluation holds the function's arguments, and the bytes that its outputs take.
 OUTPUT_BYTES = len(ARGUMENTS)

@@ -98,7 +98,7 @@ class Emitter:
         raise NotImplementedError
 
 
-# By the types of `nnrun.nn`; filled by `tape/layers/__init__.py`.
+# By the types of `nnrun.nn`; filled by `tape/layers.py`.
 def _of_plugin(name: str) -> type[Emitter] | None:
     """Emitter of an activation that is given by formulas; None for other layers."""
     known = dict.get(EMITTERS, "sigmoid")

@@ -137,7 +137,7 @@ def buffers(network: Network, batch_size: int) -> int:
     return summed * (min(batch_size, TASKS) + _TRANSFORMED + _SCRATCH)
 
 
-# A tape as numbers for `kernels.runner`, which run it in one thread or in several.
+# A tape as numbers for `kernels.loops`, which run it in one thread or in several.
 
 
 class Encoded:

@@ -16,7 +16,7 @@ from nnrun.engines.formulas import (
     weight_decay,
 )
 from nnrun.engines.generated.program import title_lines
-from nnrun.engines.tape.layers import steps_of
+from nnrun.engines.tape.layers import Sequence, Step, border_of, steps_of
 from nnrun.engines.tape.plan import (
     CHUNKS,
     EVERY_TASK,
@@ -29,7 +29,6 @@ from nnrun.engines.tape.plan import (
     Value,
     chunks,
 )
-from nnrun.engines.tape.products import Sequence, Step, border_of
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import Loss, Weighted
 from nnrun.nn.network import Network

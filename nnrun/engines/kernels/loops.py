@@ -1,4 +1,4 @@
-"""NumPy's random streams in compiled code, and the loop that draws rows."""
+"""The loops that call kernels, and generated functions; NumPy's random streams in compiled code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.compiler.arguments import ARGUMENTS, NUMBER
-from nnrun.compiler.code import I64, Code, integers, intrinsic, room
+from nnrun.compiler.code import I64, Code, doubles, integers, intrinsic, room, subroutine
 from nnrun.engines.kernels import stream_fields as at
-from nnrun.engines.kernels.primitives import nanoseconds
+from nnrun.engines.kernels.primitives import atomic_add, atomic_load, give_way, nanoseconds, run
 from nnrun.engines.kernels.stream_fields import FULL, HALF, INCREMENT, STATE, STREAM
+
+# NumPy's random streams in compiled code, and the loop that draws rows.
 
 # NumPy's random numbers, bit for bit, from inside compiled code: its generator PCG64.
 #
@@ -106,8 +108,8 @@ def _wide(t: Code, stream: Any, index: int) -> Any:
 # It does not depend on the network, so it is compiled once. `stream_fields` describes its data.
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
-_UNIFORMS, _STEPS = (NUMBER[name] for name in ("uniforms", "steps"))
-_OUTPUTS, _LOSSES = (NUMBER[name] for name in ("outputs", "losses"))
+_UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))
+_BOUND, _OUTPUTS, _LOSSES = (NUMBER[name] for name in ("bound", "outputs", "losses"))
 
 
 def drive(fields: Any, table: Any, stops: Any, count: Any) -> None:
@@ -149,6 +151,11 @@ def advance(s: Any, table: Any, iterations: Any) -> None:
         rows = min(count * batch, size - used)
         table[_ROWS] = s[at.BLOCK] + 8 * used
         table[_COUNT] = count
+        if s[at.TOGETHER] != 0:
+            draw(s, used)
+            table[_FRESH] = s[at.NEXT] + 8 * used
+            table[_BOUND] = s[at.BOUND]
+            s[at.AHEAD] = used + rows
         bounds[count] = rows
         call(s[at.FUNCTION], table)
         bounds[count] = count * batch
@@ -161,21 +168,27 @@ def advance(s: Any, table: Any, iterations: Any) -> None:
 
 def turn(s: Any) -> None:
     """Begin the next block."""
-    for index in range(at.STREAM):
-        s[at.BLOCK_STREAM + index] = s[index]
     if s[at.SAMPLING] == at.SHUFFLE:
         shuffle(s)
-    if s[at.SAMPLING] == at.WITH_REPLACEMENT and s[at.BOUND] > 1:
-        draw(s)
-    s[at.USED], s[at.SKIP] = s[at.SKIP], 0
+    if s[at.SAMPLING] == at.WITH_REPLACEMENT:
+        draw(s, s[at.SIZE])
+        s[at.BLOCK], s[at.NEXT] = s[at.NEXT], s[at.BLOCK]
+    for index in range(at.STREAM):
+        s[at.BLOCK_STREAM + index] = s[at.NEXT_STREAM + index]
+        s[at.NEXT_STREAM + index] = s[index]
+    s[at.USED] = s[at.SKIP]
+    s[at.SKIP], s[at.AHEAD] = 0, 0
 
 
-def draw(s: Any) -> None:
-    """Draw the rows of a block with replacement."""
-    block, stream, bound = integers(s[at.BLOCK]), copied(s), s[at.BOUND]
-    for index in range(s[at.SIZE]):
-        block[index] = below(stream, bound)
-    put_back(stream, s)
+@subroutine
+def draw(s: Any, until: Any) -> None:
+    """Draw rows of the next block with replacement, up to before this one."""
+    bound = s[at.BOUND]
+    if bound > 1:
+        fresh, stream = integers(s[at.NEXT]), copied(s)
+        for index in range(s[at.AHEAD], until):
+            fresh[index] = below(stream, bound)
+        put_back(stream, s)
 
 
 def shuffle(s: Any) -> None:
@@ -184,7 +197,7 @@ def shuffle(s: Any) -> None:
     Of numbers with as many bits as are needed, those that are too large are left out. No processor
     can foresee which: so each is written, and the next one over those.
     """
-    stream, block, chosen = copied(s), integers(s[at.BLOCK]), integers(s[at.CHOSEN])
+    stream, block, chosen = copied(s), integers(s[at.BLOCK]), integers(s[at.NEXT])
     last, index, mask = s[at.SIZE] - 1, 0, 1
     while mask < last:
         mask = 2 * mask + 1
@@ -214,3 +227,56 @@ def call(t: Code, function: Any, table: Any) -> None:
         values.append(t.builder.inttoptr(value, pointer) if kind.endswith("*") else value)
     kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
     t.builder.call(t.builder.inttoptr(function, kind.as_pointer()), values)
+
+
+# The loop over the tape that every thread runs: iterations, stages, tasks, ops.
+
+# Reads of the barrier before a waiting thread yields its processor.
+_PATIENCE = 2000
+
+
+def runner(stages, count, ops, bounds, rates, first, last, thread, threads, barrier, scratch):
+    """Do this thread's tasks of iterations first … last - 1.
+
+    Args:
+        stages: for each stage the rows of a task (0 if the number of tasks is given), the tasks,
+            the first op, the number of ops.
+        count: the number of stages.
+        ops: for each the addresses of its kernel and its parameters, and the first task without
+            work.
+        bounds: of the batches in the rows of the call.
+        rates: learning rates, by iteration.
+        first: iteration.
+        last: the iteration after the last.
+        thread: the number of this thread.
+        threads: their number.
+        barrier: a counter of all threads, 0 at first.
+        scratch: this thread's memory.
+    """
+    stages, ops, bounds, rates = integers(stages), integers(ops), integers(bounds), doubles(rates)
+    barrier = integers(barrier)
+    for k in range(first, last):
+        start = bounds[k]
+        n = bounds[k + 1] - start
+        rate = rates[k]
+        for s in range(count):
+            rows, tasks, begin = stages[4 * s], stages[4 * s + 1], stages[4 * s + 2]
+            end = begin + stages[4 * s + 3]
+            if rows != 0:
+                tasks = (n + rows - 1) // rows
+            for task in range(thread, tasks, threads):
+                for op in range(begin, end):
+                    if task < ops[3 * op + 2]:
+                        run(ops[3 * op], ops[3 * op + 1], task, n, k, start, rate, scratch)
+            if threads != 1:
+                meet(barrier, threads)
+
+
+def meet(barrier, threads):
+    """Wait until all threads have come here."""
+    goal = (atomic_add(barrier, 1) // threads + 1) * threads
+    looks = 0
+    while atomic_load(barrier) < goal:
+        looks += 1
+        if looks > _PATIENCE:
+            give_way()
