@@ -344,7 +344,8 @@ def test_a_dry_run_reads_the_runs_that_there_are(wide, write, monkeypatch):
     def shown(work, output):
         yield told.append
 
-    monkeypatch.setattr("nnrun.cli.sweep.shown", shown)
+    for module in ("sweep", "train_many"):  # of the rows of a dry run, and of the plan
+        monkeypatch.setattr(f"nnrun.cli.{module}.shown", shown)
     code, out, _ = wide(*grid, "training.iterations=20,60,40", "--dry-run", "--json")
     points = json.loads(out)["points"]
     assert (0, 2, [3] * 6) == (code, len(read), told)
@@ -364,7 +365,8 @@ def test_a_sweep_shows_how_far_its_checks_are(wide, write, monkeypatch):
         yield lambda checks: told.append((checks, output.quiet))
 
     write("iris")
-    monkeypatch.setattr("nnrun.cli.sweep.shown", shown)
+    for module in ("sweep", "train_many"):  # of the rows of a dry run, and of the plan
+        monkeypatch.setattr(f"nnrun.cli.{module}.shown", shown)
     code, _, _ = wide("sweep", "configs", "training.optimizer=sgd,adam", "--dry-run")
     assert (0, [(2, False)] * 4) == (code, told)
 
