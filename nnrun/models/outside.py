@@ -69,8 +69,9 @@ class Outside:
                 self._name(found, column.name, value > high, value, self._above, f"> {high:.6g}")
             elif isinstance(column, Categorical) and (new := column.unseen_rows(part)) is not None:
                 _append(found, new, f"{column.name} new")
-        self.rows += int(np.count_nonzero(found != ""))
-        found[:] = [cell(text) for text in found]  # a column may be named like a formula
+        named = np.flatnonzero(found != "")
+        self.rows += len(named)
+        found[named] = [cell(text) for text in found[named]]  # a column may be named like a formula
         return found
 
     def _name(

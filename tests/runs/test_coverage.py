@@ -56,8 +56,10 @@ def test_an_interval_is_the_prediction_and_a_quantile(prepared):
 def test_rows_out_of_bag_judge_members_with_rows_of_their_own(prepared, config):
     """All rows that were held out from a member judge, not those of one validation split alone."""
     run = prepared(config, OWN)
-    record = execute(run, None, Listener()).record
+    result = execute(run, None, Listener())
     shared = execute(prepared(config, "members=6"), None, Listener()).record
+    record = result.record
+    assert ("scale" in result.metadata["errors"]) == (config == BOSTON)
     assert ("out_of_bag", "validation") == (record.coverage["source"], shared.coverage["source"])
     assert record.coverage["rows"] == record.members["rows_judged"]
     assert shared.coverage["rows"] == len(run.split.validation)

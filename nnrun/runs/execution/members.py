@@ -174,7 +174,8 @@ class Joining:
         whole[held_out] = outputs["validation"]
         validation = whole.copy()
         whole[train] = outputs["train"]
-        self._over.append(whole)
+        if self.run.dataset.task == "regression":
+            self._over.append(whole)
         self._held_out.append(np.isin(np.arange(rows), held_out))
         return {**outputs, "train": whole[: len(self.run.split.train)], "validation": validation}
 
@@ -191,7 +192,7 @@ class Joining:
         variances: dict[str, Array] = {
             name: variance_of([each[name].outputs for each in self._judged])
             for name in ("validation", "test")
-            if name in self._judged[0] and count > 1
+            if self._varies and name in self._judged[0]
         }
         outputs = {name: total / count for name, total in self._sums.items()}
         if self._pool is not None:
@@ -200,7 +201,7 @@ class Joining:
             examples["validation"] = self._pool.part(judged)
             times = held_out.sum(axis=0)[judged, np.newaxis].astype(self._sums["validation"].dtype)
             outputs["validation"] = self._sums["validation"][judged] / times
-            if count > 1:
+            if self._varies:
                 each = np.stack([whole[judged] for whole in self._over])
                 variances["validation"] = _variance_if_new(each, held_out[:, judged])
         evaluations = {
@@ -225,6 +226,11 @@ class Joining:
             variances=variances,
             times=times,
         )
+
+    @property
+    def _varies(self) -> bool:
+        """Whether the outputs have a variance that is asked for: intervals are scaled by it."""
+        return len(self.states) > 1 and self.run.dataset.task == "regression"
 
     def _baseline(self, examples: Mapping[str, PreparedSplit]) -> dict[str, Metrics | None]:
         run = self.run
