@@ -10,12 +10,18 @@ from nnrun.cli import options
 from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.paper import FORMATS, WRITERS, paper_table
+from nnrun.reports.methods import METHODS, Methods, methods_of
+from nnrun.reports.paper import WRITERS, PaperTable, paper_table
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
 from nnrun.runs.storage.durable import write_atomically
 from nnrun.sweeps.board.best import searches_of
 from nnrun.sweeps.board.stored import ordered_by, stored_boards, stored_variants
+
+_ENDINGS = {
+    ".md": "markdown", ".tex": "latex", ".csv": "csv", ".html": "html", ".svg": "svg",
+    ".pdf": "pdf", ".bib": "bibtex",
+}  # fmt: skip
 
 
 @click.command("table")
@@ -23,7 +29,7 @@ from nnrun.sweeps.board.stored import ordered_by, stored_boards, stored_variants
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
+    type=click.Choice([*_ENDINGS.values()]),
     help="Of the table; by default as the name of the file says, else markdown.",
 )
 @options.flag("--ranks", "Compare settings over all data sets by their mean ranks.")
@@ -35,6 +41,13 @@ from nnrun.sweeps.board.stored import ordered_by, stored_boards, stored_variants
     metavar="X",
     help="With --ranks: differences of the metric up to X do not matter.",
 )
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="KEY",
+    help="Values of KEY make columns within each data set; may be repeated.",
+)
+@options.flag("--methods", "Print the text on methods, a checklist and references instead.")
 @options.order_by_option
 @options.file_option("Write the table there, instead of to stdout.")
 @options.results_options
@@ -45,6 +58,8 @@ def command(
     form: str | None,
     ranks: bool,
     rope: float,
+    columns: tuple[str, ...],
+    methods: bool,
     order_by: str | None,
     file: Path | None,
     results: Path,
@@ -55,19 +70,30 @@ def command(
     a column; settings with the same keys and values are one row. The first of each column is bold,
     and those that may be the best are underlined: by the statistics of its whole board, on the
     split that boards are ordered by, while numbers are those of the test split. LaTeX takes
-    booktabs, and tikz for the diagram of critical differences of --ranks.
+    booktabs, and tikz for the diagram of critical differences of --ranks, which is also made as
+    svg and pdf.
 
     \b
     nnrun table
     nnrun table iris_softmax wine --format latex
     nnrun table --ranks -o table.tex
+    nnrun table --ranks -o diagram.pdf
+    nnrun table --methods -o methods.tex
     """
-    endings = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".html": "html"}
     check_target(file)
+    forms = METHODS if methods else WRITERS
     if form is None:
-        form = "markdown" if file is None else endings.get(file.suffix.lower(), "")
+        form = "markdown" if file is None else _ENDINGS.get(file.suffix.lower(), "")
     if not form:
-        raise UsageError(f"-o {file}: a table is a .md, .tex, .csv or .html file; or give --format")
+        kinds = [ending for ending, name in _ENDINGS.items() if name in forms]
+        raise UsageError(
+            f"-o {file}: the file's ending is one of {', '.join(kinds)}; or give --format"
+        )
+    if form not in forms:
+        what = "--methods" if methods else "a table without --methods"
+        raise UsageError(f"--format {form}: {what} has the formats {', '.join(forms)}")
+    if ranks and columns:
+        raise UsageError("--ranks compares data sets, and --columns divides them: give one of both")
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
     names = tuple(named(name, results).rstrip("/") for name in names)
@@ -80,14 +106,20 @@ def command(
     searches = searches_of((results / name for name in sorted(there)), runs)
     judged = {"/".join(key) for key in searches.judged}
     compared = [run for run in sound if run.label not in judged]
-    made = paper_table(
-        stored_boards(stored_variants(compared, searches.choices)), ranks=ranks, rope=rope
-    )
+    boards = stored_boards(stored_variants(compared, searches.choices))
+    made: Methods | PaperTable
+    if methods:
+        made = methods_of(boards)
+        text: str | bytes = METHODS[form](made)
+    else:
+        made = paper_table(boards, ranks=ranks, rope=rope, columns=columns)
+        text = WRITERS[form](made)
     output.data(made.to_dict())
-    text = WRITERS[form](made)
     if file is None and not output.json:
+        if isinstance(text, bytes):
+            raise UsageError(f"--format {form}: give a file by -o")
         output.text(text)
     if file is None:
         return
-    write_atomically(file, text.encode())
+    write_atomically(file, text if isinstance(text, bytes) else text.encode())
     output.note(f"wrote {file}")

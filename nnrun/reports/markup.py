@@ -120,3 +120,16 @@ def _curves(block: Curves) -> Iterator[str]:
     ]
     header = ["iteration", *(["epoch"] if block.epochs else []), *(title for title, _ in columns)]
     yield table(header, rows, texts=0)
+
+
+_TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
+    "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "–": "--", "±": r"$\pm$", "²": r"$^2$", "≤": r"$\leq$", "×": r"$\times$",
+    "<": r"$<$", ">": r"$>$",
+}  # fmt: skip
+
+
+def tex(text: str) -> str:
+    """Text as LaTeX shows it; characters of no alphabet that TeX knows become a question mark."""
+    return "".join(_TEX.get(c, c if c.isascii() or c.isalpha() else "?") for c in text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from html import escape as html
 from typing import Any
@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 
 from nnrun.characters import csv_line, shortened
-from nnrun.config.settings import choice_words
+from nnrun.config.settings import as_text, choice_words
 from nnrun.errors import UsageError
 from nnrun.reports.boards import board_titles
-from nnrun.reports.markup import escape, table
+from nnrun.reports.markup import escape, table, tex
 from nnrun.reports.numbers import count, measured, plural, probability
+from nnrun.reports.rank_diagram import Drawing, as_pdf, as_svg, as_tikz, drawing
 from nnrun.reports.row_names import told_by
 from nnrun.reports.summary import metric_label
 from nnrun.sweeps.board.ranks import Ranks, ranks_of
 from nnrun.sweeps.board.rows import Row
 from nnrun.sweeps.board.stored import StoredBoard
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, model_words
-
-FORMATS = ("markdown", "latex", "csv", "html")
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ class PaperTable:
         chosen_by: the splits that the marks go by.
         larger_is_better: of each data set's metric.
         entries: by setting and data set; None where there is no run.
+        boards: how many data sets there are; columns may be values of a key within each.
         ranks: over data sets, where they were asked for.
     """
 
@@ -66,6 +66,7 @@ class PaperTable:
     chosen_by: list[str]
     larger_is_better: list[bool]
     entries: list[list[Entry | None]]
+    boards: int
     ranks: Ranks | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,11 +77,17 @@ class PaperTable:
 
 
 def paper_table(
-    boards: Sequence[StoredBoard], *, ranks: bool = False, rope: float = 0.01
+    boards: Sequence[StoredBoard],
+    *,
+    ranks: bool = False,
+    rope: float = 0.01,
+    columns: Sequence[str] = (),
 ) -> PaperTable:
     """The boards as one table: settings that have the same keys and values are one row.
 
-    Raises: UsageError if there is no board, or no rank can be computed.
+    `columns` are keys whose values make columns of their own, within each data set.
+
+    Raises: UsageError if there is no board, no setting has such a key, or no rank can be computed.
     """
     if not boards:
         raise UsageError("there is no completed run to make a table of")
@@ -91,33 +98,50 @@ def paper_table(
         [metric_label(group.metric) for group in groups],
         board_titles(boards),
     )
-    found: dict[str, dict[int, Entry]] = {}
-    for at, group in enumerate(groups):
-        split = "test" if any(row.test for row in group.rows) else group.ordered_by
+    rows: dict[str, dict[tuple[int, str], Entry]] = {}
+    orders: dict[tuple[int, str], tuple[Any, ...]] = {}
+    splits = ["test" if any(row.test for row in g.rows) else g.ordered_by for g in groups]
+    for at, (group, split) in enumerate(zip(groups, splits, strict=True)):
         for row in group.rows:
             summary = row.summary(split)
             if summary is None:
                 continue
             compared = row.comparison != NOT_COMPARED
-            found.setdefault(_label(row, named=named), {})[at] = Entry(
+            across = {key: row.choice[key] for key in columns if key in row.choice}
+            name = _label(row, named=named, without=across)
+            place = at, " ".join(choice_words(across))
+            orders[place] = at, [*map(_order, across.values())]
+            rows.setdefault(name, {})[place] = Entry(
                 summary.mean, summary.half, summary.n, row.rank == 1, row.tied and compared
             )
+    places = sorted(orders, key=orders.__getitem__)
+    for key in columns:
+        if not any(key in row.choice for group in groups for row in group.rows):
+            raise UsageError(f"--columns {key}: no two settings here differ in it")
     made = PaperTable(
-        [*found],
-        titles,
+        [*rows],
+        [" ".join(filter(None, [titles[at], words])) for at, words in places],
         [*dict.fromkeys(metric_label(group.metric) for group in groups)],
-        ["test" if any(row.test for row in g.rows) else g.ordered_by for g in groups],
-        [group.ordered_by for group in groups],
-        [group.larger_is_better for group in groups],
-        [[entries.get(at) for at in range(len(groups))] for entries in found.values()],
+        [splits[at] for at, _ in places],
+        [groups[at].ordered_by for at, _ in places],
+        [groups[at].larger_is_better for at, _ in places],
+        [[entries.get(place) for place in places] for entries in rows.values()],
+        len(groups),
     )
     return _ranked(made, rope) if ranks else made
 
 
-def _label(row: Row, *, named: bool) -> str:
+def _order(value: Any) -> tuple[bool, Any]:
+    """The sort key of a value: numbers by their size, then all others by their text."""
+    is_number = isinstance(value, int | float)
+    return not is_number, value if is_number else as_text(value)
+
+
+def _label(row: Row, *, named: bool, without: Collection[str] = ()) -> str:
     if not row.is_network:
         return f"reference model: {model_words(row.choice)}"
-    words = " ".join(choice_words(row.choice))
+    left = {key: value for key, value in row.choice.items() if key not in without}
+    words = " ".join(choice_words(left))
     return " ".join(filter(None, [row.name if named or not words else "", words]))
 
 
@@ -150,9 +174,10 @@ def caption(made: PaperTable) -> str:
     metrics = " and ".join(made.metrics)
     over = f"{each} run{'s' * several} with seeds of their own"
     text = f"{mean}: {metrics} on the {splits} split, over {over}."
-    text += f" Bold: first by the {by} split"
+    of = " of each data set" * (len({*made.datasets}) > made.boards)
+    text += f" Bold: first{of} by the {by} split"
     if any(entry.tied and not entry.best for row in made.entries for entry in row if entry):
-        text += "; underlined: those that may be the best, the whole column considered (95%)"
+        text += "; underlined: those that may be the best, all settings considered (95%)"
     if any(None in row for row in made.entries):
         text += "; –: no run"
     return f"{text}."
@@ -183,19 +208,6 @@ def as_markdown(made: PaperTable) -> str:
     return "\n\n".join([*parts, *map(escape, rank_sentences(made))]) + "\n"
 
 
-_TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
-    "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "–": "--", "±": r"$\pm$", "²": r"$^2$", "≤": r"$\leq$", "×": r"$\times$",
-    "<": r"$<$", ">": r"$>$",
-}  # fmt: skip
-
-
-def tex(text: str) -> str:
-    """Text as LaTeX shows it; characters of no alphabet that TeX knows become a question mark."""
-    return "".join(_TEX.get(c, c if c.isascii() or c.isalpha() else "?") for c in text)
-
-
 def as_latex(made: PaperTable) -> str:
     """A `table` for the packages booktabs and, with ranks, tikz; compiles as it is within one."""
 
@@ -218,39 +230,8 @@ def as_latex(made: PaperTable) -> str:
     lines += ["    \\bottomrule", "  \\end{tabular}", "\\end{table}"]
     lines += [f"% {sentence}" for sentence in rank_sentences(made)]
     if made.ranks is not None:
-        lines += ["", *_diagram(made.settings, made.ranks)]
+        lines += ["", *as_tikz(drawing(made.settings, made.ranks))]
     return "\n".join(lines) + "\n"
-
-
-def _diagram(settings: Sequence[str], ranks: Ranks) -> Iterator[str]:
-    """The critical-difference diagram: mean ranks on a line, joined where they do not differ."""
-    ordered = sorted(zip(ranks.mean, settings, strict=True))
-    last = len(ordered)
-    yield "\\begin{tikzpicture}"
-    yield f"  \\draw (1, 0) -- ({last}, 0);"
-    yield f"  \\draw[|-|] (1, 1) -- ({1 + ranks.critical:.3f}, 1) node[right] {{CD}};"
-    for tick in range(1, last + 1):
-        yield f"  \\draw ({tick}, 0) -- ({tick}, 0.15) node[above] {{{tick}}};"
-    for at, (mean, name) in enumerate(ordered):
-        down = 0.6 + 0.45 * at
-        yield (
-            f"  \\draw ({mean:.3f}, 0) -- ({mean:.3f}, -{down:.2f}) node[below right] "
-            f"{{\\footnotesize {tex(shortened(name, 40))} ({mean:.2f})}};"
-        )
-    for at, (low, high) in enumerate(_joined([mean for mean, _ in ordered], ranks.critical)):
-        down = 0.15 + 0.1 * at
-        yield f"  \\draw[very thick] ({low:.3f}, -{down:.2f}) -- ({high:.3f}, -{down:.2f});"
-    yield "\\end{tikzpicture}"
-
-
-def _joined(means: Sequence[float], critical: float) -> Iterator[tuple[float, float]]:
-    """The widest spans of ordered mean ranks that do not differ."""
-    before = 0.0
-    for low in means:
-        high = max(mean for mean in means if mean < low + critical)
-        if high > low and high > before:
-            yield low, high
-            before = high
 
 
 def as_csv(made: PaperTable) -> str:
@@ -312,9 +293,17 @@ def rank_sentences(made: PaperTable) -> list[str]:
     return said
 
 
-WRITERS: dict[str, Callable[[PaperTable], str]] = {
+WRITERS: dict[str, Callable[[PaperTable], str | bytes]] = {
     "markdown": as_markdown,
     "latex": as_latex,
     "csv": as_csv,
     "html": as_html,
+    "svg": lambda made: as_svg(_diagram(made)),
+    "pdf": lambda made: as_pdf(_diagram(made)),
 }
+
+
+def _diagram(made: PaperTable) -> Drawing:
+    if made.ranks is None:
+        raise UsageError("a diagram is of the ranks of settings: give --ranks")
+    return drawing(made.settings, made.ranks)

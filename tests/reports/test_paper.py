@@ -6,11 +6,14 @@ import csv
 import io
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from nnrun.reports.paper import _joined, tex
+from nnrun.reports.markup import tex
+from nnrun.reports.numbers import ranges
+from nnrun.reports.rank_diagram import _joined, as_pdf, drawing
 from nnrun.sweeps.board.ranks import ranks_of, signed_ranks
 from tests.lab import invoke_well, refused, write
 
@@ -145,12 +148,103 @@ def test_lines_join_ranks_that_do_not_differ():
     assert [] == [*_joined([1.0, 3.0], 1.0)]
 
 
+def test_a_key_has_columns_of_its_own(results):
+    """Each value of the key is a column within its data set, with the same entries as before."""
+    rows = invoke_well("table", "--results", results, "--json").json
+    across = ["--columns", "training.learning_rate"]
+    found = invoke_well("table", *across, "--results", results, "--json").json
+    expected = {}
+    for name, entries in zip(rows["settings"], rows["entries"], strict=True):
+        value = name if name.startswith("learning_rate") else ""
+        for dataset, entry in zip(rows["datasets"], entries, strict=True):
+            expected[f"{dataset} {value}".strip()] = entry
+    columns = zip(found["datasets"], zip(*found["entries"], strict=True), strict=True)
+    assert expected == {name: next(filter(None, entries)) for name, entries in columns}
+
+
+def test_a_diagram_has_every_name_in_each_format(results, tmp_path, monkeypatch):
+    """SVG is well-formed XML; a PDF's table of objects has their places."""
+    monkeypatch.chdir(tmp_path)
+    for ending in ("svg", "pdf", "tex"):
+        invoke_well("table", "--results", results, "--ranks", "-o", f"d.{ending}")
+    texts = [node.text for node in ElementTree.parse("d.svg").iter() if node.tag.endswith("text")]
+    file = (tmp_path / "d.pdf").read_bytes()
+    settings = invoke_well("table", "--results", results, "--json").json["settings"]
+    for name in settings:
+        assert [1] == [sum(text.startswith(name) for text in texts)]
+        assert name.encode() in file
+        assert tex(name) in (tmp_path / "d.tex").read_text().split("tikzpicture")[1]
+    start = int(file.split(b"startxref\n")[1].split()[0])
+    places = [int(line[:10]) for line in file[start:].splitlines()[3:7]]
+    assert [b"%d 0 obj" % n for n in range(1, 5)] == [file[at : at + 7] for at in places]
+
+
+def test_no_line_of_a_diagram_crosses_a_name():
+    """Each upright line below the axis ends at its own name, above all names to its left."""
+    ranks = ranks_of(np.random.default_rng(0).random((6, 5)), larger_is_better=True)
+    drawn = drawing([f"setting {n}" for n in range(5)], ranks)
+    names = [(x, y) for x, y, text in drawn.texts if text.startswith("setting")]
+    stems = [(x1, y2) for x1, _, x2, y2, _ in drawn.lines if x1 == x2][-5:]
+    assert not any(x < at and low < y for x, y in names for at, low in stems)
+    assert as_pdf(drawn).startswith(b"%PDF-1.4")
+
+
+def test_methods_say_what_was_done(results):
+    """Sizes, seeds, what varied and the tests, with the references that are cited."""
+    said = invoke_well("table", "--methods", "--results", results, "--json").json
+    text = " ".join(said["paragraphs"])
+    runs = invoke_well("ls", "--results", results, "--json").json
+    seeds = ranges(sorted({run["seed"] for run in runs}))
+    for words in (
+        "Data are iris; rows are split at random, anew for each seed of a split: 96 for train, "
+        "24 for validation, 30 for test.",
+        "2 settings of networks were trained, all with layers dense(4, relu), dense(3, softmax); ",
+        "They differ in training.learning_rate: 0.001, 0.1.",
+        f"Each setting was trained 3 times, with seeds {seeds}, which draw the split,",
+        "ordered by the mean accuracy on the validation split; test rows chose nothing.",
+        "overlap (Nadeau and Bengio, 2003).",
+    ):
+        assert words in text
+    keys = re.findall(r"@\w+{(\w+),", said["bibtex"])
+    assert {"nadeau2003", "hsu1984", "pedregosa2011", "harris2020"} == {*keys}
+    answers = {row["question"]: row["answer"] for row in said["checklist"]}
+    assert "train 96, validation 24, test 30; rows are split at random" in answers["Splits of iris"]
+    assert ("18, all that were trained of these experiments", seeds) == (
+        answers["Number of runs"], answers["Seeds"],
+    )  # fmt: skip
+
+
+def test_methods_of_a_single_run_claim_no_statistics(tmp_path, monkeypatch):
+    """Without several seeds there is neither an interval nor a comparison."""
+    monkeypatch.chdir(tmp_path)
+    write("iris.yaml", CONFIG.format("iris", 3))
+    invoke_well("train", "iris.yaml", "training.epochs=1")
+    said = invoke_well("table", "--methods").out
+    assert "trained 1 time, with seeds" in said
+    assert not re.search("interval of the mean|may be the best|Nadeau", said)
+
+
+def test_every_citation_of_latex_is_an_entry_of_the_bibliography(results):
+    """The keys of citep are those of the .bib file; braces of both are balanced."""
+    words = ["table", "--methods", "--results", results, "--format"]
+    text, entries = (invoke_well(*words, form).out for form in ("latex", "bibtex"))
+    assert {*re.findall(r"citep{(\w+)}", text)} == {*re.findall(r"@\w+{(\w+),", entries)}
+    for each in (text, entries):
+        plain = re.sub(r"\\[{}]", "", each)
+        assert plain.count("{") == plain.count("}")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["nothing"], "is called 'nothing'"),
-        (["-o", "t.docx"], "a table is a .md, .tex, .csv or .html file"),
+        (["-o", "t.docx"], "the file's ending is one of .md, .tex, .csv, .html, .svg, .pdf;"),
+        (["-o", "t.csv", "--methods"], "--methods has the formats markdown, latex, bibtex"),
+        (["-o", "t.svg"], "a diagram is of the ranks of settings: give --ranks"),
+        (["--format", "pdf", "--ranks"], "give a file by -o"),
         (["iris", "--ranks"], "on two data sets or more"),
+        (["--columns", "seed"], "--columns seed: no two settings here differ in it"),
+        (["--ranks", "--columns", "training.learning_rate"], "give one of both"),
     ],
 )
 def test_tables_that_cannot_be_made_are_refused(results, tmp_path, monkeypatch, words, said):
