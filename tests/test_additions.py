@@ -223,12 +223,6 @@ NEEDS = [
     Need("optimizer", OPTIMIZERS, TRIED, "OPTIMIZERS in tests/nn/test_against_pytorch.py"),
     Need("optimizer", OPTIMIZERS, VARIED, "VARIANTS in tests/nn/test_optimizers.py"),
     Need(
-        "variant of an optimizer",
-        test_optimizers.VARIANTS,
-        test_optimizers.GOLDEN,
-        "GOLDEN in tests/nn/test_optimizers.py, its trajectory by PyTorch",
-    ),
-    Need(
         "optimizer",
         OPTIMIZERS,
         in_docs("`training.optimizer`"),

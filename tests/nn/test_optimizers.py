@@ -1,16 +1,24 @@
-"""Optimizers: a step by hand, a trajectory to remember, and whether they get there at all."""
+"""Optimizers: a step by hand, as PyTorch's, what they remember, and what weight decay is on."""
 
 from __future__ import annotations
 
+from functools import partial
 from math import sqrt
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nnrun.nn import SGD, Adam, AdamW, RMSprop
+from nnrun.config.load import load_config
+from nnrun.engines.base import Batches
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
+from nnrun.nn import SGD, Adam, AdamW, MeanSquared, Network, RMSprop, dense
+from nnrun.nn.embedding import Embedding, Table
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.training.state import allocate
 
 VARIANTS: dict[str, tuple[type[Optimizer], dict[str, Any], float]] = {
     "sgd": (SGD, {}, 0.1),
@@ -110,48 +118,6 @@ def test_adamws_decay_is_the_only_difference_from_adam():
 
 
 # θ after 10 steps with η = 0.05 from (1, -2) down (θ₀² + 10 θ₁²) / 2, by PyTorch's optimizers.
-GOLDEN = {
-    "sgd": (0.95**10, -2 * 0.5**10),
-    "momentum": (-0.31092291066962896, -0.17544953599999946),
-    "nesterov": (-0.2619924533824272, 0.032596918625195315),
-    "decay": (0.56796043755203, -0.0017663712402515696),
-    "adam": (0.5122934228839264, -1.5049558365470908),
-    "adam_without_moments": (0.9553835831254461, -1.675484866796167),
-    "adam_decay": (0.5557152497043308, -1.5075073843136744),
-    "adamw": (0.5085686779218936, -1.4962085764563458),
-    "adamw_without_decay": (0.5122934228839264, -1.5049558365470908),
-    "rmsprop": (0.4663458358931946, -0.42720214184048233),
-    "rmsprop_momentum": (0.1763039736016965, 0.05880527261078803),
-    "rmsprop_decay": (0.43911946456821294, -0.4258690160284477),
-}
-
-
-@pytest.mark.parametrize("name", sorted(VARIANTS))
-def test_golden_trajectory(name: str):
-    """Ten steps down a quadratic end where they always did."""
-    kind, arguments, _ = VARIANTS[name]
-    theta = np.array([1.0, -2.0])
-    optimizer = kind(**arguments)
-    optimizer.allocate(theta)
-    for _ in range(10):
-        optimizer.step(theta, np.array([1.0, 10.0]) * theta, 0.05)
-    np.testing.assert_allclose(theta, GOLDEN[name], rtol=1e-13)
-
-
-# AdamW's decay is no part of what it minimizes, so it ends beside every minimum.
-@pytest.mark.parametrize("name", sorted(set(VARIANTS) - {"adamw"}))
-def test_every_variant_reaches_the_minimum(name: str):
-    """Each takes a badly scaled quadratic to within 1e-3 of its minimum in 1,000 steps."""
-    kind, arguments, rate = VARIANTS[name]
-    minimum, curvature = np.array([3.0, -1.0, 0.5]), np.array([1.0, 10.0, 0.3])
-    theta = np.zeros(3)
-    optimizer = kind(**arguments)
-    optimizer.allocate(theta)
-    for _ in range(1000):
-        optimizer.step(theta, curvature * (theta - minimum), rate)
-    # The decay adds λ/2 |θ|², which moves the minimum.
-    decayed = curvature * minimum / (curvature + arguments.get("weight_decay", 0))
-    np.testing.assert_allclose(theta, decayed, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
@@ -189,3 +155,63 @@ def test_state_and_step_count_are_all_there_is_to_remember(name: str):
         second.step(halves, g.copy(), rate)
     assert 10 == second.steps
     np.testing.assert_array_equal(whole, halves)
+
+
+# Weight decay is on weights, and not on embeddings, biases, scales and shifts.
+
+ENGINES = {"numpy": NumpyEngine, "tape": partial(TapeEngine, batch_size=4)}
+OPTIMIZERS = [SGD, partial(SGD, momentum=0.9), Adam, AdamW, RMSprop]
+
+
+def trained(engine, optimizer, blocks, features, **settings):
+    """A network before and after ten steps whose gradients are zero, by parameter."""
+    network = Network(blocks(), MeanSquared(), (features,), "float64")
+    network.initialize(rng=np.random.default_rng(0))
+    network.theta[...] = np.random.default_rng(1).normal(size=network.size)
+    made = optimizer(weight_decay=0.1, **settings)
+    x = np.random.default_rng(2).integers(2, size=(4, features)).astype(np.float64)
+    target = np.concatenate([network.predict(x), np.zeros((4, 1))], axis=1)[:, :1]
+    before = {name: each.value.copy() for name, each in network.parameters.items()}
+    allocate(network, made)
+    rate = np.full(10, 1e-3)
+    made_engine = engine(network, made, x, target, rng=np.random.default_rng(3))
+    made_engine.run(Batches(np.tile(np.arange(4), 10), np.arange(11) * 4, rate))
+    return before, {name: each.value for name, each in network.parameters.items()}
+
+
+def embedded():
+    return [[Embedding((Table(0, 5, 3),)), *dense(1)]]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_vectors_of_categories_without_rows_stay(engine, optimizer):
+    """Bit for bit; with `decay_all` they shrink."""
+    for settings, stays in (({}, True), ({"decay_all": True}, False)):
+        before, after = trained(ENGINES[engine], optimizer, embedded, 2, **settings)
+        # The rows have the categories 0 and 1.
+        table = next(name for name in before if "embedding" in name)
+        rare, now = before[table][2:], after[table][2:]
+        assert stays == np.array_equal(rare, now)
+        assert stays or (np.abs(now) < np.abs(rare)).all()
+
+
+IRIS = {
+    "name": "t", "dataset": {"name": "iris"}, "loss": "cross_entropy",
+    "network": {"sizes": [3], "activations": ["softmax"]},
+}  # fmt: skip
+
+
+def run_id(**optimizer):
+    training = {"optimizer": optimizer, "learning_rate": 0.1, "iterations": 5, "batch_size": 5}
+    return prepare(load_config({**IRIS, "training": training})).run_id
+
+
+def test_runs_in_which_other_parameters_decay_are_other_runs():
+    """A run of all parameters has the id that it had before there was the key."""
+    plain = run_id(type="sgd")
+    assert plain == run_id(type="sgd", decay_all=True) == run_id(type="sgd", weight_decay=0.0)
+    decayed = run_id(type="sgd", weight_decay=0.01, decay_all=True)
+    assert "s42-c76302c611" == decayed
+    assert decayed != run_id(type="sgd", weight_decay=0.01)
+    assert run_id(type="adamw") != run_id(type="adamw", decay_all=True)
