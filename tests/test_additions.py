@@ -50,7 +50,7 @@ from nnrun.nn import (
 from nnrun.nn.losses import FUSED
 from nnrun.sklearn.parameters import _OUTPUT
 from tests.architectures import trial, walks
-from tests.architectures.kinds import holds_layers
+from tests.architectures.walks import holds_layers
 from tests.docs.examples import PLACES, read
 from tests.engines.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.models import random_models

@@ -42,7 +42,6 @@ from nnrun.training.trainer import Progress
 from tests.plugins.conftest import ALL, HERE, install
 from tests.search.helpers import config as searched
 from tests.search.helpers import outcome, search
-from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import DASK, Cluster
 from tests.sweeps.helpers import (
     BOSTON,
@@ -56,6 +55,7 @@ from tests.sweeps.helpers import (
     make_store,
     weights_of,
 )
+from tests.sweeps.test_campaign import Campaign
 from tests.waiting import ended, printed, until
 
 # Sweeps on a Dask cluster of real processes, some of which are killed.

@@ -32,8 +32,8 @@ from nnrun.sweeps.workers import dask_tasks as dask_client
 from nnrun.sweeps.workers.base import ExecutorWorkers, InlineWorkers
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.sweeps.workers.job import Job, versions
+from tests.sweeps.cluster import Pool
 from tests.sweeps.helpers import BOSTON, IRIS, lasting, make_store, run_inline, until, weights_of
-from tests.sweeps.pool import Pool
 from tests.waiting import PATIENCE_SECONDS
 
 # Clusters whose workers come and go: no run is lost, and none is trained twice without reason.
