@@ -131,11 +131,12 @@ FILES = [*(path.as_posix() for top in ("nnrun", "tests") for path in (ROOT / top
 NAMED = sorted(set(re.findall(r"`([\w/]+/?\w*\.(?:py|txt|md)|[\w]+/[\w/]*)`", TEXT)))
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_the_files_that_are_named_exist(name: str) -> None:
+def test_the_files_that_are_named_exist() -> None:
     """A path may leave out the folders that its paragraph is about."""
-    end = f"/{name.rstrip('/')}"
-    assert any(f"/{file}".endswith(end) for file in FILES) or (ROOT / name).is_file()
+    ends = {name: f"/{name.rstrip('/')}" for name in NAMED if not (ROOT / name).is_file()}
+    assert [] == [
+        name for name, end in ends.items() if not any(f"/{file}".endswith(end) for file in FILES)
+    ]
 
 
 def test_the_map_has_every_folder_once() -> None:

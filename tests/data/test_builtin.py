@@ -247,14 +247,6 @@ def test_the_table_tells_the_truth(config, name):
     assert dataset.outputs == (entry.classes or dataset.y.shape[1])
 
 
-@pytest.mark.parametrize("name", LOCAL)
-def test_loading_twice_gives_the_same_digest(config, name):
-    """A run's id depends on the digest, so it must not depend on when the set was loaded."""
-    first, second = load_dataset(config(name=name)), load_dataset(config(name=name))
-    assert first.sha256 == second.sha256
-    assert 64 == len(first.sha256)
-
-
 def test_shipped_sets_load_without_scikit_learn():
     """To import scikit-learn takes longer than most runs on these."""
     script = (

@@ -93,14 +93,14 @@ def test_logits_far_out_cost_no_digits(task: Any, kind: Any) -> None:
             assert expected == pytest.approx(engine.evaluate(row[None], want[None])[0], rel=2e-15)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 63, 64, 65, 129, 3000])
 @pytest.mark.parametrize(
     ("kind", "batch_size"), [(CompiledEngine, 1), (CompiledEngine, 4), (TapeEngine, 7)]
 )
-def test_any_number_of_rows(kind: Any, batch_size: int, count: int, task: Any) -> None:
+def test_any_number_of_rows(kind: Any, batch_size: int, task: Any) -> None:
     """One row, remainders of every block, and more than are taken at a time."""
     engine = task(**everything(batch_size=batch_size)).train(kind)
-    check_evaluation(engine, *rows_of(task(**everything()), count))
+    for count in (1, 2, 7, 63, 64, 65, 129, 3000):
+        check_evaluation(engine, *rows_of(task(**everything()), count))
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])

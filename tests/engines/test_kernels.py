@@ -30,21 +30,15 @@ KINDS = [ARGUMENTS[name] for name in ("task", "n", "rate")]
 PLACE = "nnrun.engines.kernels."
 
 
-@pytest.mark.parametrize("name", KERNELS)
-def test_a_kernel_takes_what_the_table_lists(name: str) -> None:
-    """A kernel takes all parameters of the table, and a loss its settings by name."""
-    kernel = KERNELS[name]
-    taken = inspect.signature(_function(kernel)).parameters.keys() - ARGUMENTS.keys()
-    assert {*kernel.parameters} == {*taken, *kernel.constants.get("names", ())}
-
-
-@pytest.mark.parametrize("name", KERNELS)
-def test_who_uses_scratch_memory_says_how_much(name: str) -> None:
-    """A kernel has pieces in the table if and only if it takes the memory."""
-    kernel = KERNELS[name]
-    assert (kernel.scratch is not None) == (
-        "scratch" in inspect.signature(_function(kernel)).parameters
-    )
+def test_a_kernel_takes_what_the_table_lists() -> None:
+    """A kernel takes all parameters of the table, and a loss its settings by name; it has pieces of
+    scratch memory in the table if and only if it takes the memory.
+    """
+    for name, kernel in KERNELS.items():
+        arguments = inspect.signature(_function(kernel)).parameters.keys()
+        taken = arguments - ARGUMENTS.keys()
+        assert {*kernel.parameters} == {*taken, *kernel.constants.get("names", ())}, name
+        assert (kernel.scratch is not None) == ("scratch" in arguments), name
 
 
 def _function(kernel: Kernel) -> Any:

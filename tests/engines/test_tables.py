@@ -118,11 +118,9 @@ LOSSES_TRIED: dict[str, tuple[Loss, str, int]] = {
 
 @pytest.mark.parametrize("name", LOSSES_TRIED)
 def test_losses(name: str, task: Any, agree: Any) -> None:
-    """Every loss, by functions and by kernels."""
+    """Every loss, by functions; by kernels random networks have all of them."""
     loss, last, batch_size = LOSSES_TRIED[name]
-    for kind in (CompiledEngine, TapeEngine):
-        one = task(lambda: [dense(6, "tanh"), dense(3, last)], (5,), loss, batch_size=batch_size)
-        agree(one, kind=kind)
+    agree(task(lambda: [dense(6, "tanh"), dense(3, last)], (5,), loss, batch_size=batch_size))
 
 
 class UnlistedLoss(Loss):

@@ -98,9 +98,14 @@ def step(kind: Any, gradient: np.ndarray, limit: float, optimizer: Any = SGD) ->
     return network.theta
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        *((name, "sgd") for name in GRADIENTS),
+        *((name, rule) for name in ("ordinary", "small numbers") for rule in ("momentum", "adam")),
+    ],
+)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", GRADIENTS)
 @pytest.mark.parametrize("kind", ENGINES)
 def test_a_step_is_that_of_the_clipped_gradient(
     kind: str, name: str, dtype: str, optimizer: str
@@ -165,8 +170,7 @@ PENALIZED = {
 
 @WAYS
 @pytest.mark.parametrize("blocks", PENALIZED)
-@pytest.mark.parametrize("batch_size", [2, 7, 16])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("batch_size", "dtype"), [(2, "float64"), (16, "float64"), (7, "float32")])
 def test_penalties(
     kind: Any, blocks: str, batch_size: int, dtype: str, task: Any, agree: Any
 ) -> None:
@@ -417,8 +421,7 @@ def by_formula(engine: Any, batches: Batches) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("optimizer", AVERAGED)
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("batch_size", [1, 7])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("batch_size", "dtype"), [(1, "float64"), (7, "float32")])
 def test_averages_follow_the_formula(engine: str, optimizer: str, batch_size: int, dtype: str):
     """a ← d a + (1 - d) θ after each update, many updates in one call, by the engine's own θ."""
     make = AVERAGED[optimizer]

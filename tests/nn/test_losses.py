@@ -429,8 +429,7 @@ def smoothed_training(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("engine", ["generated", "tape"])
-@pytest.mark.parametrize("batch_size", [1, 7])
-@pytest.mark.parametrize("losses", [False, True], ids=["", "losses"])
+@pytest.mark.parametrize(("batch_size", "losses"), [(1, False), (7, True)])
 def test_engines_agree(engine: str, kind: str, batch_size: int, losses: bool):
     """Weights, losses of batches and evaluations, of weighted rows and in float32 too."""
     for dtype, weighted in (("float64", False), ("float64", True), ("float32", False)):

@@ -478,16 +478,6 @@ def test_a_worker_without_nnrun_ends_the_sweep(client):
     workers.close()
 
 
-def test_results_of_a_task_are_told_apart(monkeypatch):
-    """Each run gets its own; a damaged one is the error of its run alone."""
-    monkeypatch.setattr(batch, "unpack_result", lambda content, key: {b"1": 1}[content])
-    runs = batch.Batch(None)
-    futures = [runs.add(job(number)) for number in (1, 2)]
-    runs.receive([b"1", b"2"])
-    assert 1 == futures[0].result()
-    assert KeyError is type(futures[1].exception())
-
-
 def test_workers_that_cannot_load_nnrun_are_refused_at_first(client, monkeypatch):
     """With their address and the reason."""
     missing = ModuleNotFoundError("No module named 'nnrun'")
