@@ -58,7 +58,6 @@ from tests.nn import (
     test_activations,
     test_against_pytorch,
     test_optimizers,
-    test_schedules,
     torch_twin,
 )
 from tests.nn.bugs import BUGS
@@ -231,8 +230,8 @@ NEEDS = [
     Need(
         "schedule",
         SCHEDULES,
-        {name for name, *_ in test_schedules.BY_HAND},
-        "BY_HAND in tests/nn/test_schedules.py, its rates",
+        {name for name, *_ in test_optimizers.RATES_BY_HAND},
+        "RATES_BY_HAND in tests/nn/test_optimizers.py, its rates",
     ),
     Need("schedule", SCHEDULES, in_docs("schedules"), f"the row `schedules` of {CONFIG_PAGE}"),
     Need(

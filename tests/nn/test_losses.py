@@ -44,7 +44,7 @@ from nnrun.nn.losses import (
 )
 from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
-from tests.nn.numerical import differences
+from tests.nn.test_gradients import differences
 from tests.nn.torch_twin import ACTIVATIONS as TORCH_ACTIVATIONS
 from tests.nn.torch_twin import LOSSES as TORCH_LOSSES
 

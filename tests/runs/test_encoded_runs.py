@@ -128,7 +128,7 @@ def test_predictions_of_a_file_are_those_of_its_rows(lab, dtype):
 
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_exports_predict_the_same(lab, dtype, steps, tmp_path, monkeypatch, capsys):
+def test_exports_predict_the_same(lab, dtype, steps, tmp_path, monkeypatch, capfd):
     """Scripts the numbers of `nnrun predict`, ONNX up to the rounding of its network to float32."""
     lab.begin(FILES)
     lab.ok("train", "rooms.yaml", "-q", f"dataset.features={steps}", *DTYPES[dtype])
@@ -142,7 +142,7 @@ def test_exports_predict_the_same(lab, dtype, steps, tmp_path, monkeypatch, caps
         lab.ok("export", "latest", "-o", script, "--code", library)
         monkeypatch.setattr(sys, "argv", [str(script), "new.csv"])
         runpy.run_path(str(script), run_name="__main__")
-        predicted = np.array(capsys.readouterr().out.split()[1:], float)
+        predicted = np.array(capfd.readouterr().out.split()[1:], float)
         np.testing.assert_allclose(values, predicted, rtol=rounding, atol=rounding)
     lab.ok("export", "latest", "-o", "model.onnx", "--dtype", "float64")
     x = prepare(load_config(Path("rooms.yaml"))).dataset.x
