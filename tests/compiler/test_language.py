@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import ctypes
 import itertools
 import math
 import signal
@@ -11,7 +10,6 @@ import struct
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,9 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from nnrun.compiler import cache, machine
+from nnrun.compiler import cache
 from nnrun.compiler.arguments import ARGUMENTS
 from nnrun.compiler.code import (
-    I64,
-    REAL,
     LanguageError,
     double,
     intrinsic,
@@ -36,9 +32,9 @@ from nnrun.compiler.code import (
     view,
     write,
 )
-from nnrun.compiler.compile import Translator, compile_source
+from nnrun.compiler.compile import compile_source
 from nnrun.compiler.expressions import fuse
-from nnrun.compiler.machine import Processor, processor
+from nnrun.compiler.machine import processor
 from nnrun.engines.functions import functions
 from nnrun.engines.generated.generate import generate, logarithm
 from nnrun.errors import InterruptionError
@@ -57,6 +53,7 @@ from nnrun.nn import (
 )
 from nnrun.nn.special import normal_cdf
 from tests.compiler import objects as translated
+from tests.compiler.objects import compiled_for
 
 # What the language means that kernels and generated functions are written in.
 
@@ -500,36 +497,3 @@ def test_nothing_is_left_to_a_library(name: str, dtype: str) -> None:
     network = Network(blocks(), LOSSES[loss](), shape, dtype)
     code = generate(network, optimizer(), clip_norm=0.5, single=batch_size == 1)
     assert undefined(compiled_for(processor(), code.source, dtype)) <= {"memset", "memcpy"}
-
-
-# Object files of generated functions, which later test runs find in the cache.
-
-
-def compiled_for(target: Processor, source: str, dtype: str) -> bytes:
-    """A source's object file for a processor."""
-    key = sha256(f"{target} {dtype} {cache.digest(source)}".encode()).hexdigest()
-
-    def compile_() -> bytes:
-        return compile_source(source, dtype, "train.py", target)
-
-    return cache.kept(key, compile_, lambda text: None, "")
-
-
-# Functions of the language, to be called with arrays.
-
-
-def run(function: Any, *arrays: np.ndarray) -> None:
-    """Call f(*pointers, n), with n the length of the last array.
-
-    `real` is what the last array of floating-point numbers holds.
-    """
-    kinds = {"int64": I64, **REAL}
-    types = [kinds[array.dtype.name].as_pointer() for array in arrays]
-    dtype = next((a.dtype.name for a in arrays[::-1] if a.dtype.name in REAL), "float64")
-    translator = Translator(function, "translated", [*types, I64], dtype)
-    for argument in translator.function.args[: len(arrays)]:
-        argument.add_attribute("noalias")
-    code = machine.object_file(str(translator.module))
-    place = machine.symbols(code, ["translated"])["translated"]
-    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * (len(arrays) + 1))(place)
-    call(*(array.ctypes.data for array in arrays), len(arrays[-1]))

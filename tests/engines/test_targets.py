@@ -31,7 +31,7 @@ from nnrun.nn import (
     dense,
 )
 from nnrun.systems.process import cache_folder
-from tests.compiler.test_language import compiled_for
+from tests.compiler.objects import compiled_for
 from tests.engines.conftest import numbers
 
 # Vectors of 32 bytes, of both makers, and of 16 bytes, without fused products: calls instead. Those
