@@ -28,11 +28,13 @@ VALIDATION = "dataset.validation_size=0.2"
 
 
 @pytest.fixture
-def swept(lab, cars):
+def swept(lab):
     """Two settings with three seeds; the newest run has the worse setting: its report."""
-    for rate in ("0.05", "0.0001"):
-        words = (f"training.learning_rate={rate}", VALIDATION, "--seeds", "3", "-j1", "-q")
-        lab.ok("sweep", cars, *words)
+    sweeps = (
+        f"sweep cars.yaml training.learning_rate={rate} {VALIDATION} --seeds 3 -j1 -q"
+        for rate in ("0.05", "0.0001")
+    )
+    lab.begin({"cars.yaml": CARS}, *sweeps)
     reports = [(path, said(path)) for path in Path().glob("results/cars/*/report.json")]
     for path, report in reports:
         if report["config"]["training"]["learning_rate"] < 0.05:

@@ -254,14 +254,13 @@ def test_what_cannot_be_verified_is_reported(prepared, store, tmp_path):
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
+def results(lab):
     """Three runs in a results folder of the command line."""
-    monkeypatch.chdir(tmp_path)
-    Path("flowers.yaml").write_text(
+    flowers = (
         "dataset: {name: iris}\nnetwork: {sizes: [3], activations: [softmax]}\n"
         "loss: cross_entropy\ntraining: {learning_rate: 0.05, iterations: 100, engine: numpy}\n"
     )
-    invoke("sweep", "flowers.yaml", "--seeds", "3", "-j", "1")
+    lab.begin({"flowers.yaml": flowers}, "sweep flowers.yaml --seeds 3 -j 1")
     return sorted(Path("results/flowers").iterdir())
 
 
