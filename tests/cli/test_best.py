@@ -430,7 +430,7 @@ def test_lists_and_boards_name_a_metric_as_reports_do(lab, moons):
     assert "moons: Brier score, ordered by the validation split" in board
 
 
-# `nnrun best --final`: the chosen setting is trained on all rows.
+# `nnrun best NAME --final`: the best setting on all rows.
 
 TABLE = """\
 name: sales

@@ -1,4 +1,4 @@
-"""The group of commands, and `python -m nnrun`."""
+"""The group of commands, `python -m nnrun`, and mistakes in configs by their place."""
 
 from __future__ import annotations
 
@@ -339,7 +339,7 @@ def test_nothing_is_imported_from_the_working_folder(start: list[str], tmp_path:
     assert not (tmp_path / "ran").exists()
 
 
-# Mistakes, each with its place.
+# Mistakes in configs by their place: exit code 2, and nothing written.
 
 GOOD = """\
 name: good

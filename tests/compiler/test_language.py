@@ -372,7 +372,7 @@ def test_subroutines_are_made_for_their_tuples() -> None:
     assert [6, 14, 4, 8, 12, 6, 14, 0] == y.tolist()
 
 
-# Calls and fused products in machine code: what is made on purpose, and nothing else.
+# Products that are added are fused in the source, and nothing else is left to the target.
 
 WRITTEN = [
     ("y = a * b + c", "y = fma(a, b, c)"),

@@ -1,4 +1,4 @@
-"""From the `dataset` block to the data: names, paths, and keys that contradict the data."""
+"""From the `dataset` block to the data: names, paths, contradictions, and copies of rows."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_memory_is_known_in_bytes():
     assert 10**6 < available_memory() < 10**15
 
 
-# Rows that are copies of others.
+# Rows of a table that are copies of others, and what `dataset.copies` makes of them.
 
 ROWS = 120
 

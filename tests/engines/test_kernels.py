@@ -1,4 +1,4 @@
-"""The table of kernels and their language, the cache of their code, and their scratch memory."""
+"""The table of kernels, the cache of their code, their memory, and those of convolutions alone."""
 
 from __future__ import annotations
 

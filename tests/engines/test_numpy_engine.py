@@ -1,4 +1,4 @@
-"""The NumPy engine: one update for each batch, in order, however they are handed over."""
+"""The NumPy engine, update after update, and whole splits in compiled code."""
 
 from __future__ import annotations
 

@@ -363,7 +363,7 @@ def test_an_optimizer_is_compared_with_the_one_of_its_name() -> None:
     assert ("beside adam", "its numbers are not those of adam") == (found.check, found.says)
 
 
-# The command that checks a file.
+# `nnrun check FILE.py`, `--points`, and `nnrun init --layer`, as a student uses them.
 
 SOLUTION = """\
         self.g.grad[...] = (dy * self.x / (1 + np.abs(self.x))).sum(axis=0)

@@ -1,4 +1,4 @@
-"""Runs that train several networks and predict with their mean."""
+"""Runs of several networks, which predict with their mean, and runs whose weights are averaged."""
 
 from __future__ import annotations
 
@@ -416,7 +416,7 @@ def test_members_are_judged_by_the_threshold_of_the_run(lab):
     assert sum(report["baseline"]["validation"]["support"]) == report["members"]["rows_judged"]
 
 
-# The average of the weights.
+# Averaged weights are evaluated and kept, and the bits stay the same whatever happens on the way.
 
 DEEP = """
 name: deep

@@ -1,4 +1,4 @@
-"""Weights of runs, and their evaluation on rows."""
+"""Weights of runs, their evaluation on rows, and smoothed labels."""
 
 from __future__ import annotations
 

@@ -442,7 +442,7 @@ def test_a_worker_says_that_it_begins_with_a_run_that_waits(plan, sweep, write, 
     assert (0, False) == seen[0]
 
 
-# Boards with more rows of the data.
+# Whether more rows would help, by boards of several training sizes.
 
 CONFIG = """
 name: curve

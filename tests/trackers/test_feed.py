@@ -1,4 +1,4 @@
-"""What trackers are fed, and its limits."""
+"""What trackers are fed, its limits, and addresses that are wrong."""
 
 from __future__ import annotations
 

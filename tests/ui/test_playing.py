@@ -431,7 +431,7 @@ def test_no_control_character_is_shown_and_each_category_can_be_chosen(ask_in, t
             assert escaped(expected) == re.search(r'<data value="(.*?)"', answer)[1]
 
 
-# The average of weights on the page.
+# A playground of a run whose weights are averaged shows the average.
 
 
 @pytest.fixture

@@ -330,7 +330,7 @@ def test_a_step_with_an_option_can_be_pickled(name: str) -> None:
     assert step == pickle.loads(pickle.dumps(step))
 
 
-# The JSON Schema.
+# The JSON Schema for editors; that it accepts random valid configs is tested with those.
 
 VALID: dict[str, Any] = {
     "dataset": {"name": "boston"},

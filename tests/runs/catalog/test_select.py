@@ -1,4 +1,4 @@
-"""Runs selected by id, name and settings."""
+"""Runs selected by id, name and settings, and runs in progress."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_settings_with_the_same_keys_share_them():
     assert all(a is b for a, b in zip(one, other, strict=True))
 
 
-# Runs in progress.
+# The catalog beside live runs, after it is closed, and runs of other numerics.
 
 # All runs of a folder, kept up to date.
 

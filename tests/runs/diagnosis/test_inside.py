@@ -1,4 +1,4 @@
-"""What is said of watched runs that learn nothing or diverge: in which layer, and since when."""
+"""What is said of watched runs that learn nothing or diverge, with its layer, and of the data."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_updates_that_are_too_large_blame_the_rate():
     assert found.message.endswith("try training.learning_rate=0.01")
 
 
-# What is said of the data.
+# Warnings about the data: what is said, of which columns, and in which order.
 
 ROWS = 200
 DROP = "name it in dataset.columns.drop"

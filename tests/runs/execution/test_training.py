@@ -1,4 +1,4 @@
-"""Training of runs: augmentation, the rate finder, plateaus."""
+"""Training of runs: augmentation, the rate finder, plateaus, and runs made at once."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_a_prepared_run_can_be_trained_again(falling):
     assert rates(run) == rates(run)
 
 
-# Short runs at once.
+# Runs trained at once, and what training keeps in memory.
 
 # Short runs are made in one go: their reports are those of runs that are watched on the way.
 

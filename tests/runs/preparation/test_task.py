@@ -1,4 +1,4 @@
-"""What preparation infers: the task, categories, ranges."""
+"""What preparation infers: the task, categories, ranges; and batches that rows allow."""
 
 from __future__ import annotations
 
@@ -343,7 +343,7 @@ def test_numbers_that_leave_the_range_in_some_splits_are_found_in_these(sizes):
     assert [0] * (ROWS - len(SIZES)) + [*range(1, len(SIZES) + 1)] == sorted(counts)
 
 
-# Sizes of batches.
+# Batches, images, and the cache of prepared configs.
 
 # Batch normalisation and what is left of an epoch for its last batch.
 

@@ -1,4 +1,4 @@
-"""Designs of comparisons, and their statistics."""
+"""Designs of comparisons, their statistics, and what a design could find."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ def test_a_sum_that_leaves_the_range_of_numbers_has_a_mean():
     assert summarize([1.0e308, 1.6e308], within=(0.0, float("inf"))).ci_high is None
 
 
-# The difference that a sweep can find, forecast from a pilot.
+# `nnrun sweep --dry-run --power`: what several numbers of seeds would find.
 
 GRID = "training.learning_rate=0.1,0.01"
 SWEEP = ("sweep", "cars.yaml", GRID)
