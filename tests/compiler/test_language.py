@@ -439,7 +439,7 @@ def test_integers_are_multiplied_and_added() -> None:
 def test_numbers_of_two_kinds_do_not_go_together(dtype: str) -> None:
     """A conversion is explicit in the source."""
     arrays = [np.ones(3, kind) for kind in ("float32", dtype, "float32", "float32")]
-    with pytest.raises(LanguageError, match=r"test_fused\.py:\d+: .* do not go together"):
+    with pytest.raises(LanguageError, match=r"test_language\.py:\d+: .* do not go together"):
         translated.run(ordinary, *arrays)
 
 
