@@ -8,14 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.engines.base import Sampler
 from nnrun.runs.events import Listener
+from nnrun.runs.execution.execute import Execution
+from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.board.means import summarize
 from nnrun.sweeps.board.published import LEVEL, holm, read_references, welch_p
 from nnrun.training.state import Streams
-from tests.notebook.conftest import CONFIGS
 from tests.notebook.false_alarms import false_alarms
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def experiment():
+    """An experiment of this name, ready to run."""
+
+    def make(name: str, *overrides: str) -> Execution:
+        return Execution(prepare(load_config(CONFIGS / f"{name}.yaml", overrides)))
+
+    return make
+
 
 # The notebook's updates, written out from its equations, with the exact gradient.
 #
