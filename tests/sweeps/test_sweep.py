@@ -7,12 +7,9 @@ import os
 import threading
 import time
 import tracemalloc
-from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,8 +24,6 @@ from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.record import Identity
 from nnrun.runs.storage.progress import read_progress
 from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.means import summarize
-from nnrun.sweeps.board.more_rows import KEY, _doubled, gain_of
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.sweep import workers_for
 from nnrun.sweeps.workers import base as inline
@@ -36,7 +31,6 @@ from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import InlineWorkers, ProcessWorkers
 from nnrun.training.trainer import Progress
 from tests.forging import said
-from tests.lab import invoke_well, write
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
@@ -440,68 +434,3 @@ def test_a_worker_says_that_it_begins_with_a_run_that_waits(plan, sweep, write, 
     trained = sweep(made)
     assert 1 == trained.run(InlineWorkers(receive, trained.stopping)).trained
     assert (0, False) == seen[0]
-
-
-# Whether more rows would help, by boards of several training sizes.
-
-CONFIG = """
-name: curve
-dataset: {path: wave.csv, features: standard, columns: {target: y}, test_size: 300}
-network: {sizes: [24, 1], activations: [tanh, linear]}
-loss: mean_squared
-training: {optimizer: adam, learning_rate: 0.02, epochs: 30, batch_size: 16}
-"""
-
-
-def test_a_power_law_is_found_again():
-    """Through values of a + b n^-c the change to the double of the last size is the law's."""
-    size = np.array([0.1, 0.2, 0.4, 0.7, 1.0])
-    for a, b, c in ((1.0, 2.0, 0.5), (0.9, -0.4, 1.0), (3.0, 0.0, 0.5)):
-        expected = b * (2.0**-c - 1)
-        found = _doubled(size, np.array([a + b * size**-c]))
-        assert found[0] == pytest.approx(expected, abs=1e-9)
-
-
-def board(means: Sequence[float], sizes: Sequence[float], *, spread: float = 0.01) -> Any:
-    """The part of a board that is read: a row for each size, with four runs beside its mean."""
-    values = [
-        [mean - spread, mean - spread / 2, mean + spread / 2, mean + spread] for mean in means
-    ]
-    rows = [
-        SimpleNamespace(
-            is_network=True,
-            choice={KEY: size},
-            test=summarize(each),
-            summary=lambda split, each=each: summarize(each),
-        )
-        for size, each in zip(sizes, values, strict=True)
-    ]
-    return SimpleNamespace(rows=rows, ordered_by="test")
-
-
-def test_a_gain_has_its_interval():
-    """Means along a power law give its change, and an interval that grows with their own."""
-    sizes = [100, 200, 400, 800]
-    means = [1 + 5 / size**0.5 for size in sizes]
-    narrow, wide = (gain_of(board(means, sizes, spread=spread)) for spread in (0.001, 0.1))
-    change = 5 / 1600**0.5 - 5 / 800**0.5
-    assert narrow.change == pytest.approx(change, rel=1e-6)
-    assert wide.low < narrow.low < change < narrow.high < wide.high
-    assert narrow.high < 0
-
-
-@pytest.mark.parametrize("sizes", [[100, 200], [0.5, 100, 200], [100, 200, "all"]])
-def test_other_boards_have_no_gain(sizes):
-    """Two sizes are no curve, nor are shares beside numbers."""
-    assert gain_of(board([1.0] * len(sizes), sizes)) is None
-
-
-def test_of_noise_a_board_says_that_more_rows_would_not_help(tmp_path, monkeypatch):
-    """The sentence is under the board of a sweep over training sizes."""
-    monkeypatch.chdir(tmp_path)
-    rows = np.random.default_rng(0).standard_normal((900, 3)).tolist()
-    write("wave.csv", "a,b,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in rows))
-    write("curve.yaml", CONFIG)
-    grid = "dataset.train_size=100,200,400,600"
-    answer = invoke_well("sweep", "curve.yaml", grid, "--seeds", 4, "-j", 1)
-    assert "No sign that more rows would help" in " ".join(answer.said.split())
