@@ -115,15 +115,6 @@ def test_a_finished_run_is_shown_in_todays_words(prepared, store):
     assert [{"metric": "test_accuracy", **expected}] == again.record.published
 
 
-def test_a_run_without_a_report_is_trained_again(prepared, store):
-    """Without force, which a damaged one takes: there is nothing that it would replace."""
-    first = train(prepared(), store)
-    (first.folder / "report.json").unlink()
-    second = train(prepared(), store)
-    assert second.trained
-    assert first.record.weights_sha256 == second.record.weights_sha256
-
-
 def test_an_interrupted_run_goes_on_to_the_same_bits(prepared, store):
     """Stopped half-way it is stored as interrupted; the next call ends as if nothing had been."""
     whole = Execution(prepared()).run(Listener())
