@@ -13,9 +13,9 @@ import pytest
 from nnrun.course.files import NUMBERS, configs
 from nnrun.plugins import unload
 from nnrun.reports.reference.site import PAGES, PICTURES, anchors, lessons, pages
-from tests.docs.examples import DOCS, PLACES, README, ROOT, blocks, commands, read
+from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
 from tests.forked import nnrun
-from tests.lab import data_of, invoke, invoke_well, refused
+from tests.lab import invoke, invoke_well, refused
 from tests.sweeps.cluster import Cluster
 
 # What the pages show is what happens, and what they lead to is there.
@@ -345,40 +345,3 @@ def test_lessons_write_their_files(tmp_path, monkeypatch):
     assert "--lesson writes the files of a lesson; leave 'mine' out" in refused(
         "init", "mine", "--lesson", "2"
     )
-
-
-# What the README promises beyond what holds for every page.
-
-TEXT = read(README)
-
-
-def test_it_is_short():
-    """What is longer is a page of its own."""
-    assert len(TEXT.splitlines()) <= 150
-
-
-def test_its_config_learns_and_gives_what_is_shown(folder):
-    """Every line of the output is one of the command's; the loss is far below the baseline's."""
-    done = invoke_well("train", "first.yaml", COLUMNS="100")
-    (config,) = blocks(TEXT, "yaml")
-    shown = TEXT.partition(config)[2].partition("```text\n")[2].partition("```")[0]
-    assert [] == [line for line in shown.splitlines() if line not in done.out.splitlines()]
-    report = data_of("train", "first.yaml")
-    assert report["metrics"]["test"]["mse"] < 0.3 * report["baseline"]["test"]["mse"]
-
-
-def test_its_first_commands_keep_an_environment():
-    """Nothing is cleared, and nothing is called by a script of it, which may be a copy's."""
-    setup, tests = blocks(TEXT, "sh")[0].splitlines()
-    for line in (setup, tests):
-        assert line.startswith("python3 -m venv .venv && .venv/bin/python -m pip install --quiet ")
-        assert "--clear" not in line
-        assert {".venv", ".venv/bin/python"} == {w for w in line.split() if w.startswith(".venv")}
-
-
-def test_its_pictures_are_there_and_small():
-    """Each a PNG of less than 200 kB."""
-    found = [ROOT / path for path in re.findall(r"!\[.*?\]\((.*?)\)", TEXT)]
-    assert ["report.png"] == [path.name for path in found]
-    assert [b"\x89PNG"] == [path.read_bytes()[:4] for path in found]
-    assert max(path.stat().st_size for path in found) < 200_000
