@@ -50,7 +50,7 @@ from nnrun.nn import (
 from nnrun.nn.losses import FUSED
 from nnrun.sklearn.parameters import _OUTPUT
 from tests.architectures import trial, walks
-from tests.architectures.kinds import holds_layers
+from tests.architectures.walks import holds_layers
 from tests.docs.examples import PLACES, read
 from tests.engines.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.models import random_models
@@ -58,7 +58,6 @@ from tests.nn import (
     test_activations,
     test_against_pytorch,
     test_optimizers,
-    test_schedules,
     torch_twin,
 )
 from tests.nn.bugs import BUGS
@@ -223,12 +222,6 @@ NEEDS = [
     Need("optimizer", OPTIMIZERS, TRIED, "OPTIMIZERS in tests/nn/test_against_pytorch.py"),
     Need("optimizer", OPTIMIZERS, VARIED, "VARIANTS in tests/nn/test_optimizers.py"),
     Need(
-        "variant of an optimizer",
-        test_optimizers.VARIANTS,
-        test_optimizers.GOLDEN,
-        "GOLDEN in tests/nn/test_optimizers.py, its trajectory by PyTorch",
-    ),
-    Need(
         "optimizer",
         OPTIMIZERS,
         in_docs("`training.optimizer`"),
@@ -237,8 +230,8 @@ NEEDS = [
     Need(
         "schedule",
         SCHEDULES,
-        {name for name, *_ in test_schedules.BY_HAND},
-        "BY_HAND in tests/nn/test_schedules.py, its rates",
+        {name for name, *_ in test_optimizers.RATES_BY_HAND},
+        "RATES_BY_HAND in tests/nn/test_optimizers.py, its rates",
     ),
     Need("schedule", SCHEDULES, in_docs("schedules"), f"the row `schedules` of {CONFIG_PAGE}"),
     Need(

@@ -12,7 +12,6 @@ from typing import Any
 from nnrun.nn import LAYERS, LOSSES
 from nnrun.nn.layers import BatchNorm
 from nnrun.nn.signature import Shape, pair
-from tests.architectures.kinds import END, FORMS, MAPS, START, all_kinds, form_of, valid_pairs
 from tests.architectures.trial import (
     BATCHES,
     CLIPS,
@@ -27,18 +26,25 @@ from tests.architectures.trial import (
 )
 from tests.architectures.walks import (
     BIASES,
+    END,
+    FORMS,
     KERNELS,
+    MAPS,
     MOMENTA,
     PADDINGS,
     POINTWISE,
     POOL_STRIDES,
     POOLS,
     RATES,
+    START,
     STRIDES,
     Decks,
     Space,
     Walk,
+    all_kinds,
     always,
+    form_of,
+    valid_pairs,
 )
 
 ALL = range(1, 65)

@@ -11,9 +11,21 @@ from nnrun.nn.activations import Tanh
 from nnrun.nn.signature import ShapeError
 from tests.architectures import coverage
 from tests.architectures.coverage import SUITES, drawn, missing, pairs, suite, table
-from tests.architectures.kinds import FORMS, INVALID, START, VECTORS, all_kinds, form_of, is_valid
 from tests.architectures.trial import shape_after
-from tests.architectures.walks import SETTINGS, Decks, Place, Space, at_random
+from tests.architectures.walks import (
+    FORMS,
+    INVALID,
+    SETTINGS,
+    START,
+    VECTORS,
+    Decks,
+    Place,
+    Space,
+    all_kinds,
+    at_random,
+    form_of,
+    is_valid,
+)
 
 SHAPES = {VECTORS: (6,), "1×1": (6, 1, 1), "1×n": (6, 1, 5), "n×1": (6, 4, 1), "n×m": (6, 4, 5)}
 
@@ -65,7 +77,7 @@ def test_pairs_are_invalid_where_networks_refuse_them(kind: str, form: str) -> N
             Sequential([make(**arguments)]).connect(SHAPES[form])
         return
     comes = form_of(shape_after(block, SHAPES[form]))
-    rule = f"from {form} comes {comes}: INVALID of tests/architectures/kinds.py has a rule for that"
+    rule = f"from {form} comes {comes}: INVALID of tests/architectures/walks.py has a rule for that"
     assert is_valid(kind, comes, "tanh"), rule
     assert (form == comes) == is_valid(kind, form, "tanh"), rule
 

@@ -28,9 +28,7 @@ os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_paralleli
 
 from tests.benchmarks import (  # noqa: E402
     compiling,
-    costs,
     folders,
-    grids,
     large,
     processes,
     tables,
@@ -51,12 +49,12 @@ OTHERS: dict[str, Callable[[int], str]] = {
     processes.SLOPES: processes.table_of_slopes,
     processes.TINY: processes.table_of_tiny_runs,
     folders.ID: folders.table,
-    grids.ID: grids.table,
+    folders.GRIDS: folders.table_of_grids,
     folders.MANY: folders.table_of_many,
     large.ID: large.table,
     compiling.ID: compiling.table,
-    costs.OVERHEAD: costs.table_of_overhead,
-    costs.ESTIMATORS: costs.table_of_estimators,
+    processes.OVERHEAD: processes.table_of_overhead,
+    processes.ESTIMATORS: processes.table_of_estimators,
 }
 _ALL = [*WORKS, *OTHERS]
 

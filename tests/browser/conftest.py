@@ -5,6 +5,7 @@ What drives it is imported where it is used: plain `pytest` may come by here wit
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.chromium import FLAGS, NOTEBOOK, program
 from tests.lab import invoke_well
 from tests.reports.conftest import train_everything
 
@@ -130,3 +130,21 @@ def results(tmp_path_factory) -> Path:
 def troubled(results, tmp_path_factory) -> Path:
     """The report of runs that came to grief in every way, with grids and two features."""
     return write_report(results, tmp_path_factory.mktemp("troubled") / "report.html")
+
+
+NOTEBOOK = [
+    *("boston_linear", "boston_arch1", "boston_arch2", "boston_arch3"),
+    *("iris_softmax", "digits_arch1", "digits_arch2", "digits_cnn"),
+]
+# A browser that asks nobody for anything.
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+def program() -> str:
+    """The distribution's Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert found, "this needs Chromium: apt-get install chromium"
+    return found

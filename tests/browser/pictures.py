@@ -25,7 +25,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.check_ui import served
-from tests.browser.chromium import FLAGS, NOTEBOOK, program
+from tests.browser.conftest import FLAGS, NOTEBOOK, program
 
 ROOT = Path(__file__).parents[2]
 COLUMNS, LINES = 80, 24

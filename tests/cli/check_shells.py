@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.shells import (
+from tests.cli.test_completion import (
     COMPLETED,
     SETTINGS,
     lines_after_tabs,

@@ -200,15 +200,6 @@ def test_gradients_are_checked_on_rows_from_all_over_the_split(lab, digits, monk
     assert np.float64 == seen[0].dtype
 
 
-def test_the_configs_that_the_project_ships_are_valid(lab):
-    """All of them at once, as a newcomer would check them."""
-    shipped = Path(__file__).parents[2] / "configs"
-    done = lab.ok("check", str(shipped), "--json")
-    names = {config["name"] for config in done.json["configs"]}
-    assert names == {path.stem for path in shipped.glob("*.yaml")}
-    assert "boston_arch2" in names
-
-
 def test_an_override_may_be_longer_than_a_file_name(lab, cars):
     """Seven layers on the command line are an override, and no file with a very long name."""
     layers = ", ".join(["{type: dense, units: 12, activation: relu}"] * 7)

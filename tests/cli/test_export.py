@@ -12,12 +12,13 @@ import pytest
 
 from nnrun.models.load import load_model as load
 from nnrun.runs.catalog.select import select_run
+from tests.lab import CARS
 
 
 @pytest.fixture
-def model(cars, lab):
+def model(lab):
     """A small regression, trained."""
-    lab.ok("train", cars)
+    lab.begin({"cars.yaml": CARS}, "train cars.yaml")
     return load(select_run("cars", Path("results")))
 
 

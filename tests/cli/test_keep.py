@@ -12,11 +12,9 @@ from tests.lab import CARS, invoke, invoke_well, refused, write
 
 
 @pytest.fixture
-def cars(tmp_path, monkeypatch):
+def cars(lab):
     """Three runs in the current folder; returns their labels."""
-    monkeypatch.chdir(tmp_path)
-    write("cars.yaml", CARS)
-    invoke_well("sweep", "cars.yaml", "seed=1,2,3", "training.iterations=20")
+    lab.begin({"cars.yaml": CARS}, "sweep cars.yaml seed=1,2,3 training.iterations=20")
     return [run["name"] + "/" + run["run_id"] for run in invoke_well("ls", "--json").json]
 
 

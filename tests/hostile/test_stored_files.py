@@ -23,8 +23,7 @@ from nnrun.runs.storage.sealed import read_sealed
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.ui.watcher import draw
 from tests.forging import reseal
-from tests.hostile.mutations import ODD, mutated, one_of, sampled
-from tests.hostile.test_fuzz import SMALL, fuzz
+from tests.hostile.test_fuzz import ODD, SMALL, fuzz, mutated, one_of, sampled
 from tests.lab import Answer, invoke
 from tests.search.helpers import IRIS, config
 from tests.sweeps.helpers import make_store

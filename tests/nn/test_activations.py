@@ -158,32 +158,9 @@ def test_single_precision_does_not_warn_at_the_far_ends(name: str):
     np.testing.assert_allclose(dx[0], [slope for _, slope in expected], rtol=1e-6, atol=1e-37)
 
 
-# The normal distribution function against SciPy's and against forty-digit arithmetic.
+# The normal distribution function and its quantile against SciPy's.
 
-# Φ(x) computed with 40 digits.
-EXACT = {
-    -37.0: 5.725571222524577e-300,
-    -20.0: 2.7536241186062337e-89,
-    -10.0: 7.619853024160525e-24,
-    -5.0: 2.866515718791939e-07,
-    -1.0: 0.15865525393145705,
-    -0.1: 0.460172162722971,
-    0.0: 0.5,
-    0.5: 0.6914624612740131,
-    1.0: 0.8413447460685429,
-    2.0: 0.9772498680518208,
-    5.0: 0.9999997133484281,
-    9.0: 1.0,
-}
 X = np.linspace(-37, 37, 20001)
-
-
-def test_forty_digit_values():
-    """Known values come out to 1e-15, and to the thirteen digits that exp has left far out."""
-    x = np.array(list(EXACT))
-    exact = np.array(list(EXACT.values()))
-    np.testing.assert_allclose(normal_cdf(x), exact, rtol=3e-13, atol=0)
-    np.testing.assert_allclose(normal_cdf(x), exact, rtol=0, atol=1e-15)
 
 
 def test_against_scipy():
@@ -206,11 +183,6 @@ def test_it_rises():
     """Φ never falls, from one end to the other, through zero."""
     assert np.all(np.diff(normal_cdf(X)) >= 0)
     assert np.all(np.diff(normal_cdf(np.linspace(-1e-3, 1e-3, 1001))) > 0)
-
-
-def test_both_sides_add_up_to_one():
-    """Φ(x) + Φ(-x) = 1."""
-    np.testing.assert_allclose(normal_cdf(X) + normal_cdf(-X), 1, rtol=1e-15)
 
 
 @pytest.mark.parametrize("x", [-6.0, -1.5, 0.3, 4.0])

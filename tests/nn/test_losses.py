@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from math import inf, log
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import mean_pinball_loss, mean_poisson_deviance
+from torch.nn import functional
 
+from nnrun.engines.base import Batches
+from nnrun.engines.generated.engine import CompiledEngine
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
+from nnrun.explain.trace import loss_equation
 from nnrun.nn import (
+    SGD,
     BatchNorm,
     Flatten,
     L2Penalty,
@@ -36,13 +44,14 @@ from nnrun.nn.losses import (
 )
 from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
-from tests.nn.numerical import differences
+from tests.nn.test_gradients import differences
 from tests.nn.torch_twin import ACTIVATIONS as TORCH_ACTIVATIONS
 from tests.nn.torch_twin import LOSSES as TORCH_LOSSES
 
 Y = np.array([[1.0, 2.0], [3.0, 4.0]])
 ROWS, OUTPUTS = 9, 3
 WEIGHTS = np.array([2.0, 0, 1, 1, 3, 0.5, 1, 2, 1])
+S = 0.1  # of smoothed labels
 T = np.array([[0.0, 4.0], [3.0, 1.0]])  # the errors are 1, -2, 0 and 3
 
 
@@ -165,18 +174,19 @@ def test_fused_losses_equal_their_two_steps(activation: str, name: str, weighted
 
 
 @pytest.mark.parametrize("rows", [1, 4])
-@pytest.mark.parametrize("kind", ["plain", "weighted"])
+@pytest.mark.parametrize("kind", ["plain", "weighted", "smoothed", "smoothed and weighted"])
 @pytest.mark.parametrize("name", [*sorted(LOSSES), *sorted(FUSED)], ids=str)
 def test_every_loss_agrees_with_its_own_gradient(name: str | tuple[str, str], kind: str, rows: int):
     """The gradient is that of the very number reported, whatever the rows and outputs; of logits
-    where a loss is fused with its activation.
+    where a loss is fused with its activation; and of smoothed labels where it takes them.
     """
     rng = np.random.default_rng(rows)
     plain = isinstance(name, str)
     y = rng.uniform(0.1, 0.9, (rows, 3)) if plain else 3 * rng.standard_normal((rows, 3))
     t = targets(name if plain else name[1], (rows, 3), rng)
-    loss = LOSSES[name]() if plain else FUSED[name]()
-    if kind == "weighted":
+    made = LOSSES[name] if plain else FUSED[name]
+    loss = made(S) if "smoothed" in kind and "cross_entropy" in made.type else made()
+    if "weighted" in kind:
         loss, t = Weighted(loss), join_weights(t, WEIGHTS[:rows])
     expected = differences(lambda: loss.value(y, t), y, h=1e-4 if plain else 1e-3)
     np.testing.assert_allclose(loss.gradient(y, t), expected, rtol=1e-7, atol=1e-10)
@@ -329,3 +339,119 @@ def test_its_gradient_is_that_of_its_value():
     checks = check_gradients(penalized(L2Penalty(3.0)), *images(5), rng=np.random.default_rng(2))
     assert 6 == len(checks)
     assert all(check.passed for check in checks)
+
+
+# Label smoothing: what training minimizes, while evaluations report the loss without it.
+
+ENGINES = {"numpy": NumpyEngine, "generated": CompiledEngine, "tape": TapeEngine}
+# The last activation, and the loss: targets are one of three classes, or three yes or no.
+KINDS: dict[str, tuple[str, type[Loss]]] = {
+    "softmax": ("softmax", CrossEntropy),
+    "sigmoid": ("sigmoid", BinaryCrossEntropy),
+    "softmax_alone": ("sigmoid", CrossEntropy),
+    "sigmoid_alone": ("softmax", BinaryCrossEntropy),
+}
+
+
+def by_pytorch(z: np.ndarray, target: np.ndarray, binary: bool) -> tuple[float, np.ndarray]:
+    """The loss and its gradient."""
+    logits = torch.tensor(z, requires_grad=True)
+    if binary:
+        smooth = torch.tensor(target * (1 - S) + S / 2)
+        loss = functional.binary_cross_entropy_with_logits(logits, smooth, reduction="sum")
+        loss = loss / len(z)
+    else:
+        loss = functional.cross_entropy(
+            logits, torch.tensor(target.argmax(axis=1)), label_smoothing=S
+        )
+    loss.backward()
+    assert logits.grad is not None
+    return loss.item(), logits.grad.numpy()
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["softmax", "sigmoid"])
+def test_losses_are_those_of_pytorch(binary: bool):
+    """The value and the gradient of logits, to 1e-10; and the value of probabilities."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(scale=3, size=(ROWS, 3))
+    target = targets("binary_cross_entropy" if binary else "cross_entropy", (ROWS, 3), rng)
+    loss = (SigmoidBinaryCrossEntropy if binary else SoftmaxCrossEntropy)(S)
+    expected, gradient = by_pytorch(z, target, binary)
+    assert expected == pytest.approx(loss.value(z, target), rel=1e-10)
+    np.testing.assert_allclose(loss.gradient(z, target), gradient, rtol=1e-10, atol=1e-10)
+    logits = torch.tensor(z)
+    p = (torch.sigmoid(logits) if binary else torch.softmax(logits, dim=1)).numpy()
+    alone = (BinaryCrossEntropy if binary else CrossEntropy)(S)
+    assert expected == pytest.approx(alone.value(p, target), rel=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_minimize_the_smoothed_loss(kind: str):
+    """Gradients of networks are those of their loss in training, fused with the end or not."""
+    last, loss = KINDS[kind]
+    network = Network([dense(4, "tanh"), dense(3, last)], loss(S), (5,))
+    assert ((last, loss.type) in FUSED) == (network.head is not None)
+    network.initialize(rng=np.random.default_rng(1))
+    x = np.random.default_rng(2).standard_normal((ROWS, 5))
+    target = targets(loss.type, (ROWS, 3), np.random.default_rng(3))
+    for check in check_gradients(network, x, target, rng=np.random.default_rng(4)):
+        assert check.passed, check
+    plain = Network([dense(4, "tanh"), dense(3, last)], loss(), (5,))
+    plain.initialize(rng=np.random.default_rng(1))
+    rng = np.random.default_rng(0)
+    assert plain.evaluate(x, target)[0] == network.evaluate(x, target)[0]
+    assert plain.training_loss(x, target, rng) != network.training_loss(x, target, rng)
+
+
+def smoothed_training(
+    engine: str, kind: str, batch_size: int, dtype: str, *, weighted: bool, losses: bool
+) -> dict[str, Any]:
+    """What an engine makes of a network: parameters, losses of batches, an evaluation."""
+    last, loss = KINDS[kind]
+    network = Network([dense(9, "tanh"), dense(3, last)], loss(S), (5,), dtype, weighted=weighted)
+    network.initialize(rng=np.random.default_rng(1))
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((40, 5)).astype(dtype)
+    target = targets(loss.type, (40, 3), rng).astype(dtype)
+    if weighted:
+        target = join_weights(target, rng.uniform(0, 2, 40))
+    optimizer = SGD()
+    optimizer.allocate(network.theta)
+    more = {} if engine == "numpy" else {"batch_size": batch_size, "losses": losses}
+    made = ENGINES[engine](network, optimizer, x, target, rng=rng, **more)
+    bounds, batch_losses = np.arange(41) * batch_size, np.zeros(40)
+    rows = np.random.default_rng(3).integers(40, size=bounds[-1])
+    made.run(Batches(rows, bounds, np.full(40, 0.1)), batch_losses if losses else None)
+    value, outputs = made.evaluate(x, target)
+    assert value == pytest.approx(network.evaluate(x, target)[0], rel=1e-5)
+    return {"theta": network.theta, "losses": batch_losses, "loss": value, "outputs": outputs}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("engine", ["generated", "tape"])
+@pytest.mark.parametrize(("batch_size", "losses"), [(1, False), (7, True)])
+def test_engines_agree(engine: str, kind: str, batch_size: int, losses: bool):
+    """Weights, losses of batches and evaluations, of weighted rows and in float32 too."""
+    for dtype, weighted in (("float64", False), ("float64", True), ("float32", False)):
+        given = {"weighted": weighted, "losses": losses}
+        expected = smoothed_training("numpy", kind, batch_size, dtype, **given)
+        actual = smoothed_training(engine, kind, batch_size, dtype, **given)
+        tolerance = 1e-9 if dtype == "float64" else 1e-4
+        for name, array in expected.items():
+            np.testing.assert_allclose(actual[name], array, tolerance, tolerance, err_msg=name)
+        assert expected["losses"].any() == losses
+
+
+def test_equations_say_which_targets_are_meant():
+    """Where an update is explained, its gradient is that of the equation."""
+    words = "Here t is t · (1 - 0.1) + 0.1 / classes (label smoothing)."
+    assert words in loss_equation(SoftmaxCrossEntropy(S))
+    assert words.replace("classes", "2") in loss_equation(Weighted(BinaryCrossEntropy(S)))
+    assert "smoothing" not in loss_equation(SoftmaxCrossEntropy())
+
+
+def test_without_smoothing_nothing_is_computed_for_it():
+    """Targets are taken as they are, the same array."""
+    target = targets("cross_entropy", (ROWS, 3), np.random.default_rng(3))
+    assert CrossEntropy().smoothed(target) is target
+    assert CrossEntropy().reported.value(target, target) == CrossEntropy().value(target, target)

@@ -42,25 +42,6 @@ def ready(blocks: list[Any], loss: Any = None, shape: Shape = (3,), **more: Any)
     return network
 
 
-def test_parameters_are_named_by_the_block_and_lie_in_one_vector():
-    """`<index>.weight`, `<index>.bias`, in order, as views of theta and of gradient."""
-    network = ready([dense(2, "tanh"), activation("relu"), dense(4, bias=False), BatchNorm()])
-    parameters = network.parameters
-    assert {
-        "0.weight": (3, 2),
-        "0.bias": (2,),
-        "2.weight": (2, 4),
-        "3.weight": (4,),
-        "3.bias": (4,),
-    } == {name: parameter.shape for name, parameter in parameters.items()}
-    assert ["3.running_mean", "3.running_variance"] == list(network.buffers)
-    assert 6 + 2 + 8 + 4 + 4 == network.size == network.theta.size == network.gradient.size
-    network.theta[...] = network.gradient[...] = np.arange(network.size)
-    for arrays in ([p.value for p in parameters.values()], [p.grad for p in parameters.values()]):
-        flat = np.concatenate([array.ravel() for array in arrays])
-        np.testing.assert_array_equal(np.arange(24), flat)
-
-
 def test_a_convolution_has_the_bias_it_was_given():
     """None at all, one for each channel, or one for each position of its output."""
     kinds = ("none", "per_channel", "per_position")
@@ -415,16 +396,6 @@ def test_loss_and_gradient_of_a_batch_are_means_over_its_rows(
     gradients = np.array([gradient(network, *row) for row in alone])
     assert_close(losses.mean(keepdims=True), np.array([network.evaluate(x, target)[0]]))
     assert_close(gradients.mean(axis=0), gradient(network, x, target))
-
-
-@settings(max_examples=30, deadline=None)
-@given(plan=architectures(), seed=st.integers(0, 99))
-def test_a_reordered_batch_has_the_same_gradient(plan: Architecture, seed: int):
-    """The order of the rows in a batch does not matter."""
-    network = plan.build(seed)
-    x, target = plan.rows(7, seed)
-    order = np.random.default_rng(seed).permutation(7)
-    assert_close(gradient(network, x, target), gradient(network, x[order], target[order]))
 
 
 @settings(max_examples=30, deadline=None)

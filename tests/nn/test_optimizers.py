@@ -1,16 +1,25 @@
-"""Optimizers: a step by hand, a trajectory to remember, and whether they get there at all."""
+"""Optimizers and schedules: steps and rates by hand, what they remember, what decays."""
 
 from __future__ import annotations
 
-from math import sqrt
+from functools import partial
+from math import cos, pi, sqrt
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nnrun.nn import SGD, Adam, AdamW, RMSprop
+from nnrun.config.load import load_config
+from nnrun.engines.base import Batches
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.tape.engine import TapeEngine
+from nnrun.nn import SCHEDULES, SGD, Adam, AdamW, MeanSquared, Network, RMSprop, dense
+from nnrun.nn.embedding import Embedding, Table
 from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.training.state import allocate
 
 VARIANTS: dict[str, tuple[type[Optimizer], dict[str, Any], float]] = {
     "sgd": (SGD, {}, 0.1),
@@ -110,48 +119,6 @@ def test_adamws_decay_is_the_only_difference_from_adam():
 
 
 # θ after 10 steps with η = 0.05 from (1, -2) down (θ₀² + 10 θ₁²) / 2, by PyTorch's optimizers.
-GOLDEN = {
-    "sgd": (0.95**10, -2 * 0.5**10),
-    "momentum": (-0.31092291066962896, -0.17544953599999946),
-    "nesterov": (-0.2619924533824272, 0.032596918625195315),
-    "decay": (0.56796043755203, -0.0017663712402515696),
-    "adam": (0.5122934228839264, -1.5049558365470908),
-    "adam_without_moments": (0.9553835831254461, -1.675484866796167),
-    "adam_decay": (0.5557152497043308, -1.5075073843136744),
-    "adamw": (0.5085686779218936, -1.4962085764563458),
-    "adamw_without_decay": (0.5122934228839264, -1.5049558365470908),
-    "rmsprop": (0.4663458358931946, -0.42720214184048233),
-    "rmsprop_momentum": (0.1763039736016965, 0.05880527261078803),
-    "rmsprop_decay": (0.43911946456821294, -0.4258690160284477),
-}
-
-
-@pytest.mark.parametrize("name", sorted(VARIANTS))
-def test_golden_trajectory(name: str):
-    """Ten steps down a quadratic end where they always did."""
-    kind, arguments, _ = VARIANTS[name]
-    theta = np.array([1.0, -2.0])
-    optimizer = kind(**arguments)
-    optimizer.allocate(theta)
-    for _ in range(10):
-        optimizer.step(theta, np.array([1.0, 10.0]) * theta, 0.05)
-    np.testing.assert_allclose(theta, GOLDEN[name], rtol=1e-13)
-
-
-# AdamW's decay is no part of what it minimizes, so it ends beside every minimum.
-@pytest.mark.parametrize("name", sorted(set(VARIANTS) - {"adamw"}))
-def test_every_variant_reaches_the_minimum(name: str):
-    """Each takes a badly scaled quadratic to within 1e-3 of its minimum in 1,000 steps."""
-    kind, arguments, rate = VARIANTS[name]
-    minimum, curvature = np.array([3.0, -1.0, 0.5]), np.array([1.0, 10.0, 0.3])
-    theta = np.zeros(3)
-    optimizer = kind(**arguments)
-    optimizer.allocate(theta)
-    for _ in range(1000):
-        optimizer.step(theta, curvature * (theta - minimum), rate)
-    # The decay adds λ/2 |θ|², which moves the minimum.
-    decayed = curvature * minimum / (curvature + arguments.get("weight_decay", 0))
-    np.testing.assert_allclose(theta, decayed, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
@@ -189,3 +156,216 @@ def test_state_and_step_count_are_all_there_is_to_remember(name: str):
         second.step(halves, g.copy(), rate)
     assert 10 == second.steps
     np.testing.assert_array_equal(whole, halves)
+
+
+# Weight decay is on weights, and not on embeddings, biases, scales and shifts.
+
+ENGINES = {"numpy": NumpyEngine, "tape": partial(TapeEngine, batch_size=4)}
+OPTIMIZERS = [SGD, partial(SGD, momentum=0.9), Adam, AdamW, RMSprop]
+
+
+def trained(engine, optimizer, blocks, features, **settings):
+    """A network before and after ten steps whose gradients are zero, by parameter."""
+    network = Network(blocks(), MeanSquared(), (features,), "float64")
+    network.initialize(rng=np.random.default_rng(0))
+    network.theta[...] = np.random.default_rng(1).normal(size=network.size)
+    made = optimizer(weight_decay=0.1, **settings)
+    x = np.random.default_rng(2).integers(2, size=(4, features)).astype(np.float64)
+    target = np.concatenate([network.predict(x), np.zeros((4, 1))], axis=1)[:, :1]
+    before = {name: each.value.copy() for name, each in network.parameters.items()}
+    allocate(network, made)
+    rate = np.full(10, 1e-3)
+    made_engine = engine(network, made, x, target, rng=np.random.default_rng(3))
+    made_engine.run(Batches(np.tile(np.arange(4), 10), np.arange(11) * 4, rate))
+    return before, {name: each.value for name, each in network.parameters.items()}
+
+
+def embedded():
+    return [[Embedding((Table(0, 5, 3),)), *dense(1)]]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_vectors_of_categories_without_rows_stay(engine, optimizer):
+    """Bit for bit; with `decay_all` they shrink."""
+    for settings, stays in (({}, True), ({"decay_all": True}, False)):
+        before, after = trained(ENGINES[engine], optimizer, embedded, 2, **settings)
+        # The rows have the categories 0 and 1.
+        table = next(name for name in before if "embedding" in name)
+        rare, now = before[table][2:], after[table][2:]
+        assert stays == np.array_equal(rare, now)
+        assert stays or (np.abs(now) < np.abs(rare)).all()
+
+
+IRIS = {
+    "name": "t", "dataset": {"name": "iris"}, "loss": "cross_entropy",
+    "network": {"sizes": [3], "activations": ["softmax"]},
+}  # fmt: skip
+
+
+def run_id(**optimizer):
+    training = {"optimizer": optimizer, "learning_rate": 0.1, "iterations": 5, "batch_size": 5}
+    return prepare(load_config({**IRIS, "training": training})).run_id
+
+
+def test_runs_in_which_other_parameters_decay_are_other_runs():
+    """A run of all parameters has the id that it had before there was the key."""
+    plain = run_id(type="sgd")
+    assert plain == run_id(type="sgd", decay_all=True) == run_id(type="sgd", weight_decay=0.0)
+    decayed = run_id(type="sgd", weight_decay=0.01, decay_all=True)
+    assert "s42-c76302c611" == decayed
+    assert decayed != run_id(type="sgd", weight_decay=0.01)
+    assert run_id(type="adamw") != run_id(type="adamw", decay_all=True)
+
+
+# Learning rates by hand: at the start, at every boundary, and past the end.
+
+TOTAL = 100
+
+
+def rate(schedule: Schedule, t: int, total: int = TOTAL) -> float:
+    """η(t) of one iteration."""
+    return float(schedule.rates(np.array([t], float), total)[0])
+
+
+# (name, arguments, {iteration: rate})
+RATES_BY_HAND = [
+    ("constant", {"value": 0.5}, {0: 0.5, 99: 0.5, 1000: 0.5}),
+    ("step", {"initial": 1.0, "every": 10}, {0: 1, 9: 1, 10: 0.1, 19: 0.1, 20: 0.01, 99: 1e-9}),
+    ("step", {"initial": 8.0, "every": 3, "factor": 0.5}, {2: 8, 3: 4, 5: 4, 6: 2}),
+    (
+        "exponential",
+        {"initial": 1.0, "every": 10},
+        {0: 1, 5: sqrt(0.5), 10: 0.5, 20: 0.25, 30: 0.125},
+    ),
+    ("exponential", {"initial": 3.0, "every": 1, "factor": 0.1}, {0: 3, 1: 0.3, 2: 0.03}),
+    ("inverse_time", {"initial": 1.0, "every": 10}, {0: 1, 10: 1 / 2, 20: 1 / 3, 5: 1 / 1.5}),
+    ("inverse_time", {"initial": 1.0, "every": 1, "rate": 0.0}, {0: 1, 99: 1}),
+    ("inverse_time", {"initial": 6.0, "every": 2, "rate": 2.0}, {1: 3, 2: 2}),
+    (
+        "cosine",
+        {"initial": 1.0},
+        {0: 1, 25: (1 + sqrt(0.5)) / 2, 50: 0.5, 99: (1 + cos(0.99 * pi)) / 2, 100: 0, 500: 0},
+    ),
+    ("cosine", {"initial": 1.0, "final": 0.2, "over": 10}, {0: 1, 5: 0.6, 10: 0.2, 99: 0.2}),
+    (
+        "warmup_cosine",
+        {"peak": 1.0, "warmup": 20},
+        {0: 0.05, 9: 0.5, 18: 0.95, 19: 1, 20: 1, 60: 0.5, 100: 0, 500: 0},
+    ),
+    (
+        "warmup_cosine",
+        {"peak": 2.0, "warmup": 4, "final": 1.0, "over": 24},
+        {0: 0.5, 3: 2, 4: 2, 14: 1.5, 24: 1, 99: 1},
+    ),
+    ("warmup_cosine", {"peak": 1.0, "warmup": 0}, {0: 1, 50: 0.5, 100: 0}),
+    ("cosine_restarts", {"initial": 1.0, "period": 10}, {0: 1, 5: 0.5, 10: 1, 95: 0.5, 100: 1}),
+    (
+        "cosine_restarts",
+        {"initial": 2.0, "period": 4, "growth": 3, "final": 1.0},
+        {0: 2, 2: 1.5, 4: 2, 10: 1.5, 16: 2, 34: 1.5, 52: 2},
+    ),
+    ("one_cycle", {"peak": 25.0}, {0: 1, 14.5: 13, 29: 25, 64: 12.50005, 99: 1e-4, 500: 1e-4}),
+    (
+        "one_cycle",
+        {"peak": 1.0, "rise": 0.5, "initial": 0.0, "final": 0.5, "over": 10},
+        {0: 0, 2: 0.5, 4: 1, 6.5: 0.75, 9: 0.5, 99: 0.5},
+    ),
+    ("one_cycle", {"peak": 1.0, "rise": 0.0}, {0: 1, 99: 4e-6}),
+    ("one_cycle", {"peak": 25.0, "over": 3}, {0: 1, 1: 12.50005, 2: 1e-4, 99: 1e-4}),
+    ("one_cycle", {"peak": 25.0, "rise": 0.01}, {0: 1, 99: 1e-4}),
+    ("reduce_on_plateau", {"initial": 0.5}, {0: 0.5, 99: 0.5}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "expected"), RATES_BY_HAND)
+def test_rates_by_hand(name: str, arguments: dict[str, float], expected: dict[int, float]):
+    """η(t) is what the schedule's equation gives, on either side of each boundary."""
+    schedule = SCHEDULES[name](**arguments)
+    actual = {t: rate(schedule, t) for t in expected}
+    assert expected == pytest.approx(actual, rel=1e-12, abs=1e-15)
+
+
+# Where each schedule begins, and the first iteration, for a total, that has its last rate.
+ENDS = {
+    "constant": ({"value": 0.5}, 0.5, None),
+    "step": ({"initial": 0.5, "every": 1}, 0.5, None),
+    "exponential": ({"initial": 0.5, "every": 1}, 0.5, None),
+    "inverse_time": ({"initial": 0.5, "every": 1}, 0.5, None),
+    "cosine": ({"initial": 0.5, "final": 0.1}, 0.5, lambda total: total),
+    "warmup_cosine": ({"peak": 1.0, "warmup": 2, "final": 0.1}, 0.5, lambda total: max(total, 3)),
+    "cosine_restarts": ({"initial": 0.5, "period": 1}, 0.5, None),
+    "one_cycle": (
+        {"peak": 1.0, "initial": 0.5, "final": 0.1},
+        0.5,
+        lambda total: max(total - 1, 1),
+    ),
+    "reduce_on_plateau": ({"initial": 0.5}, 0.5, None),
+}
+
+
+@pytest.mark.parametrize("total", range(1, 6))
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_the_shortest_runs_begin_and_end_as_documented(name: str, total: int):
+    """At the first rate, and at the last one where there is one; never outside of the two ends."""
+    arguments, first, end = ENDS[name]
+    schedule = SCHEDULES[name](**arguments)
+    rates = schedule.rates(np.arange(total, dtype=float), total)
+    assert first == pytest.approx(rates[0], rel=1e-14)
+    assert (rates >= 0).all()
+    assert rates.max() <= arguments.get("peak", first) * (1 + 1e-15)
+    if end is not None:
+        assert 0.1 == pytest.approx(rate(schedule, end(total), total), rel=1e-14)
+
+
+@pytest.mark.parametrize("rise", [0.001, 0.1, 0.25, 0.3, 0.5, 0.999])
+def test_one_cycle_begins_at_its_initial_rate(rise: float):
+    """Also where it rises for less than an iteration."""
+    schedule = SCHEDULES["one_cycle"](peak=25.0, rise=rise)
+    first = [rate(schedule, 0, total) for total in range(1, 41)]
+    assert [1.0] * 40 == pytest.approx(first, rel=1e-12)
+
+
+def test_cosine_begins_with_the_largest_number_there_is():
+    """Half of twice a rate is the rate, but twice the largest number is none."""
+    with np.errstate(over="raise"):
+        assert 1.7e308 == rate(SCHEDULES["cosine"](initial=1.7e308), 0, 10)
+
+
+def test_a_warmup_longer_than_the_run_only_rises():
+    """Where the run ends within the warm-up, the line does not break."""
+    rates = SCHEDULES["warmup_cosine"](peak=1.0, warmup=200).rates(np.arange(100.0), 100)
+    np.testing.assert_allclose(rates, (np.arange(100) + 1) / 200, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_many_iterations_at_once_are_those_one_by_one(name: str):
+    """An array of t gives one rate each, the same as asked alone, in double precision."""
+    arguments = next(arguments for one, arguments, _ in RATES_BY_HAND if one == name)
+    schedule = SCHEDULES[name](**arguments)
+    rates = schedule.rates(np.arange(TOTAL, dtype=float), TOTAL)
+    assert (np.float64, (TOTAL,)) == (rates.dtype, rates.shape)
+    np.testing.assert_allclose(rates, [rate(schedule, t) for t in range(TOTAL)], rtol=1e-14)
+    assert np.all(rates >= 0)
+    assert [rate(schedule, t) for t in range(TOTAL)] == [
+        schedule.rate_at(t, TOTAL) for t in range(TOTAL)
+    ]
+
+
+def test_a_plateau_lowers_the_rate():
+    """After `patience` losses in a row that are no better than the best, and counted anew."""
+    schedule = SCHEDULES["reduce_on_plateau"](initial=1.0, factor=0.5, patience=2, final=0.2)
+    losses = [9, 8, 8, 7, 7, 7.5, 7, 8, 6, 6, 6, 5, 5, 5, 5, 5]
+    rates = []
+    for loss in losses:
+        rates.append(rate(schedule, 0))
+        schedule.observe(loss)
+    assert [*[1.0] * 6, *[0.5] * 2, *[0.25] * 3, *[0.2] * 5] == rates
+
+
+def test_a_plateau_never_raises_the_rate():
+    """A `final` above the rate leaves it where it is."""
+    schedule = SCHEDULES["reduce_on_plateau"](initial=0.1, patience=1, final=0.5)
+    for loss in (1, 1, 1):
+        schedule.observe(loss)
+    assert 0.1 == rate(schedule, 0)

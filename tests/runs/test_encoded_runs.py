@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -128,7 +128,7 @@ def test_predictions_of_a_file_are_those_of_its_rows(lab, dtype):
 
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_exports_predict_the_same(lab, dtype, steps, tmp_path):
+def test_exports_predict_the_same(lab, dtype, steps, tmp_path, monkeypatch, capfd):
     """Scripts the numbers of `nnrun predict`, ONNX up to the rounding of its network to float32."""
     lab.begin(FILES)
     lab.ok("train", "rooms.yaml", "-q", f"dataset.features={steps}", *DTYPES[dtype])
@@ -140,10 +140,9 @@ def test_exports_predict_the_same(lab, dtype, steps, tmp_path):
     ):
         script = tmp_path / f"by_{library}.py"
         lab.ok("export", "latest", "-o", script, "--code", library)
-        found = subprocess.run(
-            [sys.executable, script, "new.csv"], capture_output=True, text=True, check=True
-        ).stdout
-        predicted = np.array(found.split()[1:], float)
+        monkeypatch.setattr(sys, "argv", [str(script), "new.csv"])
+        runpy.run_path(str(script), run_name="__main__")
+        predicted = np.array(capfd.readouterr().out.split()[1:], float)
         np.testing.assert_allclose(values, predicted, rtol=rounding, atol=rounding)
     lab.ok("export", "latest", "-o", "model.onnx", "--dtype", "float64")
     x = prepare(load_config(Path("rooms.yaml"))).dataset.x

@@ -340,17 +340,6 @@ def test_the_state_of_a_stopped_run_is_compared(prepared, store, trained_once):
         assert [f"state {array}[0]"] == found_in(folder)
 
 
-def test_runs_that_went_on_end_in_the_state_of_one_that_did_not(prepared, store):
-    """Interrupted, extended, or neither: the generators of random numbers included."""
-    run = prepared(None, "training.optimizer=adam", "training.batch_size=7")
-    train(run, store, Listener(stop=lambda: True))
-    whole = train(run, store)
-    assert "same_bits" == verify(whole.folder, render=report_markdown).finding
-    longer = extend(whole.folder, 50)
-    extended = train(longer.prepared, store, extension=longer)
-    assert "same_bits" == verify(extended.folder, render=report_markdown).finding
-
-
 def test_the_command_names_what_is_forged_in_a_model_also_in_a_packed_run(
     prepared, store, tmp_path, monkeypatch
 ):

@@ -377,8 +377,9 @@ def written(watched):
     return pack(watched.arrays, watched.values)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("engine", "dtype"), [("numpy", "float64"), ("compiled", "float64"), ("compiled", "float32")]
+)
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: " ".join(run[1:]))
 def test_a_watched_run_has_the_same_bits(prepared, run, dtype, engine):
     """Weights, history and identity are those of the run that is not watched."""

@@ -18,8 +18,7 @@ import numpy as np
 
 import nnrun
 from tests.simulations.corpus import later
-from tests.simulations.corpus.data import MADE
-from tests.simulations.corpus.recipes import FINE, ILL, Recipe, held_out, looked_at
+from tests.simulations.corpus.recipes import FINE, ILL, MADE, Recipe, held_out, looked_at
 
 HOW = """\
 Of forty runs half, by the digests of their names, were looked at while the rules were written. \

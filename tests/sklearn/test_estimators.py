@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import nnrun
 import nnrun.sklearn
 from nnrun.config.load import load_config
 from nnrun.data.inference.sources import UnknownCategoryWarning
@@ -561,3 +562,61 @@ def test_a_run_gives_its_class_weights_to_the_estimator(tmp_path: Path, tumours)
     x, y = tumours
     labels = np.where(y == "benign", "setosa", "virginica")
     assert {"setosa", "virginica"} == {*clone(estimator).fit(x, labels).classes_}
+
+
+# Estimators whose weights are averaged predict with the average.
+
+SETTINGS = {
+    "layers": (5,), "optimizer": "sgd", "learning_rate": 0.1, "epochs": 3, "random_state": 0,
+    "n_iter_no_change": np.inf, "engine": "numpy",
+}  # fmt: skip
+
+
+def theta(model: NetworkClassifier) -> np.ndarray:
+    return model.network_.theta
+
+
+def test_the_average_of_a_fit_is_that_of_its_updates():
+    """It lies between the initial weights and the last ones, by the shares of its updates."""
+    x, y = load_iris(return_X_y=True)
+    steps = [
+        theta(NetworkClassifier(**{**SETTINGS, "epochs": None, "iterations": n}).fit(x, y))
+        for n in range(1, 5)
+    ]
+    start = NetworkClassifier(**{**SETTINGS, "learning_rate": 1e-300, "epochs": 1}).fit(x, y)
+    expected = theta(start)
+    for t, weights in enumerate(steps):
+        d = min(0.3, (1 + t) / (10 + t))
+        expected = d * expected + (1 - d) * weights
+    settings = {**SETTINGS, "epochs": None, "iterations": 4, "average": {"ema": 0.3}}
+    model = NetworkClassifier(**settings).fit(x, y)
+    np.testing.assert_allclose(theta(model), expected, 1e-12, 1e-12)
+
+
+def test_a_warm_start_averages_from_the_weights_of_the_last_fit():
+    """Where nothing is learned, they stay."""
+    x, y = load_iris(return_X_y=True)
+    model = NetworkClassifier(**SETTINGS, average={"ema": 0.9}, warm_start=True).fit(x, y)
+    first = theta(model).copy()
+    model.set_params(learning_rate=1e-300).fit(x, y)
+    np.testing.assert_allclose(theta(model), first, 1e-12)
+
+
+def test_partial_fits_have_none():
+    """An epoch cannot go on from weights that were replaced by their average."""
+    x, y = load_iris(return_X_y=True)
+    model = NetworkClassifier(**SETTINGS, average={"ema": 0.9})
+    with pytest.raises(ValueError, match="partial_fit does not go with average"):
+        model.partial_fit(x, y, classes=[0, 1, 2])
+
+
+def test_an_estimator_of_a_run_has_its_average(tmp_path):
+    """Its parameters have the block of the config."""
+    config = {
+        "dataset": {"name": "iris"},
+        "network": {"sizes": [3, 3], "activations": ["tanh", "softmax"]},
+        "loss": "cross_entropy",
+        "training": {"learning_rate": 0.1, "iterations": 5, "average": {"ema": 0.9}},
+    }  # fmt: skip
+    run = nnrun.train(config, results=tmp_path)
+    assert {"ema": 0.9} == NetworkClassifier.from_run(run.path).average

@@ -87,17 +87,6 @@ def test_a_seed_that_train_refuses_fails_with_its_message(wide, write, tmp_path,
     assert reasons.pop() in refused[seeds[-1]]
 
 
-def test_the_run_of_a_killed_worker_is_submitted_again(plan, sweep, write, store, tmp_path):
-    """The other worker's run is not disturbed, and the bits are the same."""
-    made = plan(write("iris", lasting(3000)), seeds=6)
-    run_inline(sweep(made, make_store(tmp_path / "whole")))
-    killed = sweep(made)
-    progress = killed.run(Observed(2, killing(lambda count: count > 0)))
-    assert (6, 0) == (progress.trained, len(progress.failures))
-    assert ["its worker ended by signal 9"] == killed.listener.of("retried")
-    assert weights_of(tmp_path / "whole") == weights_of(store.root)
-
-
 def test_a_run_that_loses_three_workers_fails(plan, sweep, write, store):
     """It is stored as failed with the reason, and tried again by the next sweep."""
     made = plan(write("iris", LONG))

@@ -64,21 +64,6 @@ def test_the_leaderboard_is_read_back(wide, write):
     assert "iris" == board["groups"][0]["rows"][0]["name"]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"[]", b"{}", b'{"schema_version": 9}', b"\xff\xfe", b"NaN", b"[" * 100_000],
-)  # fmt: skip
-def test_a_damaged_report_is_listed_as_such(wide, write, tmp_path, content):
-    """Whatever it holds, and the others are shown all the same."""
-    write("iris")
-    wide("sweep", "configs", "--seeds", 2)
-    next(tmp_path.glob("results/iris/s3-*/report.json")).write_bytes(content)
-    code, out, err = wide("ls", "--json")
-    assert (0, "") == (code, err)
-    assert ["completed", "damaged"] == sorted(row["status"] for row in json.loads(out))
-    assert 0 == wide("ls")[0]
-
-
 def test_a_report_with_values_of_other_kinds_is_borne_with(wide, write, tmp_path):
     """Numbers where there should be blocks, and the like."""
     write("iris")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.errors import ConfigError
+from nnrun.errors import ConfigError, Place, Problem
 from tests.config.random_configs import pairs, says
 
 ProblemsOf = Callable[..., list[str]]
@@ -238,3 +238,14 @@ def test_an_anchor_with_a_mistake_is_shown_once(problems_of: ProblemsOf) -> None
     """
     expected = "4:35: network.layers[0].units: 0 is not a whole number greater than 0"
     assert [expected] == problems_of(content)
+
+
+def test_errors_point_into_long_lines():
+    """A line that would wrap is cut around its caret, which stays below what is meant."""
+    text = "network: {sizes: [" + ", ".join(["13"] * 40) + "], activations: [sigmiod, linear]}"
+    column = text.index("sigmiod") + 1
+    shown = str(Problem("no", place=Place("a.yaml", 2, column, text, len("sigmiod"))))
+    _, line, mark = shown.splitlines()
+    assert len(line) <= 80
+    start = mark.index("^")
+    assert "sigmiod" == line[start : start + len(mark.strip())]

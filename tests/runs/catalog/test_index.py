@@ -247,12 +247,6 @@ def test_two_writers_and_a_kill(root):
     file.close()
 
 
-def test_settings_in_which_runs_differ_are_those_of_all(root):
-    """As if they were looked for among all runs at once."""
-    put(root, 40, rate=7.0, name="houses")
-    assert {"houses": ["training.learning_rate"]} == varied(look(root))
-
-
 def test_settings_of_several_kinds_are_one(root):
     """Whether the index sees them one by one, or all are looked at at once."""
     look(root)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from math import log, sqrt
+from math import log
 
 import numpy as np
 import pytest
@@ -26,26 +26,6 @@ from nnrun.training.state import PreparedSplit
 # The numbers of a report against numbers worked out by hand.
 
 PLAIN = Regression(lambda y: y, lambda y: y)
-
-
-def test_regression():
-    """Errors of 1, 1 and 2 on targets 1, 2, 3."""
-    outputs = np.array([[2.0], [1.0], [5.0]])
-    metrics = metrics_of(PLAIN, 2.0, outputs, np.array([[1.0], [2.0], [3.0]]))
-    expected = {"loss": 2.0, "mse": 2.0, "rmse": sqrt(2), "mae": 4 / 3, "r2": 1 - 6 / 2}
-    assert expected == pytest.approx(metrics)
-
-
-def test_classification():
-    """Three of four right: one of class 0 taken for class 1."""
-    outputs = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
-    metrics = metrics_of(Classification(2, 2, True), 0.5, outputs, np.array([0, 0, 1, 1]))
-    assert 0.75 == metrics["accuracy"]
-    assert [[1, 1], [0, 2]] == metrics["confusion"]
-    assert [1.0, 2 / 3] == pytest.approx(metrics["precision"])
-    assert [0.5, 1.0] == metrics["recall"]
-    assert [2 / 3, 0.8] == pytest.approx(metrics["f1"])
-    assert -(log(0.9) + log(0.4) + log(0.8) + log(0.7)) / 4 == pytest.approx(metrics["log_loss"])
 
 
 def test_outputs_without_probabilities_have_no_log_loss():

@@ -1,32 +1,40 @@
-"""The results folder: whole files or none, one writer, and nothing outside."""
+"""The results folder: whole files or none, one writer, nothing outside, and damage that is said."""
 
 from __future__ import annotations
 
 import csv
 import errno
+import html
 import json
 import os
+import re
+import shutil
 import signal
 import threading
 from multiprocessing import get_context
+from pathlib import Path
 from time import monotonic, sleep
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import nnrun
 from nnrun.errors import UsageError
-from nnrun.models.load import pack, weights_sha256
+from nnrun.models.load import weights_sha256
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import Execution
+from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import durable as files
 from nnrun.runs.storage import staged
 from nnrun.runs.storage import store as run_folder
 from nnrun.runs.storage.durable import acquire, locked
-from nnrun.runs.storage.store import RunFolder
+from nnrun.runs.storage.reading import list_runs
+from nnrun.runs.storage.sealed import sealed, strict_json
 from nnrun.runs.storage.sweep_progress import is_held
+from tests.forging import revise, said
+from tests.lab import invoke
 from tests.runs.conftest import WILD
 
 REQUIRED = {
@@ -107,25 +115,6 @@ def test_a_finished_run_is_shown_in_todays_words(prepared, store):
     assert [{"metric": "test_accuracy", **expected}] == again.record.published
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "no model"])
-def test_a_damaged_run_is_trained_again(prepared, store, damage):
-    """A report that cannot be read, or a model that is missing, does not pass for a run; unless
-    there is no report, it takes force to put others in their place.
-    """
-    first = train(prepared(), store)
-    report, model = first.folder / "report.json", first.folder / "model.safetensors"
-    if damage == "cut":
-        report.write_text(report.read_text()[:100])
-    else:
-        (report if damage == "gone" else model).unlink()
-    if damage != "gone":
-        with pytest.raises(UsageError, match=r"is damaged: .* nnrun train .* --force"):
-            train(prepared(), store)
-    second = train(prepared(), store, force=damage != "gone")
-    assert second.trained
-    assert first.record.weights_sha256 == second.record.weights_sha256
-
-
 def test_an_interrupted_run_goes_on_to_the_same_bits(prepared, store):
     """Stopped half-way it is stored as interrupted; the next call ends as if nothing had been."""
     whole = Execution(prepared()).run(Listener())
@@ -154,18 +143,6 @@ def test_a_forced_run_that_is_interrupted_keeps_the_old_result(prepared, store):
     assert ("interrupted", False) == (again.record.status, again.saved)
     assert not (first.folder / "checkpoint.safetensors").exists()
     assert first.record == train(prepared(), store).record
-
-
-def test_a_damaged_checkpoint_means_starting_over(prepared, store):
-    """Whatever stands in the file, the run ends with the right bits."""
-    run = prepared()
-    folder = store.folder(run.config.name, run.run_id)
-    folder.mkdir(parents=True)
-    whole = Execution(run).run(Listener()).record.weights_sha256
-    for content in (b"", b"not safetensors", pack({"theta": np.zeros(3)}, {"iteration": 1})):
-        (folder / "checkpoint.safetensors").write_bytes(content)
-        assert whole == train(prepared(), store, force=False).record.weights_sha256
-        (folder / "report.json").unlink()
 
 
 def test_divergence_is_a_status(prepared, store):
@@ -306,7 +283,200 @@ def test_a_lock_dies_with_its_holder(tmp_path):
         assert [] == os.listdir(tmp_path / "run")
 
 
-def test_a_record_survives_its_file(prepared, store):
-    """What is read is what was written, and a record is a plain value."""
-    record = train(prepared(), store).record
-    assert record == RunFolder(store.root, record.name, record.run_id).read().record
+# Folders that others have had their hands in: damaged, and said to be.
+
+TEXTS = {"empty": "{}", "text": "hello", "nested": "[" * 100_000}
+BLOCKS = ("config", "dataset", "network", "metrics", "baseline", "timing", "environment")
+
+
+def spoil(report, kind):  # noqa: PLR0912  # a table of deeds
+    """Put something else in the place of a report."""
+    content = said(report)
+    if kind in BLOCKS:
+        revise(report, **{kind: {}})
+    elif kind == "other id":
+        revise(report, run_id="s3-0123456789")
+    elif kind == "other status":
+        revise(report, status="splendid")
+    elif kind == "other version":
+        revise(report, schema_version=9)
+    elif kind == "no digest":
+        report.write_text(strict_json(content))
+    elif kind == "another's digest":
+        report.write_bytes(report.read_bytes().replace(b'"seed": 3', b'"seed": 4'))
+    elif kind == "laid out anew":
+        report.write_text(json.dumps(json.loads(report.read_text()), indent=2))
+    elif kind == "more behind":
+        report.write_bytes(report.read_bytes() + b"\n")
+    elif kind in TEXTS:
+        report.write_text(TEXTS[kind])
+    elif kind == "no model":
+        (report.parent / "model.safetensors").unlink()
+    elif kind == "infinite":
+        text = report.read_bytes().rpartition(b",\n")[0]
+        report.write_bytes(sealed(text.replace(b'"train_seconds": ', b'"train_seconds": 1e999')))
+    elif kind == "huge":
+        report.unlink()
+        with report.open("wb") as file:
+            file.truncate(100 * 2**20)
+    else:
+        report.unlink()
+        if kind == "fifo":
+            os.mkfifo(report)
+        elif kind == "loop":
+            report.symlink_to(report)
+        elif kind == "device":
+            report.symlink_to("/dev/zero")
+        else:
+            report.mkdir()
+
+
+KINDS = [
+    *(kind for kind in BLOCKS if kind != "environment"),
+    *("other id", "other status", "other version", "infinite"),
+    *("no digest", "another's digest", "laid out anew", "more behind"),
+    *(*TEXTS, "huge", "fifo", "loop", "device", "folder", "no model"),
+]
+# Each with {folder} and with the name; there is no other run of that name.
+SHOWING = ["show {folder}", "show tiny", "show latest", "show tiny/s3"]
+REFUSING = [
+    *("compare tiny tiny", "predict tiny new.csv", "export tiny -o model.onnx"),
+    *("predict {folder} new.csv", "train tiny --extend 5", "train {config}"),
+]
+
+
+@pytest.fixture
+def command(store, tmp_path, monkeypatch):
+    """Runs a command on the results folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def in_results(words, **places):
+        return invoke(*words.format(**places).split(), "--results", store.root)
+
+    return in_results
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tampered_report_is_damaged_and_force_trains_again(prepared, store, command, kind):
+    """All commands say so in the same words, nothing else is touched, and force puts it right."""
+    run = prepared()
+    first = train(run, store)
+    folder, config = first.folder, first.folder / "config.yaml"
+    spoil(folder / "report.json", kind)
+    (listed,) = list_runs(store.root)
+    assert (True, False) == (listed.is_damaged, listed.complete)
+    is_other = kind == "other version"
+    status = "unreadable" if is_other else "damaged"
+    (row,) = json.loads(command("ls --json")[1])
+    assert (status, listed.problem) == (row["status"], row["error"])
+    before = {path: path.lstat().st_mtime_ns for path in folder.iterdir()}
+    renamed = "if its folder was renamed, rename it back to s3-0123456789; otherwise "
+    renamed = renamed if kind == "other id" else ""
+    trains = f"nnrun train {config} --force --results {store.root} trains it again"
+    state = "cannot be read: report.json is of another version of nnrun"
+    said = f"{state if is_other else f'is damaged: {listed.problem}'}; {renamed}"
+    message = said + trains
+    for words in SHOWING:
+        code, out, _ = command(f"{words} --json", folder=folder)
+        data = json.loads(out)
+        assert (0, status) == (code, data["status"]), words
+        assert trains in command(words, folder=folder)[1]
+    for words in REFUSING:
+        code, out, err = command(words, folder=folder, config=config)
+        assert (2, "") == (code, out), words
+        assert message in err, words
+    for words in ("verify tiny", "verify"):
+        code, _, err = command(words)
+        assert (1 if is_other else 3) == code
+        assert message in err
+    for words in ("report", "report {folder}", "report tiny"):
+        code, _, err = command(f"{words} -o x.html", folder=folder)
+        assert (0, "wrote x.html: 1 run") == (code, err[:19])
+        page = html.unescape(Path("x.html").read_text())
+        assert f"{said}nnrun train --force trains it again" in page  # wherever its folder is
+    for word in ("tiny", folder):
+        with pytest.raises(UsageError, match=re.escape(message)):
+            nnrun.load(word, results=store.root)
+    assert before == {path: path.lstat().st_mtime_ns for path in folder.iterdir()}
+    assert 0 == command("train {config} --force", config=config)[0]
+    (again,) = list_runs(store.root)
+    assert first.record.weights_sha256 == again.record.weights_sha256
+    assert again.complete
+
+
+@pytest.mark.parametrize("kind", ["empty", "device", "fifo", "no model"])
+def test_a_sweep_tells_of_a_damaged_run_and_trains_the_others(prepared, store, command, kind):
+    """With exit code 1; a dry run says it before."""
+    first = train(prepared(), store)
+    spoil(first.folder / "report.json", kind)
+    (listed,) = list_runs(store.root)
+    config = f"{first.folder}/config.yaml"
+    trains = f"nnrun train {config} --force --results {store.root}"
+    message = f"is damaged: {listed.problem}; {trains} trains it again"
+    words = f"sweep {config} --seeds 3 -j 1"
+    code, _, err = command(f"{words} --dry-run")
+    assert (0, 1) == (code, err.count(message))
+    code, _, err = command(words)
+    assert (1, 2) == (code, err.count(message))  # as it happens, and at the end
+    assert "3 runs: 2 trained" in err
+    assert [False, True, True] == [run.complete for run in list_runs(store.root)]
+    assert 0 == command(f"{words} --force")[0]
+    assert [True] * 3 == [run.complete for run in list_runs(store.root)]
+
+
+def test_a_damaged_run_that_another_process_is_at_is_running(prepared, store, command):
+    """It is being trained again: another process waits, and finds it complete."""
+    run = prepared()
+    first = train(run, store)
+    spoil(first.folder / "report.json", "empty")
+    begun = begin(store, run.config.name, run.run_id, force=True)
+    with begun:
+        (row,) = json.loads(command("ls --json")[1])
+        assert ("running", None) == (row["status"], row["error"])
+        assert begin(store, run.config.name, run.run_id) is None
+    with pytest.raises(UsageError, match="is damaged"):
+        begin(store, run.config.name, run.run_id)
+
+
+def test_a_run_that_has_just_begun_is_shown_as_running(prepared, store, command):
+    """By its name as well, though nothing of it is there yet but its lock."""
+    run = prepared()
+    with begin(store, run.config.name, run.run_id):
+        for word in ("tiny", "tiny/s3", "latest"):
+            code, out, err = command(f"show {word} --json")
+            assert (0, f"run: tiny/{run.run_id}") == (code, err.partition(",")[0].rstrip())
+            assert "running" == json.loads(out)["status"]
+
+
+def test_a_renamed_experiment_has_the_name_of_its_folder(prepared, store, command):
+    """In every list and command; its runs are verified, and go on beside it."""
+    first, second = (train(prepared(None, f"seed={seed}"), store).folder for seed in (3, 4))
+    (store.root / "tiny").rename(store.root / "later")
+    ids = [first.name, second.name]
+    assert [("later", i, "completed") for i in ids] == [
+        (row["name"], row["run_id"], row["status"])
+        for row in sorted(json.loads(command("ls --json")[1]), key=lambda row: row["run_id"])
+    ]
+    assert "later" == json.loads(command("show later/s3 --json")[1])["name"]
+    compared = json.loads(command("compare later/s3 later/s4 --json")[1])
+    assert [f"later/{i}" for i in ids] == compared["labels"]
+    code, out, _ = command("verify --json")
+    assert 0 == code
+    found = [(run["name"], run["run_id"], run["finding"]) for run in json.loads(out)["runs"]]
+    assert [("later", i, "same_bits") for i in ids] == found
+    assert "later" == nnrun.load("later/s3", results=store.root).name
+    assert "later" == nnrun.verify("later/s3", results=store.root).name
+    code, out, _ = command("train later/s3 --extend 10 --json")
+    assert (0, "later") == (code, json.loads(out)["name"])
+    assert ["later"] == [path.name for path in store.root.iterdir() if path.is_dir()]
+    assert 0 == command("verify")[0]
+
+
+def test_a_run_folder_of_another_place_is_taken_as_it_is(prepared, store, command, tmp_path):
+    """Copied under another name, it is no damaged run; its id must be that of its report."""
+    folder = train(prepared(), store).folder
+    for name, status in (("kept", "completed"), (f"kept/{folder.name}", "completed"),
+                         ("kept/s3-0123456789", "damaged")):  # fmt: skip
+        shutil.copytree(folder, tmp_path / name)
+        code, out, _ = command(f"show {tmp_path / name} --json")
+        assert (0, status) == (code, json.loads(out)["status"])

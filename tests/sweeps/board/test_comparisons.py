@@ -631,18 +631,6 @@ def test_a_row_that_is_alone_may_be_the_best():
     assert "| 1 | row0 |" in leaderboard_markdown(board)
 
 
-def test_seeds_that_change_nothing():
-    """Two rows without any noise: equal, both may be the best; always worse, it can be dropped."""
-    same = [score(s, 5.0) for s in range(3)]
-    rows = rows_of(
-        (named("a", **ERROR), same),
-        (named("b", **ERROR), same),
-        (named("c", **ERROR), [score(s, 6.0) for s in range(3)]),
-    )
-    assert ("paired", True, 1.0) == (rows["b"].comparison, rows["b"].tied, rows["b"].p)
-    assert (False, 1.0, 0.0) == (rows["c"].tied, rows["c"].difference, rows["c"].p)
-
-
 def test_splits_that_differ_are_compared_without_pairs():
     """The row says so, and so does a line below the table."""
     other = named("other", seeds=range(5), division="0.5")

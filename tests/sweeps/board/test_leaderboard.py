@@ -122,18 +122,6 @@ def test_ties_are_decided_by_the_common_seeds():
     assert third.p < 0.05
 
 
-def test_rows_that_split_differently_are_no_pairs():
-    """A shift that every seed shares is seen in pairs; over other rows of data it is noise."""
-    levels = [0.5, 0.7, 0.6, 0.8, 0.4]
-    best = [score(s, value + 0.01 + 0.001 * s) for s, value in enumerate(levels)]
-    other = [score(s, value) for s, value in enumerate(levels)]
-    for division, tied in (("0.2", False), ("0.5", True)):
-        row = named("other", seeds=range(5), division=division)
-        board = make_leaderboard(progress((row, other), (named("best", seeds=range(5)), best)), "")
-        assert [["best", "other"]] == order(board)
-        assert tied == board.groups[0].rows[1].tied
-
-
 def test_rows_with_diverged_runs_stand_by_the_others():
     """By the runs that are left, and they say so; rows without any completed run come last."""
     sound = [score(s, 0.5) for s in range(3)]

@@ -25,7 +25,6 @@ from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers import dask_tasks
-from nnrun.sweeps.workers.base import InlineWorkers
 from nnrun.sweeps.workers.dask import Batch
 from nnrun.sweeps.workers.job import (
     Job,
@@ -42,7 +41,6 @@ from nnrun.training.trainer import Progress
 from tests.plugins.conftest import ALL, HERE, install
 from tests.search.helpers import config as searched
 from tests.search.helpers import outcome, search
-from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import DASK, Cluster
 from tests.sweeps.helpers import (
     BOSTON,
@@ -53,9 +51,9 @@ from tests.sweeps.helpers import (
     in_session,
     large,
     lasting,
-    make_store,
     weights_of,
 )
+from tests.sweeps.test_campaign import Campaign
 from tests.waiting import ended, printed, until
 
 # Sweeps on a Dask cluster of real processes, some of which are killed.
@@ -162,18 +160,6 @@ def test_a_run_that_dask_repeats_goes_on_instead(shell, scheduler, write):
     process.send_signal(signal.SIGTERM)
     _, err = ended(process)
     assert (143, 0) == (process.returncode, err.count("trying again"))
-
-
-def test_the_same_bits_on_a_cluster(shell, cluster, plan, sweep, write, tmp_path):
-    """As in this process; the workers are sent the data, and write nothing."""
-    files = [write("iris"), write("lasting", lasting(3000))]
-    inline = sweep(plan(*files, seeds=4), make_store(tmp_path / "inline"))
-    inline.run(InlineWorkers(inline.receive, inline.stopping))
-    words = ["sweep", "configs", "--seeds", 4, "--dask", cluster.address, "--json"]
-    code, out, err = shell.run(*words)
-    assert 0 == code, err
-    assert 8 == json.loads(out)["trained"]
-    assert weights_of(tmp_path / "inline") == weights_of(tmp_path / "results")
 
 
 def test_data_given_in_python_are_sent_to_the_workers(cluster, tmp_path):

@@ -32,8 +32,8 @@ from nnrun.sweeps.workers import dask_tasks as dask_client
 from nnrun.sweeps.workers.base import ExecutorWorkers, InlineWorkers
 from nnrun.sweeps.workers.dask import DaskWorkers
 from nnrun.sweeps.workers.job import Job, versions
+from tests.sweeps.cluster import Pool
 from tests.sweeps.helpers import BOSTON, IRIS, lasting, make_store, run_inline, until, weights_of
-from tests.sweeps.pool import Pool
 from tests.waiting import PATIENCE_SECONDS
 
 # Clusters whose workers come and go: no run is lost, and none is trained twice without reason.
@@ -476,16 +476,6 @@ def test_a_worker_without_nnrun_ends_the_sweep(client):
     with pytest.raises(NnrunError, match="cannot load nnrun: No module named 'nnrun'"):
         workers.check()
     workers.close()
-
-
-def test_results_of_a_task_are_told_apart(monkeypatch):
-    """Each run gets its own; a damaged one is the error of its run alone."""
-    monkeypatch.setattr(batch, "unpack_result", lambda content, key: {b"1": 1}[content])
-    runs = batch.Batch(None)
-    futures = [runs.add(job(number)) for number in (1, 2)]
-    runs.receive([b"1", b"2"])
-    assert 1 == futures[0].result()
-    assert KeyError is type(futures[1].exception())
 
 
 def test_workers_that_cannot_load_nnrun_are_refused_at_first(client, monkeypatch):

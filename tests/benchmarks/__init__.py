@@ -1,1 +1,0 @@
-"""Speed beside the peers: `python -m tests.benchmarks` from the repository's root."""
