@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from math import nan
+from math import inf, nan, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun import __version__
 from nnrun.characters import shortened
 from nnrun.data.split_rows import SplitData
-from nnrun.errors import NnrunError
+from nnrun.errors import DamageError, NnrunError
 from nnrun.metrics.table import LOSS, larger_is_better
 from nnrun.models.load import load_model
 from nnrun.models.model import Model
@@ -28,17 +30,20 @@ from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.scatter import strip, strip_scale
 from nnrun.reports.document import AT_ONCE, WHOLE, Block, Cell, Figures, Gallery, Grid, Note
-from nnrun.reports.numbers import count, difference, number, plural
+from nnrun.reports.numbers import count, difference, duration, number, plural
 from nnrun.reports.predictions import LoadData, last_split, prepared_again
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summarize import settings_of, summary_of
 from nnrun.runs.diagnosis.data import identifiers
 from nnrun.runs.record import Replicate, RunRecord
+from nnrun.runs.storage.durable import write_atomically
 from nnrun.runs.storage.reading import read_run, refuse_unusable_model
+from nnrun.runs.storage.sealed import read_sealed, sealed_json
 from nnrun.runs.storage.sweep_progress import ids_in
 from nnrun.sweeps.board.means import summarize
 from nnrun.sweeps.board.stored import stored_variants
 from nnrun.sweeps.board.verdicts import design_of
+from nnrun.sweeps.planning.estimate import seconds_per_row
 
 # Permutation importance and partial dependence of the columns of a table, and pixels that count.
 #
@@ -282,7 +287,9 @@ def _of_target(model: Model, x: Array, y: Array) -> Array:
 # The importance of columns or pixels for a stored run, and for its other seeds.
 
 REPEATS = 10
-_MOST_DEPENDENCES = 4
+# Of an evaluation besides its rows, and of a number in one; measured as in `estimate.py`.
+_SECONDS_EACH, _SECONDS_PER_CELL = 1e-3, 1e-8
+_MOST_DEPENDENCES = 3
 # A column of row numbers is warned about among as many.
 _FIRST = 3
 
@@ -353,30 +360,53 @@ class Importance:
         data = {**vars(self), "columns": columns, "pixels": pixels}
         return {**data, "dependence": [asdict(entry) for entry in self.dependence]}
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Importance:
+        """The importance with this JSON data, in which types are not checked."""
+        columns = [
+            ColumnImportance(**{key: value for key, value in each.items() if key != "counts"})
+            for each in data["columns"]
+        ]
+        pixels = [
+            PixelMap(p["name"], p["rows"], np.array(p["gradient"]), np.array(p["occlusion"]))
+            for p in data["pixels"]
+        ]
+        dependence = [Dependence(**each) for each in data["dependence"]]
+        return cls(**{**data, "columns": columns, "pixels": pixels, "dependence": dependence})
+
+
+class TooLongError(NnrunError):
+    """The importance would take more time than there is."""
+
 
 def importance_of(
-    folder: Path, record: RunRecord, load_data: LoadData, repeats: int = REPEATS
+    folder: Path,
+    record: RunRecord,
+    load_data: LoadData,
+    repeats: int = REPEATS,
+    most: float = inf,
 ) -> Importance:
     """The importance for a stored run; shuffles are drawn from the seeds of the runs.
 
     Raises:
         UsageError: no model is kept of it.
         NnrunError: its data are missing or have changed, or its predictions are not finite.
+        TooLongError: it would take more than `most` seconds, by an estimate.
     """
     refuse_unusable_model(folder, record)
     model = load_model(folder)
     prepared = prepared_again(record, load_data)
     split, part = last_split(prepared.split)
     columns: list[ColumnImportance] = []
-    records = [record]
+    records = [record] if len(model.layout.shape) > 1 else _alike(folder, record)
+    if (seconds := _estimate(model, len(part), len(records) * repeats)) > most:
+        raise TooLongError(f"this would take about {duration(seconds)}")
     dependence: list[Dependence] = []
     pixels: list[PixelMap] = []
     with np.errstate(all="ignore"):
         if len(model.layout.shape) > 1:
             pixels = pixel_maps(model, part)
         else:
-            records = [record, *siblings(folder, record)]
-            records.sort(key=lambda each: Replicate.of(each.config, each.seed).order)
             tables = [
                 _measured_table(folder.parent / each.run_id, each, load_data, repeats)
                 for each in records
@@ -391,6 +421,58 @@ def importance_of(
         [each.column for each in columns[:_FIRST]
          if each.counts and each.column in identifiers(prepared.dataset)],
     )  # fmt: skip
+
+
+def _alike(folder: Path, record: RunRecord) -> list[RunRecord]:
+    """The completed runs of a setting."""
+    records = [record, *siblings(folder, record)]
+    return sorted(records, key=lambda each: Replicate.of(each.config, each.seed).order)
+
+
+def _estimate(model: Model, rows: int, shuffles: int) -> float:
+    """Seconds that this many shuffles of each column take, or the patches of images.
+
+    It depends on the run alone, so that the same runs give the same pages.
+    """
+    shape, networks = model.layout.shape, len(model.networks)
+    if len(shape) > 1:
+        sides = [max(1, min(shape[1:]) // 8) for _ in shape[1:]]
+        evaluations = prod(size // side for size, side in zip(shape[1:], sides, strict=True))
+        rows = min(rows, MOST_ROWS)
+    else:
+        evaluations = len(places_of(model)) * shuffles
+    row = networks * seconds_per_row(model.network) + prod(shape) * _SECONDS_PER_CELL
+    return evaluations * (networks * _SECONDS_EACH + rows * row)
+
+
+# Importance that has been computed is stored beside the report of its run.
+
+FILE = "importance.json"
+_MOST_BYTES = 2**26
+
+
+def stored_importance(folder: Path, record: RunRecord) -> Importance | None:
+    """What was computed before, of the same runs by this version; None if nothing was."""
+    try:
+        content = read_sealed(folder / FILE, _MOST_BYTES)
+        if content["of"] == _origin(folder, record):
+            return Importance.from_dict(content["importance"])
+    except (FileNotFoundError, DamageError, KeyError, TypeError, ValueError, AttributeError):
+        pass  # it is computed again
+    return None
+
+
+def store_importance(folder: Path, record: RunRecord, importance: Importance) -> None:
+    """Store it for later reports, where the folder can be written."""
+    content = {"of": _origin(folder, record), "importance": importance.to_dict()}
+    with suppress(OSError, ValueError):  # numbers that are not finite have no JSON
+        write_atomically(folder / FILE, sealed_json(content))
+
+
+def _origin(folder: Path, record: RunRecord) -> dict[str, Any]:
+    """What importance depends on: the version, the metric, and weights and data of the runs."""
+    runs = [[r.run_id, r.weights_sha256, r.dataset["sha256"]] for r in _alike(folder, record)]
+    return {"nnrun": __version__, "metric": record.main_metric, "repeats": REPEATS, "runs": runs}
 
 
 def siblings(folder: Path, record: RunRecord) -> Iterator[RunRecord]:

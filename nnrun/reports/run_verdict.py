@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from math import isclose
+
 from nnrun.characters import shortened
-from nnrun.config.names import naive_words
+from nnrun.config.names import SPLITS, naive_words
+from nnrun.config.settings import BESIDE
 from nnrun.reports.document import Line, Verdict
-from nnrun.reports.numbers import metric_number, plural, spread
+from nnrun.reports.numbers import count, difference, measured, metric_number, plural, spread
 from nnrun.reports.progress_words import iteration_words
+from nnrun.reports.row_names import names_of
 from nnrun.reports.summary import metric_label, split_label, splits
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.severity import leading
+from nnrun.sweeps.board.rows import Group, Row
 
 SO_FAR = "Result so far"
 _LONGEST = 200
@@ -57,10 +63,77 @@ def kind_words(kind: str) -> str:
     return _KINDS.get(kind, f"had a warning: {kind.replace('_', ' ')}")
 
 
-def run_verdict(record: RunRecord) -> Verdict:
-    """Its main metric beside the baseline and what is published, and what is wrong with it."""
+def run_verdict(record: RunRecord, place: str = "") -> Verdict:
+    """Its main metric beside the baseline and what is published, and what is wrong with it.
+
+    `place` is what `place_words` says of it.
+    """
     result = _result(record)
-    return Verdict(result, _alone(record), _wrong(record, result))
+    others = Line("Others", place) if place else _alone(record)
+    return Verdict(result, others, _wrong(record, result))
+
+
+def place_words(run_id: str, group: Group, row: Row, scores: Sequence[RunSummary]) -> str:
+    """`median of 5 seeds (mean 0.9 ± 0.1); boosting of scikit-learn is better by 0.2 [0.1, 0.3]`.
+
+    Args:
+        run_id: of a run of the row.
+        group: of the row.
+        row: its setting.
+        scores: of the runs of its setting.
+
+    Returns:
+        The place of the run among those, and that of its setting beside the best of the others;
+        empty where it is the only one in both.
+    """
+    column, sign = SPLITS.index(group.ordered_by), -1 if group.larger_is_better else 1
+    ordered = sorted(
+        (sign * value, run.replicate.order, run.run_id)
+        for run in scores
+        if run.status == COMPLETED and (value := run.by_split[column]) is not None
+    )
+    ids, n = [run_id for *_, run_id in ordered], len(ordered)
+    if run_id not in ids:
+        return ""
+    summary, parts = row.summary(group.ordered_by), []
+    if n > 1 and summary is not None:
+        at, of = ids.index(run_id), f"{count(n)} {'runs' if group.folds else 'seeds'}"
+        # NAME/best is the same one of equals.
+        middle = at == n // 2 and n > 2
+        ends = {0: f"best of {of}", n - 1: f"last of {of}"}
+        words = f"median of {of}" if middle else ends.get(at, f"number {at + 1} of {of}")
+        parts = [f"{words}, with a mean of {measured(summary.mean, summary.half)}"]
+    return "; ".join([*parts, *_beside(group, row)])
+
+
+def _beside(group: Group, row: Row) -> Iterator[str]:
+    """How a row compares with the best of the others, by the board's own comparison."""
+    ranked = [other for other in group.rows if other.mean is not None]
+    if len(ranked) < 2 or row.mean is None:
+        return
+    if row.difference is None:
+        why = f", since {row.note}" if row.note else ""
+        yield f"not compared with {plural(len(ranked) - 1, 'other setting')}{why}"
+        return
+    other = ranked[1] if row is ranked[0] else ranked[0]
+    name = (
+        names_of(group).of(other) if other.is_network else f"{other.choice[BESIDE]} of scikit-learn"
+    )
+    if not isclose(row.mean - (other.mean or 0.0), row.difference, rel_tol=1e-9):
+        name = "the best of the others"  # over common seeds, which may be another row
+    ends = [row.difference_low, row.difference_high]
+    if row.difference < 0:
+        ends = [None if end is None else -end for end in reversed(ends)]
+    by = difference(abs(row.difference), *ends, plus=False)
+    sole = sum(each.tied for each in ranked) == 1
+    if row.difference == 0:
+        yield f"as good as {name}"
+    elif (row.difference > 0) == group.larger_is_better:
+        yield f"better than {name} by {by}" if sole else f"{name} may be as good, worse by {by}"
+    elif row.tied:
+        yield f"may be as good as {name}, which is better by {by}"
+    else:
+        yield f"{name} is better by {by}"
 
 
 def summary_verdict(run: RunSummary) -> Verdict:

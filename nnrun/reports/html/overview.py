@@ -16,7 +16,7 @@ from nnrun.errors import UsageError
 from nnrun.reports.document import PRUNED, Block, Cell, Grid, Note, StatusMark
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.row_names import Names, names_of
-from nnrun.reports.run_verdict import kind_words
+from nnrun.reports.run_verdict import kind_words, place_words
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import is_run_folder, lies_in
@@ -140,7 +140,7 @@ def find_runs(words: tuple[str, ...], results: Path, order_by: str | None = None
     elif not results.is_dir():
         raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
     else:
-        runs = _inside(results, (), order_by)
+        runs = runs_of(results, (), order_by)
         if not runs:
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
     ordered_by((run.entry for run in runs if run.entry), order_by)
@@ -151,7 +151,7 @@ def _by_name_and_seed(runs: Iterable[Found]) -> list[Found]:
     return sorted(runs, key=lambda run: (run.overview.name, by_seed(run.overview.run_id)))
 
 
-def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
+def runs_of(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
     """The runs of these experiments, by default of all in a results folder."""
     runs = look(results, names, boards=True, order_by=order_by)
     return _by_name_and_seed(Found(f"{results}/{run.label}", run) for run in runs)
@@ -164,7 +164,7 @@ def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
         folder = results / word  # a search is all of its runs
     if folder.is_dir() and not is_run_folder(folder):
         if is_name(folder.name) and lies_in(folder / "run", results):
-            runs = _inside(results, [folder.name], order_by)
+            runs = runs_of(results, [folder.name], order_by)
         else:
             paths = sorted({*folder.glob("*"), *folder.glob("*/*")})
             runs = [
@@ -207,6 +207,12 @@ class Placed:
         """The rank of its row; empty where none of its runs has completed."""
         rank = self.standing.row.rank
         return "" if rank is None else str(rank)
+
+    @property
+    def words(self) -> str:
+        """What `place_words` says of it."""
+        standing, run_id = self.standing, self.key.rpartition("/")[2]
+        return place_words(run_id, self.board.group, standing.row, standing.scores)
 
     @property
     def settings(self) -> str:
