@@ -289,6 +289,7 @@ def _of_target(model: Model, x: Array, y: Array) -> Array:
 REPEATS = 10
 # Of an evaluation besides its rows, and of a number in one; measured as in `estimate.py`.
 _SECONDS_EACH, _SECONDS_PER_CELL = 1e-3, 1e-8
+_MOST_PATCHES = 64
 _MOST_DEPENDENCES = 3
 # A column of row numbers is warned about among as many.
 _FIRST = 3
@@ -363,35 +364,27 @@ class Importance:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Importance:
         """The importance with this JSON data, in which types are not checked."""
-        columns = [
-            ColumnImportance(**{key: value for key, value in each.items() if key != "counts"})
-            for each in data["columns"]
-        ]
+        columns = [{k: v for k, v in each.items() if k != "counts"} for each in data["columns"]]
         pixels = [
-            PixelMap(p["name"], p["rows"], np.array(p["gradient"]), np.array(p["occlusion"]))
-            for p in data["pixels"]
+            {key: np.array(v) if isinstance(v, list) else v for key, v in each.items()}
+            for each in data["pixels"]
         ]
-        dependence = [Dependence(**each) for each in data["dependence"]]
-        return cls(**{**data, "columns": columns, "pixels": pixels, "dependence": dependence})
-
-
-class TooLongError(NnrunError):
-    """The importance would take more time than there is."""
+        return cls(
+            **{**data, "columns": [ColumnImportance(**each) for each in columns],
+               "dependence": [Dependence(**each) for each in data["dependence"]],
+               "pixels": [PixelMap(**each) for each in pixels]}
+        )  # fmt: skip
 
 
 def importance_of(
-    folder: Path,
-    record: RunRecord,
-    load_data: LoadData,
-    repeats: int = REPEATS,
-    most: float = inf,
+    folder: Path, record: RunRecord, load_data: LoadData, repeats: int = REPEATS, most: float = inf
 ) -> Importance:
     """The importance for a stored run; shuffles are drawn from the seeds of the runs.
 
     Raises:
         UsageError: no model is kept of it.
-        NnrunError: its data are missing or have changed, or its predictions are not finite.
-        TooLongError: it would take more than `most` seconds, by an estimate.
+        NnrunError: its data are missing or have changed, its predictions are not finite, or this
+            would take more than `most` seconds, by an estimate.
     """
     refuse_unusable_model(folder, record)
     model = load_model(folder)
@@ -400,7 +393,7 @@ def importance_of(
     columns: list[ColumnImportance] = []
     records = [record] if len(model.layout.shape) > 1 else _alike(folder, record)
     if (seconds := _estimate(model, len(part), len(records) * repeats)) > most:
-        raise TooLongError(f"this would take about {duration(seconds)}")
+        raise NnrunError(f"{_command(record)} in about {duration(seconds)}")
     dependence: list[Dependence] = []
     pixels: list[PixelMap] = []
     with np.errstate(all="ignore"):
@@ -430,49 +423,52 @@ def _alike(folder: Path, record: RunRecord) -> list[RunRecord]:
 
 
 def _estimate(model: Model, rows: int, shuffles: int) -> float:
-    """Seconds that this many shuffles of each column take, or the patches of images.
+    """Seconds for this many shuffles of each column, or for the patches of images.
 
     It depends on the run alone, so that the same runs give the same pages.
     """
-    shape, networks = model.layout.shape, len(model.networks)
+    networks, shape = len(model.networks), model.layout.shape
     if len(shape) > 1:
-        sides = [max(1, min(shape[1:]) // 8) for _ in shape[1:]]
-        evaluations = prod(size // side for size, side in zip(shape[1:], sides, strict=True))
-        rows = min(rows, MOST_ROWS)
+        evaluations, rows = _MOST_PATCHES, min(rows, MOST_ROWS)
     else:
-        evaluations = len(places_of(model)) * shuffles
+        evaluations = shuffles * len(places_of(model))
     row = networks * seconds_per_row(model.network) + prod(shape) * _SECONDS_PER_CELL
     return evaluations * (networks * _SECONDS_EACH + rows * row)
 
 
-# Importance that has been computed is stored beside the report of its run.
+def _command(record: RunRecord) -> str:
+    return f"nnrun show {record.name}/{record.run_id} --importance computes it"
+
 
 FILE = "importance.json"
 _MOST_BYTES = 2**26
 
 
-def stored_importance(folder: Path, record: RunRecord) -> Importance | None:
-    """What was computed before, of the same runs by this version; None if nothing was."""
-    try:
-        content = read_sealed(folder / FILE, _MOST_BYTES)
-        if content["of"] == _origin(folder, record):
-            return Importance.from_dict(content["importance"])
-    except (FileNotFoundError, DamageError, KeyError, TypeError, ValueError, AttributeError):
-        pass  # it is computed again
-    return None
+def known_importance(
+    folder: Path, record: RunRecord, load_data: LoadData, most: float = inf
+) -> Importance:
+    """The importance that is stored beside the report; else it is computed, and stored.
 
+    What was stored by another version, or of other runs or data, is computed again.
 
-def store_importance(folder: Path, record: RunRecord, importance: Importance) -> None:
-    """Store it for later reports, where the folder can be written."""
-    content = {"of": _origin(folder, record), "importance": importance.to_dict()}
-    with suppress(OSError, ValueError):  # numbers that are not finite have no JSON
-        write_atomically(folder / FILE, sealed_json(content))
-
-
-def _origin(folder: Path, record: RunRecord) -> dict[str, Any]:
-    """What importance depends on: the version, the metric, and weights and data of the runs."""
+    Raises:
+        UsageError: as `importance_of`.
+        NnrunError: likewise; nothing is stored then.
+    """
+    file, stored = folder / FILE, {}
+    with suppress(FileNotFoundError, DamageError):
+        stored = read_sealed(file, _MOST_BYTES)
+    if not stored and not most:  # before reports of other runs are read
+        raise NnrunError(_command(record))
     runs = [[r.run_id, r.weights_sha256, r.dataset["sha256"]] for r in _alike(folder, record)]
-    return {"nnrun": __version__, "metric": record.main_metric, "repeats": REPEATS, "runs": runs}
+    origin = {"nnrun": __version__, "metric": record.main_metric, "runs": runs}
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        if stored["of"] == origin:
+            return Importance.from_dict(stored["importance"])
+    importance = importance_of(folder, record, load_data, most=most)
+    with suppress(OSError, ValueError):  # the folder is for reading, or numbers are not finite
+        write_atomically(file, sealed_json({"of": origin, "importance": importance.to_dict()}))
+    return importance
 
 
 def siblings(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
@@ -574,7 +570,8 @@ def importance_blocks(importance: Importance) -> Iterator[Block]:
         )
         names = importance.dependence[0].outputs[:_MOST_LINES]
         legend = [(i, shortened(name, 40)) for i, name in enumerate(names)]
-        yield Figures([_chart(d) for d in importance.dependence], legend if len(names) > 1 else ())
+        charts = [_chart(d) for d in importance.dependence]
+        yield Figures(charts, legend if len(names) > 1 else (), columns=3)
 
 
 def _heading(of: Importance) -> str:

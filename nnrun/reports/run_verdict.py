@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import isclose
 
 from nnrun.characters import shortened
@@ -74,17 +74,10 @@ def run_verdict(record: RunRecord, place: str = "") -> Verdict:
 
 
 def place_words(run_id: str, group: Group, row: Row, scores: Sequence[RunSummary]) -> str:
-    """`median of 5 seeds (mean 0.9 ± 0.1); boosting of scikit-learn is better by 0.2 [0.1, 0.3]`.
+    """`median of 5 seeds by test mse, whose mean is 9 ± 1; units=32 is better by 2 [1, 3]`.
 
-    Args:
-        run_id: of a run of the row.
-        group: of the row.
-        row: its setting.
-        scores: of the runs of its setting.
-
-    Returns:
-        The place of the run among those, and that of its setting beside the best of the others;
-        empty where it is the only one in both.
+    The place of a run among those of its row, and of the row beside the best of the others by the
+    board's own comparison; empty where there are no others.
     """
     column, sign = SPLITS.index(group.ordered_by), -1 if group.larger_is_better else 1
     ordered = sorted(
@@ -92,29 +85,24 @@ def place_words(run_id: str, group: Group, row: Row, scores: Sequence[RunSummary
         for run in scores
         if run.status == COMPLETED and (value := run.by_split[column]) is not None
     )
-    ids, n = [run_id for *_, run_id in ordered], len(ordered)
-    if run_id not in ids:
+    ids, summary = [run_id for *_, run_id in ordered], row.summary(group.ordered_by)
+    if run_id not in ids or summary is None:
         return ""
-    summary, parts = row.summary(group.ordered_by), []
-    if n > 1 and summary is not None:
-        at, of = ids.index(run_id), f"{count(n)} {'runs' if group.folds else 'seeds'}"
-        # NAME/best is the same one of equals.
-        middle = at == n // 2 and n > 2
-        ends = {0: f"best of {of}", n - 1: f"last of {of}"}
-        words = f"median of {of}" if middle else ends.get(at, f"number {at + 1} of {of}")
-        parts = [f"{words}, with a mean of {measured(summary.mean, summary.half)}"]
-    return "; ".join([*parts, *_beside(group, row)])
+    parts, n, at = _beside(group, row), len(ids), ids.index(run_id)
+    if n > 1:
+        # The median is the run that NAME/best means.
+        place = {0: "best", n // 2: "median", n - 1: "last"}.get(at, f"number {at + 1}")
+        of = f"{place} of {count(n)} {'runs' if group.folds else 'seeds'}"
+        mean = measured(summary.mean, summary.half)
+        by = f"{group.ordered_by} {metric_label(group.metric)}"
+        parts = [f"{of} by {by}, whose mean is {mean}", *parts]
+    return "; ".join(parts)
 
 
-def _beside(group: Group, row: Row) -> Iterator[str]:
-    """How a row compares with the best of the others, by the board's own comparison."""
+def _beside(group: Group, row: Row) -> list[str]:
     ranked = [other for other in group.rows if other.mean is not None]
-    if len(ranked) < 2 or row.mean is None:
-        return
-    if row.difference is None:
-        why = f", since {row.note}" if row.note else ""
-        yield f"not compared with {plural(len(ranked) - 1, 'other setting')}{why}"
-        return
+    if row.difference is None or row.mean is None:
+        return []
     other = ranked[1] if row is ranked[0] else ranked[0]
     name = (
         names_of(group).of(other) if other.is_network else f"{other.choice[BESIDE]} of scikit-learn"
@@ -125,15 +113,12 @@ def _beside(group: Group, row: Row) -> Iterator[str]:
     if row.difference < 0:
         ends = [None if end is None else -end for end in reversed(ends)]
     by = difference(abs(row.difference), *ends, plus=False)
-    sole = sum(each.tied for each in ranked) == 1
-    if row.difference == 0:
-        yield f"as good as {name}"
-    elif (row.difference > 0) == group.larger_is_better:
-        yield f"better than {name} by {by}" if sole else f"{name} may be as good, worse by {by}"
-    elif row.tied:
-        yield f"may be as good as {name}, which is better by {by}"
-    else:
-        yield f"{name} is better by {by}"
+    if not row.tied:
+        return [f"{name} is better by {by}"]
+    if sum(each.tied for each in ranked) == 1:
+        return [f"better than {name} by {by}"]
+    is_better = (row.difference > 0) == group.larger_is_better
+    return [f"no certain difference to {name}: {'better' if is_better else 'worse'} by {by}"]
 
 
 def summary_verdict(run: RunSummary) -> Verdict:

@@ -21,7 +21,6 @@ from nnrun.config.settings import (
 )
 from nnrun.metrics.table import LOSS, bounds_of
 from nnrun.reports.boards import values_of
-from nnrun.reports.charts.axes import SIZE
 from nnrun.reports.charts.chart import CIVIDIS, Chart
 from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
 from nnrun.reports.charts.settings import Coordinate, by_setting, parallel
@@ -34,7 +33,6 @@ from nnrun.sweeps.board.stored import Standing, StoredBoard, StoredVariant
 
 _MOST_POINTS = 60
 _COLOURED = _AT_ONCE = 4  # configs in colour, and charts of configs side by side
-_SMALL = 320.0, 210.0
 _DIVERGED = "diverged"
 # Settings that decide what a loss measures: losses of different ones have charts of their own.
 _OF_LOSS = ("loss", "dataset.target", "training.class_weight")
@@ -112,7 +110,6 @@ def _by_config(shown: Sequence[_Config], names: Sequence[str], strong: str) -> I
     The split that the order is by is `strong`; the one that was trained on is a thin line. The test
     split is left out beside a validation split, since nothing is chosen by it.
     """
-    size = _SMALL if len(shown) * len(names) > 2 else SIZE
     for what in names:
         series = {config.index: config.splits(what, strong) for config in shown}
         for part, _ in _apart(what, shown):
@@ -120,7 +117,7 @@ def _by_config(shown: Sequence[_Config], names: Sequence[str], strong: str) -> I
             for config in part:
                 if lines_of := series[config.index]:
                     title = f"{config.name}: {metric_label(what)}"
-                    yield _chart(title, lines_of, what, shared, size=size)
+                    yield _chart(title, lines_of, what, shared)
 
 
 def _by_split(shown: Sequence[_Config], names: Sequence[str]) -> Iterator[Block]:
@@ -238,16 +235,14 @@ def _chart(
     what: str,
     shared: Sequence[Series] = (),
     moment: tuple[float, str] | None = None,
-    size: tuple[float, float] = SIZE,
 ) -> Chart:
     """A chart, and beside it one with a log scale; `shared` are all lines on the same scale."""
 
     def drawn(title: str, log: bool) -> Chart:
         domain = shared_scale(shared, log)
         return lines(
-            title, series, y_label=metric_label(what), log=log, domain=domain, moment=moment,
-            size=size,
-        )  # fmt: skip
+            title, series, y_label=metric_label(what), log=log, domain=domain, moment=moment
+        )
 
     chart = drawn(title, log=False)
     values = [v for s in series for v in s.y if v is not None]

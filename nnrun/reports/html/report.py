@@ -199,26 +199,22 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
-        wanted, every = {*self.in_full}, self.variants
-        members = {key: v.number for v in every for run in v.runs if (key := run.key) in wanted}
-        measured: set[int] = set()
-        best = {row.best_run for b in self.boards if (row := b.group.first_network) is not None}
-        places = {place.key: place for place in placed(self.boards, wanted)}
+        places = {place.key: place for place in placed(self.boards, {*self.in_full})}
+        groups = [board.group for board in self.boards]
+        rows = [row for group in groups for row in group.rows]
+        seconds = inf if self._importance else 0.0
+        if self._importance is None:
+            rows = [row for group in groups if (row := group.first_network)]
+            seconds = IMPORTANCE_SECONDS / max(1, len(rows))
+        best = {row.best_run for row in rows}
         for key in self.in_full:
-            record = self._record(key)
-            if record is None:
-                continue
-            first = members[key] not in measured
-            measured.add(members[key])
-            seconds = inf if self._importance and first else 0.0
-            if self._importance is None and key in best:
-                seconds = IMPORTANCE_SECONDS / len(best)
-            yield run_sections(
-                record, self._sound[key].folder, self.anchors[key],
-                sorted(varying[record.name]), self._load_data,
-                place=places[key].words if key in places else "",
-                importance=seconds, brief=self.brief,
-            )  # fmt: skip
+            if (record := self._record(key)) is not None:
+                yield run_sections(
+                    record, self._sound[key].folder, self.anchors[key],
+                    sorted(varying[record.name]), self._load_data,
+                    place=places[key].words if key in places else "",
+                    importance=seconds if key in best else 0.0, brief=self.brief,
+                )  # fmt: skip
 
     def charts(self) -> Iterator[tuple[str, Chart]]:
         """Every chart with the title of its section."""

@@ -21,7 +21,6 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.lines import lines
 from nnrun.reports.document import (
     NOW,
-    WHOLE,
     Block,
     Cell,
     Code,
@@ -44,13 +43,7 @@ from nnrun.reports.html.predictions import (
     curve_blocks,
     regression_blocks,
 )
-from nnrun.reports.importance import (
-    TooLongError,
-    importance_blocks,
-    importance_of,
-    store_importance,
-    stored_importance,
-)
+from nnrun.reports.importance import importance_blocks, known_importance
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.predictions import LoadData, Predictions, predictions_of
@@ -66,7 +59,6 @@ from nnrun.runs.storage.reading import (
     HISTORY,
     TRACEBACK,
     changed_file,
-    no_model,
     read_history,
     refuse_changed,
 )
@@ -232,55 +224,30 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     yield "Inside", lambda: layer_blocks(record, model, predictions)
 
 
-def _important(
-    record: RunRecord, folder: Path, load_data: LoadData, seconds: float
-) -> Iterator[Part]:
-    if record.weights_sha256 is None and not (record.beside and seconds):
+def _important(record: RunRecord, folder: Path, data: LoadData, most: float) -> Iterator[Part]:
+    if record.weights_sha256 is None and not most:
         return
 
     def blocks() -> Iterator[Block]:
-        if record.beside:
-            yield Note(f"This is not computed: {shortened(no_model(record))}.")
+        try:
+            every = [*importance_blocks(known_importance(folder, record, data, most))]
+        except (NnrunError, OSError, MemoryError) as error:
+            yield Note(f"This is not computed: {shortened(str(error))}.", "small")
             return
-        importance = stored_importance(folder, record)
-        if importance is None and seconds:
-            try:
-                importance = importance_of(folder, record, load_data, most=seconds)
-                store_importance(folder, record, importance)
-            except TooLongError as error:
-                yield Note(f"{sentence(str(error))} {_command(record)}", "small")
-                return
-            except (NnrunError, OSError, MemoryError) as error:
-                why = shortened(str(error))
-                yield Note(f"Which columns count cannot be computed: {why}.", "bad")
-                return
-        if importance is None:
-            yield Note(_command(record), "small")
-            return
-        yield from _most_important(importance_blocks(importance))
+        rest = [block for block in every if isinstance(block, Note) and block.kind == "small"]
+        yield from (_first_rows(block) for block in every if block not in rest)
+        long = [b for b in every if isinstance(b, Grid) and len(b.rows) > _MOST_IMPORTANT]
+        if rest:
+            yield Folded(f"How to read it{', and all columns' * len(long)}", [*rest, *long])
 
     images = len(record.network["input_shape"]) > 1
     yield f"Which {'pixels' if images else 'columns'} count", blocks
 
 
-def _command(record: RunRecord) -> str:
-    name = shortened(f"{record.name}/{record.run_id}")
-    return f"nnrun show {name} --importance computes it, and later reports have it."
-
-
-def _most_important(blocks: Iterable[Block]) -> Iterator[Block]:
-    """The first columns; the others, and how to read them, are folded at the end."""
-    rest: list[Block] = []
-    for block in blocks:
-        if isinstance(block, Grid) and len(block.rows) > _MOST_IMPORTANT:
-            rest.append(block)
-            yield replace(block, rows=block.rows[:_MOST_IMPORTANT], sortable=False)
-        elif isinstance(block, Note) and (block.kind == "small" or block.level == WHOLE):
-            rest.append(block)
-        else:
-            yield block
-    if rest:
-        yield Folded("All columns, and how to read them", rest)
+def _first_rows(block: Block) -> Block:
+    if not isinstance(block, Grid):
+        return block
+    return replace(block, rows=block.rows[:_MOST_IMPORTANT], sortable=False)
 
 
 def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
