@@ -366,13 +366,13 @@ class Importance:
         """The importance with this JSON data, in which types are not checked."""
         columns = [{k: v for k, v in each.items() if k != "counts"} for each in data["columns"]]
         pixels = [
-            {key: np.array(v) if isinstance(v, list) else v for key, v in each.items()}
-            for each in data["pixels"]
+            PixelMap(p["name"], p["rows"], np.array(p["gradient"]), np.array(p["occlusion"]))
+            for p in data["pixels"]
         ]
         return cls(
             **{**data, "columns": [ColumnImportance(**each) for each in columns],
                "dependence": [Dependence(**each) for each in data["dependence"]],
-               "pixels": [PixelMap(**each) for each in pixels]}
+               "pixels": pixels}
         )  # fmt: skip
 
 
