@@ -449,11 +449,8 @@ def known_importance(
 ) -> Importance:
     """The importance that is stored beside the report; else it is computed, and stored.
 
-    What was stored by another version, or of other runs or data, is computed again.
-
-    Raises:
-        UsageError: as `importance_of`.
-        NnrunError: likewise; nothing is stored then.
+    What was stored by another version, or of other runs or data, is computed again. Nothing is
+    stored where this raises an error, as `importance_of` does.
     """
     file, stored = folder / FILE, {}
     with suppress(FileNotFoundError, DamageError):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isclose
-
 from nnrun.characters import shortened
-from nnrun.config.names import SPLITS, naive_words
-from nnrun.config.settings import BESIDE
+from nnrun.config.names import naive_words
 from nnrun.reports.document import Line, Verdict
-from nnrun.reports.numbers import count, difference, measured, metric_number, plural, spread
+from nnrun.reports.numbers import metric_number, plural, spread
 from nnrun.reports.progress_words import iteration_words
-from nnrun.reports.row_names import names_of
 from nnrun.reports.summary import metric_label, split_label, splits
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.severity import leading
-from nnrun.sweeps.board.rows import Group, Row
 
 SO_FAR = "Result so far"
 _LONGEST = 200
@@ -66,59 +60,11 @@ def kind_words(kind: str) -> str:
 def run_verdict(record: RunRecord, place: str = "") -> Verdict:
     """Its main metric beside the baseline and what is published, and what is wrong with it.
 
-    `place` is what `place_words` says of it.
+    `place` is that among its siblings, in words.
     """
     result = _result(record)
     others = Line("Others", place) if place else _alone(record)
     return Verdict(result, others, _wrong(record, result))
-
-
-def place_words(run_id: str, group: Group, row: Row, scores: Sequence[RunSummary]) -> str:
-    """`median of 5 seeds by test mse, whose mean is 9 ± 1; units=32 is better by 2 [1, 3]`.
-
-    The place of a run among those of its row, and of the row beside the best of the others by the
-    board's own comparison; empty where there are no others.
-    """
-    column, sign = SPLITS.index(group.ordered_by), -1 if group.larger_is_better else 1
-    ordered = sorted(
-        (sign * value, run.replicate.order, run.run_id)
-        for run in scores
-        if run.status == COMPLETED and (value := run.by_split[column]) is not None
-    )
-    ids, summary = [run_id for *_, run_id in ordered], row.summary(group.ordered_by)
-    if run_id not in ids or summary is None:
-        return ""
-    parts, n, at = _beside(group, row), len(ids), ids.index(run_id)
-    if n > 1:
-        # The median is the run that NAME/best means.
-        place = {0: "best", n // 2: "median", n - 1: "last"}.get(at, f"number {at + 1}")
-        of = f"{place} of {count(n)} {'runs' if group.folds else 'seeds'}"
-        mean = measured(summary.mean, summary.half)
-        by = f"{group.ordered_by} {metric_label(group.metric)}"
-        parts = [f"{of} by {by}, whose mean is {mean}", *parts]
-    return "; ".join(parts)
-
-
-def _beside(group: Group, row: Row) -> list[str]:
-    ranked = [other for other in group.rows if other.mean is not None]
-    if row.difference is None or row.mean is None:
-        return []
-    other = ranked[1] if row is ranked[0] else ranked[0]
-    name = (
-        names_of(group).of(other) if other.is_network else f"{other.choice[BESIDE]} of scikit-learn"
-    )
-    if not isclose(row.mean - (other.mean or 0.0), row.difference, rel_tol=1e-9):
-        name = "the best of the others"  # over common seeds, which may be another row
-    ends = [row.difference_low, row.difference_high]
-    if row.difference < 0:
-        ends = [None if end is None else -end for end in reversed(ends)]
-    by = difference(abs(row.difference), *ends, plus=False)
-    if not row.tied:
-        return [f"{name} is better by {by}"]
-    if sum(each.tied for each in ranked) == 1:
-        return [f"better than {name} by {by}"]
-    is_better = (row.difference > 0) == group.larger_is_better
-    return [f"no certain difference to {name}: {'better' if is_better else 'worse'} by {by}"]
 
 
 def summary_verdict(run: RunSummary) -> Verdict:

@@ -7,13 +7,15 @@ import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import nnrun
 from nnrun.reports.board_verdict import board_data, board_verdict, groups_verdict
+from nnrun.reports.html.overview import Placed
 from nnrun.reports.row_names import Names
-from nnrun.reports.run_verdict import kind_words, place_words, run_verdict, summary_verdict
+from nnrun.reports.run_verdict import kind_words, run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import Identity
 from nnrun.runs.storage.progress import RunProgress
@@ -322,7 +324,7 @@ def test_a_run_has_its_number_beside_baseline_and_published(regression):
 @pytest.mark.parametrize(
     ("kind", "row", "at", "expected"),
     [
-        ("chosen", 0, 2, "; better than learning_rate=0.01 by 0.200 [0, 0."),
+        ("chosen", 0, 2, "; better than learning_rate=0.01 by 0.20 [0, 0."),
         ("chosen", 1, 0, "; learning_rate=0.1 is better by 0.2"),
         ("tied", 0, 0, "; no certain difference to learning_rate=0.01: better by 0.0"),
         ("tied", 1, 4, "; no certain difference to learning_rate=0.1: worse by 0.0"),
@@ -334,7 +336,9 @@ def test_a_run_has_its_place_among_its_siblings(kind, row, at, expected):
     runs = [run._replace(run_id=f"s{run.seed}") for run in MEMBERS[kind][row][1]]
     ordered = sorted(runs, key=lambda run: (-run.by_split[2], run.seed))
     place = ["best", "number 2", "median", "number 4", "last"][ordered.index(runs[at])]
-    found = place_words(f"s{at}", group, group.rows[row], runs)
+    standing = SimpleNamespace(row=group.rows[row], scores=runs)
+    names, stored = Names(group.rows), SimpleNamespace(group=group)
+    found = Placed(f"digits/s{at}", (0, row, at), stored, standing, names).words
     assert found.startswith(f"{place} of 5 seeds by test accuracy, whose mean is 0.")
     assert expected in found
 

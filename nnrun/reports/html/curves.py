@@ -69,7 +69,7 @@ class _Config:
         return _over_seeds(self.name, histories, key, self.index, self.other)
 
     def splits(self, what: str, strong: str) -> list[Series]:
-        """Its line on the split that is `strong`, and that on the training split as a thin one."""
+        """Its line on the `strong` split, and that on the training split as a thin one."""
         found = []
         for split in dict.fromkeys((strong, "train")):
             if (line := self.line(f"{split}_{what}")) is not None:
@@ -105,11 +105,7 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 
 
 def _by_config(shown: Sequence[_Config], names: Sequence[str], strong: str) -> Iterator[Chart]:
-    """A chart of each config in which its splits meet, all on one scale.
-
-    The split that the order is by is `strong`; the one that was trained on is a thin line. The test
-    split is left out beside a validation split, since nothing is chosen by it.
-    """
+    """A chart of each config in which the training split meets the one that decides."""
     for what in names:
         series = {config.index: config.splits(what, strong) for config in shown}
         for part, _ in _apart(what, shown):

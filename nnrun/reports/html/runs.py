@@ -148,7 +148,7 @@ def run_sections(
     """The details of a run; a section that cannot be shown says why.
 
     `anchor` is its id in the page, and runs of its name differ in the keys `varying`; `place` is
-    what `place_words` says of it. It is computed which columns count where that is not stored, and
+    its place among its siblings. It is computed which columns count where that is not stored, and
     would take at most `importance` seconds. `brief` is what is worth printing.
     """
     document = dict(run_parts(record, {}))
