@@ -28,9 +28,12 @@ def open_everything(page) -> None:
 
 
 def test_it_opens_quietly(notebook, open_page) -> None:
-    """No message on the console, no request but for the file itself."""
+    """No message on the console, no request but for the file itself; nor at another width."""
     opened = open_page(notebook)
     open_everything(opened.page)
+    for width in (390, 700):
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        scroll_to(opened.page.locator("footer"))
     scroll_to(opened.page.locator("footer"))
     assert [] == opened.console
     outside = [url for url in opened.requests if not url.startswith("data:image/png")]
