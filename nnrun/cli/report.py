@@ -15,7 +15,7 @@ from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.charts.chart import FORMATS, figure_files
 from nnrun.reports.html.overview import find_runs
-from nnrun.reports.html.report import Report, render
+from nnrun.reports.html.report import IMPORTANCE_SECONDS, Report, render
 from nnrun.reports.numbers import count, plural
 from nnrun.runs.preparation.memory import human_bytes
 from nnrun.runs.storage.durable import new_folder, write_atomically, write_together
@@ -42,7 +42,13 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.order_by_option
 @options.margin_option
-@options.flag("--importance", "Compute which columns or pixels count, for one run of each setting.")
+@options.flag(
+    "--importance/--no-importance",
+    "Compute which columns or pixels count, for one run of each setting; by default for the best "
+    f"of each board, as far as that takes some {IMPORTANCE_SECONDS:.0f} seconds in all. Later "
+    "reports have it from the run's folder.",
+    default=None,
+)
 @options.flag(
     "--brief",
     "For print: of several runs without their details, of one without what is seldom read.",
@@ -58,7 +64,7 @@ def command(
     form: str,
     order_by: str | None,
     margin: float | None,
-    importance: bool,
+    importance: bool | None,
     brief: bool,
     results: Path,
 ) -> None:

@@ -137,10 +137,10 @@ def _show_slices(
 
 
 def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
-    from nnrun.reports.importance import importance_of  # noqa: PLC0415  # slow to import
+    from nnrun.reports.importance import known_importance  # noqa: PLC0415  # slow to import
     from nnrun.reports.terminal.show import importance_table  # noqa: PLC0415  # likewise
     from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
-    importance = importance_of(folder, record, Datasets().load)
+    importance = known_importance(folder, record, Datasets().load)
     output.data(importance.to_dict())
     output.show(importance_table(importance))

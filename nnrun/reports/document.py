@@ -328,11 +328,15 @@ Block = Grid | Curves | Figures | Note | Settings | Code | Gallery | Mistakes | 
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading, of a `part` of the page such as `BOARD`; none in details of a run."""
+    """Blocks under a heading, of a `part` of the page such as `BOARD`; none in details of a run.
+
+    One that is `folded` is closed until a reader opens it.
+    """
 
     title: str
     blocks: Sequence[Block] = field(default_factory=list)
     part: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)

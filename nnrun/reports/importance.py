@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from math import nan
+from math import inf, nan, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun import __version__
 from nnrun.characters import shortened
 from nnrun.data.split_rows import SplitData
-from nnrun.errors import NnrunError
+from nnrun.errors import DamageError, NnrunError
 from nnrun.metrics.table import LOSS, larger_is_better
 from nnrun.models.load import load_model
 from nnrun.models.model import Model
@@ -28,17 +30,20 @@ from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.scatter import strip, strip_scale
 from nnrun.reports.document import AT_ONCE, WHOLE, Block, Cell, Figures, Gallery, Grid, Note
-from nnrun.reports.numbers import count, difference, number, plural
+from nnrun.reports.numbers import count, difference, duration, number, plural
 from nnrun.reports.predictions import LoadData, last_split, prepared_again
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summarize import settings_of, summary_of
 from nnrun.runs.diagnosis.data import identifiers
 from nnrun.runs.record import Replicate, RunRecord
+from nnrun.runs.storage.durable import write_atomically
 from nnrun.runs.storage.reading import read_run, refuse_unusable_model
+from nnrun.runs.storage.sealed import read_sealed, sealed_json
 from nnrun.runs.storage.sweep_progress import ids_in
 from nnrun.sweeps.board.means import summarize
 from nnrun.sweeps.board.stored import stored_variants
 from nnrun.sweeps.board.verdicts import design_of
+from nnrun.sweeps.planning.estimate import seconds_per_row
 
 # Permutation importance and partial dependence of the columns of a table, and pixels that count.
 #
@@ -282,7 +287,10 @@ def _of_target(model: Model, x: Array, y: Array) -> Array:
 # The importance of columns or pixels for a stored run, and for its other seeds.
 
 REPEATS = 10
-_MOST_DEPENDENCES = 4
+# Of an evaluation besides its rows, and of a number in one; measured as in `estimate.py`.
+_SECONDS_EACH, _SECONDS_PER_CELL = 1e-3, 1e-8
+_MOST_PATCHES = 64
+_MOST_DEPENDENCES = 3
 # A column of row numbers is warned about among as many.
 _FIRST = 3
 
@@ -353,30 +361,45 @@ class Importance:
         data = {**vars(self), "columns": columns, "pixels": pixels}
         return {**data, "dependence": [asdict(entry) for entry in self.dependence]}
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Importance:
+        """The importance with this JSON data, in which types are not checked."""
+        columns = [{k: v for k, v in each.items() if k != "counts"} for each in data["columns"]]
+        pixels = [
+            PixelMap(p["name"], p["rows"], np.array(p["gradient"]), np.array(p["occlusion"]))
+            for p in data["pixels"]
+        ]
+        return cls(
+            **{**data, "columns": [ColumnImportance(**each) for each in columns],
+               "dependence": [Dependence(**each) for each in data["dependence"]],
+               "pixels": pixels}
+        )  # fmt: skip
+
 
 def importance_of(
-    folder: Path, record: RunRecord, load_data: LoadData, repeats: int = REPEATS
+    folder: Path, record: RunRecord, load_data: LoadData, repeats: int = REPEATS, most: float = inf
 ) -> Importance:
     """The importance for a stored run; shuffles are drawn from the seeds of the runs.
 
     Raises:
         UsageError: no model is kept of it.
-        NnrunError: its data are missing or have changed, or its predictions are not finite.
+        NnrunError: its data are missing or have changed, its predictions are not finite, or this
+            would take more than `most` seconds, by an estimate.
     """
     refuse_unusable_model(folder, record)
     model = load_model(folder)
     prepared = prepared_again(record, load_data)
     split, part = last_split(prepared.split)
     columns: list[ColumnImportance] = []
-    records = [record]
+    records = [record] if len(model.layout.shape) > 1 else _alike(folder, record)
+    if (seconds := _estimate(model, len(part), len(records) * repeats)) > most:
+        raise NnrunError(f"{_command(record)} in about {duration(seconds)}")
     dependence: list[Dependence] = []
     pixels: list[PixelMap] = []
     with np.errstate(all="ignore"):
         if len(model.layout.shape) > 1:
             pixels = pixel_maps(model, part)
         else:
-            records = [record, *siblings(folder, record)]
-            records.sort(key=lambda each: Replicate.of(each.config, each.seed).order)
             tables = [
                 _measured_table(folder.parent / each.run_id, each, load_data, repeats)
                 for each in records
@@ -391,6 +414,58 @@ def importance_of(
         [each.column for each in columns[:_FIRST]
          if each.counts and each.column in identifiers(prepared.dataset)],
     )  # fmt: skip
+
+
+def _alike(folder: Path, record: RunRecord) -> list[RunRecord]:
+    """The completed runs of a setting."""
+    records = [record, *siblings(folder, record)]
+    return sorted(records, key=lambda each: Replicate.of(each.config, each.seed).order)
+
+
+def _estimate(model: Model, rows: int, shuffles: int) -> float:
+    """Seconds for this many shuffles of each column, or for the patches of images.
+
+    It depends on the run alone, so that the same runs give the same pages.
+    """
+    networks, shape = len(model.networks), model.layout.shape
+    if len(shape) > 1:
+        evaluations, rows = _MOST_PATCHES, min(rows, MOST_ROWS)
+    else:
+        evaluations = shuffles * len(places_of(model))
+    row = networks * seconds_per_row(model.network) + prod(shape) * _SECONDS_PER_CELL
+    return evaluations * (networks * _SECONDS_EACH + rows * row)
+
+
+def _command(record: RunRecord) -> str:
+    return f"nnrun show {record.name}/{record.run_id} --importance computes it"
+
+
+FILE = "importance.json"
+_MOST_BYTES = 2**26
+
+
+def known_importance(
+    folder: Path, record: RunRecord, load_data: LoadData, most: float = inf
+) -> Importance:
+    """The importance that is stored beside the report; else it is computed, and stored.
+
+    What was stored by another version, or of other runs or data, is computed again. Nothing is
+    stored where this raises an error, as `importance_of` does.
+    """
+    file, stored = folder / FILE, {}
+    with suppress(FileNotFoundError, DamageError):
+        stored = read_sealed(file, _MOST_BYTES)
+    if not stored and not most:  # before reports of other runs are read
+        raise NnrunError(_command(record))
+    runs = [[r.run_id, r.weights_sha256, r.dataset["sha256"]] for r in _alike(folder, record)]
+    origin = {"nnrun": __version__, "metric": record.main_metric, "runs": runs}
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        if stored["of"] == origin:
+            return Importance.from_dict(stored["importance"])
+    importance = importance_of(folder, record, load_data, most=most)
+    with suppress(OSError, ValueError):  # the folder is for reading, or numbers are not finite
+        write_atomically(file, sealed_json({"of": origin, "importance": importance.to_dict()}))
+    return importance
 
 
 def siblings(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
@@ -492,7 +567,8 @@ def importance_blocks(importance: Importance) -> Iterator[Block]:
         )
         names = importance.dependence[0].outputs[:_MOST_LINES]
         legend = [(i, shortened(name, 40)) for i, name in enumerate(names)]
-        yield Figures([_chart(d) for d in importance.dependence], legend if len(names) > 1 else ())
+        charts = [_chart(d) for d in importance.dependence]
+        yield Figures(charts, legend if len(names) > 1 else (), columns=3)
 
 
 def _heading(of: Importance) -> str:

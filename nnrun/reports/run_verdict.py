@@ -57,10 +57,14 @@ def kind_words(kind: str) -> str:
     return _KINDS.get(kind, f"had a warning: {kind.replace('_', ' ')}")
 
 
-def run_verdict(record: RunRecord) -> Verdict:
-    """Its main metric beside the baseline and what is published, and what is wrong with it."""
+def run_verdict(record: RunRecord, place: str = "") -> Verdict:
+    """Its main metric beside the baseline and what is published, and what is wrong with it.
+
+    `place` is that among its siblings, in words.
+    """
     result = _result(record)
-    return Verdict(result, _alone(record), _wrong(record, result))
+    others = Line("Others", place) if place else _alone(record)
+    return Verdict(result, others, _wrong(record, result))
 
 
 def summary_verdict(run: RunSummary) -> Verdict:

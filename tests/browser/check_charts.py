@@ -22,6 +22,9 @@ OVERLAP = """() => {
 }"""
 
 
+TOGETHER = "By split, all configs in one chart"
+
+
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory) -> Path:
     """The report of six learning rates over three seeds, one of them far off."""
@@ -48,6 +51,7 @@ def point_at(page, chart, across: float, down: float) -> None:
 def test_charts_fill_the_page(grid, open_page, width, columns) -> None:
     """In two columns, or one on a telephone: the last chart ends where the page does."""
     page = open_page(grid, width=width).page
+    page.get_by_text(TOGETHER).first.click()
     figures = page.locator(".figures.c2").first
     boxes = [plot.bounding_box() for plot in figures.locator("> .plot").all()]
     frame = figures.bounding_box()
@@ -72,6 +76,7 @@ def test_a_tip_covers_nothing_of_its_chart(grid, open_page, width) -> None:
 def test_a_grey_line_is_called_up_by_pointing(grid, open_page) -> None:
     """Its name and value come first in the tip, and it is in colour while it is pointed at."""
     page = open_page(grid).page
+    page.get_by_text(TOGETHER).first.click()
     line = page.locator("svg g.other").first
     soft = line.locator("path.line").evaluate("path => getComputedStyle(path).stroke")
     end = line.locator("path.line").evaluate(
@@ -92,7 +97,8 @@ def test_a_grey_line_is_called_up_by_pointing(grid, open_page) -> None:
 def test_a_grey_line_is_called_up_by_the_keyboard(grid, open_page) -> None:
     """While its name has the focus; a key keeps it in colour."""
     page = open_page(grid).page
-    plots = page.locator(".plots").first
+    page.get_by_text(TOGETHER).first.click()
+    plots = page.locator(".plots", has=page.locator(".legend.others")).first
     button = plots.locator(".legend.others button").first
     index = button.evaluate("one => one.closest('li').dataset.s")
     line = plots.locator(f"g.s{index}").first

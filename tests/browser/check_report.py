@@ -28,9 +28,12 @@ def open_everything(page) -> None:
 
 
 def test_it_opens_quietly(notebook, open_page) -> None:
-    """No message on the console, no request but for the file itself."""
+    """No message on the console, no request but for the file itself; nor at another width."""
     opened = open_page(notebook)
     open_everything(opened.page)
+    for width in (390, 700):
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        scroll_to(opened.page.locator("footer"))
     scroll_to(opened.page.locator("footer"))
     assert [] == opened.console
     outside = [url for url in opened.requests if not url.startswith("data:image/png")]
@@ -346,6 +349,7 @@ def test_each_state_has_an_address(report, open_page) -> None:
     done("find")
     page.locator("#board thead th button").first.click()
     done("sort")
+    page.get_by_text("By split, all configs in one chart").first.click()
     page.get_by_role("button", name="log scale").first.click()
     done("log0=1")
     page.locator(".cards summary:visible").first.click()
@@ -380,6 +384,7 @@ def _json(state: dict[str, object]) -> str:
 def test_a_link_to_a_run_keeps_all_else(report, open_page) -> None:
     """But a filter that hides the run ends; there is a way back to the list."""
     page = open_page(report).page
+    page.get_by_text("By split, all configs in one chart").first.click()
     page.get_by_role("button", name="log scale").first.click()
     page.get_by_label("Filter details of runs").fill("nothing has this")
     none = page.locator("#runs > .tools span")

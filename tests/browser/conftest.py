@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
+# Browsers show no error of this kind that no script throws, such as a loop of observed sizes.
+_ERRORS = "addEventListener('error', (event) => console.log(event.message))"
+
+
 @dataclass
 class Opened:
     """A page, and what it has said and asked for."""
@@ -50,6 +54,7 @@ def open_page(browser):
         size = {"width": width, "height": 900}
         context = browser.new_context(viewport=size, **options)
         contexts.append(context)
+        context.add_init_script(_ERRORS)
         found = Opened(context.new_page())
         found.page.on("console", lambda message: found.console.append(message.text))
         found.page.on("pageerror", lambda error: found.console.append(str(error)))
@@ -87,6 +92,7 @@ def visit(browser, cookies):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         context.add_cookies(cookies.get(address, []))
+        context.add_init_script(_ERRORS)
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))

@@ -102,7 +102,7 @@ def test_figures_are_files_of_their_own(lab, two_cars) -> None:
     found = lab("report", "--figures", "deep/figures", "--json")
     names = found.json["figures"]
     assert names == sorted(path.name for path in Path("deep/figures").iterdir())
-    assert "001-learning-curves-autompg-train-loss.svg" == names[0]
+    assert "001-learning-curves-autompg-cars-loss.svg" == names[0]
     assert not Path("report.html").exists()
     lab.ok("report", "--figures", "figures", "-o", "also.html")
     assert Path("also.html").exists()

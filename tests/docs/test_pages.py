@@ -12,7 +12,7 @@ import pytest
 
 from nnrun.course.files import NUMBERS, configs
 from nnrun.plugins import unload
-from nnrun.reports.reference.site import PAGES, PICTURES, anchors, lessons, pages
+from nnrun.reports.reference.site import LESSONS, PAGES, PICTURES, anchors, lessons, pages
 from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
 from tests.forked import nnrun
 from tests.lab import invoke, invoke_well, refused
@@ -43,6 +43,12 @@ def test_a_page_begins_with_what_it_is_about(page):
     first = page.text.split("\n\n")[0]
     assert first == page.topic.summary
     assert first.endswith(".")
+
+
+def test_every_other_page_leads_to_the_glossary():
+    """Lessons, too: in the terminal and on the site."""
+    linked = [page.name for page in (*pages(), *lessons()) if "glossary.md)" in page.text]
+    assert [name for name in (*PAGES, *LESSONS) if name != "glossary"] == linked
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.reports.document import Figures, Grid, Mistakes, Note, Settings, charts_of
+from nnrun.reports.document import Figures, Folded, Grid, Mistakes, Note, Settings, charts_of
+from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.overview import find_runs
 from nnrun.reports.html.report import Report, render
 from nnrun.reports.html.runs import config_blocks
@@ -34,6 +35,11 @@ def full(report: Report, name: str) -> dict[str, list]:
 
 def notes(blocks: list) -> str:
     return " ".join(block.text for block in blocks if isinstance(block, Note))
+
+
+def by_split(blocks: list) -> Figures:
+    """The charts of the curves of a board in which configs meet."""
+    return next(b for b in blocks if isinstance(b, Folded) and "By split" in b.title).blocks[0]
 
 
 def titles(blocks: list) -> list[str]:
@@ -176,7 +182,7 @@ def test_rows_are_named_by_what_differs_in_their_own_table(results, make_report,
     for split in ("test", "validation"):
         title = f"iris: accuracy, ordered by the {split} split"
         found = sections(report)
-        grid, figures = found[title][0], found[f"Learning curves: {title}"][0]
+        grid, figures = found[title][0], by_split(found[f"Learning curves: {title}"])
         expected = ["learning_rate=0.1", "learning_rate=0.2"]
         assert expected == sorted(row[1].text for row in grid.rows)
         assert expected == sorted(name for _, name in figures.legend)
@@ -211,12 +217,46 @@ def test_a_grid_of_three_keys_has_parallel_coordinates(results, make_report, tmp
 
 def test_learning_curves_are_means_over_seeds(results, make_report) -> None:
     """With a band from the lowest to the highest; the loss can be seen on a log scale."""
-    (figures, *_) = sections(make_report(results))["Learning curves: iris"]
+    figures = by_split(sections(make_report(results))["Learning curves: iris"])
     expected = ["train loss", "test loss", "train accuracy", "test accuracy"]
     assert expected == [chart.title for chart in figures.charts]
     assert [True, True, False, False] == [chart.log is not None for chart in figures.charts]
     assert 4 == len(figures.legend)
     assert 4 == figures.charts[0].drawing.count('class="area')
+
+
+@pytest.mark.parametrize(("split", "color"), [("validation", 1), ("test", 2)])
+def test_training_meets_the_split_that_decides(results, make_report, tmp_path, split, color):
+    """In a chart of each config, as a thin line beside a strong one with its band.
+
+    They have one scale; of one or two configs there is the loss as well.
+    """
+    source = next((results / "flowers").iterdir())
+    record = json.loads((source / "report.json").read_text())
+    for index in range(8):
+        config = json.loads(json.dumps(record["config"]))
+        config["training"]["learning_rate"] = 0.1 * (index // 2 + 1)
+        changes = {"config": config, "seed": index}
+        if split == "validation":
+            changes["metrics"] = {**record["metrics"], "validation": record["metrics"]["test"]}
+            changes["dataset"] = {**record["dataset"], "n_validation": 20}
+        with_report(source, tmp_path / "many" / f"s{index}-0000000000", **changes)
+    (board,) = make_report(tmp_path).boards
+    keys = [run.key for standing in board.standings for run in standing.variant.runs]
+    columns = [f"{part}_{what}" for part in ("train", split) for what in ("loss", "accuracy")]
+    histories = {
+        key: {"iteration": [1, 2], **{column: [place / 10, len(column)] for column in columns}}
+        for place, key in enumerate(keys)
+    }
+    figures = next(iter(board_curves(board, histories)))
+    assert [(0, "train"), (color, split)] == figures.legend
+    groups = {tuple(re.findall('class="(series[^"]*)"', chart.drawing)) for chart in figures.charts}
+    assert {("series s0 thin", f"series s{color}")} == groups
+    assert {1} == {chart.drawing.count('class="area') for chart in figures.charts}
+    assert 1 == len({str(re.findall('class="end">[^<]*<', c.drawing)) for c in figures.charts})
+    assert ["accuracy"] * 4 == [chart.title.split(": ")[-1] for chart in figures.charts]
+    two = next(iter(board_curves(board, {key: histories[key] for key in keys[:4]})))
+    assert ["loss"] * 2 + ["accuracy"] * 2 == [chart.title.split(": ")[-1] for chart in two.charts]
 
 
 def test_curves_of_one_data_set_are_distinguished(results, make_report, tmp_path) -> None:

@@ -29,7 +29,7 @@ from nnrun.runs.storage.reading import WATCHED, read_run
 from nnrun.sweeps.planning.variants import Datasets
 from tests.forging import revise, said
 from tests.reports.conftest import with_report
-from tests.reports.test_html_report import full, notes, sections
+from tests.reports.test_html_report import by_split, full, notes, sections
 
 # Pictures of the inside: chosen rows layer by layer, rows near the boundary, filters.
 
@@ -194,7 +194,7 @@ def figures_of(results, make_report, tmp_path, count: int, changed) -> Figures:
         config = json.loads(json.dumps(record["config"]))
         changed(config, index)
         with_report(source, tmp_path / "many" / f"s1-000000000{index}", config=config)
-    return sections(make_report(tmp_path))["Learning curves: iris"][0]
+    return by_split(sections(make_report(tmp_path))["Learning curves: iris"])
 
 
 def test_the_best_four_are_in_colour(results, make_report, tmp_path) -> None:
@@ -225,7 +225,8 @@ def test_what_diverged_crushes_no_other_curve(results, make_report, tmp_path) ->
         if changes:
             head = [line.replace(line.split(",")[3], "1e250") for line in rows[1:]]
             (folder / "history.csv").write_text("\n".join([rows[0], *head]) + "\n")
-    figures, *notes = sections(make_report(tmp_path))["Learning curves: iris"]
+    blocks = sections(make_report(tmp_path))["Learning curves: iris"]
+    figures, *notes = next(block for block in blocks if isinstance(block, Folded)).blocks
     assert ([0], [1]) == tuple([n for n, _ in part] for part in (figures.legend, figures.others))
     assert not any("e2" in label for chart in figures.charts for label in ticks(chart))
     assert any("Grey lines end where" in note.text for note in notes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -149,17 +151,62 @@ def test_show(folder, measured):
     assert measured.to_dict() == found
 
 
-def test_report(folder, tmp_path):
-    """`report --importance` has the table and four pictures at most; without it, it has none."""
-    pages = {}
-    for words in ((), ("--importance",)):
-        file = tmp_path / f"{len(words)}.html"
-        assert 0 == in_results(folder, "report", "-o", file, *words).code
-        pages[words] = file.read_text()
-    assert "Which columns count" not in pages[()]
-    page = pages["--importance",]
-    assert 1 == page.count("<h4>Which columns count</h4>")
+@pytest.fixture
+def copied(folder, tmp_path):
+    """The runs on houses, without stored importance."""
+    for name in ("houses.csv", "houses.yaml"):
+        shutil.copy(folder / name, tmp_path)
+    config = tmp_path / "houses.yaml"
+    nnrun.sweep(config, seeds=2, iterations=30, results=tmp_path / "results")
+    return tmp_path
+
+
+def page_of(folder, *words):
+    file = folder / "report.html"
+    done = in_results(folder, "report", "-o", file, *words)
+    assert 0 == done.code, done.said
+    return file.read_text()
+
+
+def test_a_report_computes_it_for_the_best_run_of_a_board(copied):
+    """The table and three pictures; for other runs the command. The next report has the bytes."""
+    page = page_of(copied)
     assert 3 == page.count("<figcaption><bdi>Partial dependence on ")
+    (named,) = re.findall(r"nnrun show houses/(\S+) --importance computes it", page)
+    (stored,) = (copied / "results").rglob("importance.json")
+    assert {path.name for path in stored.parents[1].iterdir() if path.is_dir()} == {
+        named,
+        stored.parent.name,
+    }
+    (copied / "houses.csv").rename(copied / "elsewhere.csv")
+    assert page.count("mse gained") == page_of(copied).count("mse gained") == 1
+    (copied / "elsewhere.csv").rename(copied / "houses.csv")
+    assert page == page_of(copied)
+    stored.write_bytes(stored.read_bytes()[:-50])
+    assert page == page_of(copied)
+    in_results(copied, "show", f"houses/{named}", "--importance")
+    assert 6 == page_of(copied, "--no-importance").count("<figcaption><bdi>Partial dependence on ")
+
+
+@pytest.mark.parametrize("why", ["turned off", "takes longer", "other data"])
+def test_nothing_is_stored_of_what_is_not_computed(copied, monkeypatch, why):
+    """Where a reader wants none, time does not suffice, or the data have changed."""
+    words = ["--no-importance"] * (why == "turned off")
+    if why == "takes longer":
+        monkeypatch.setattr("nnrun.reports.html.report.IMPORTANCE_SECONDS", 1e-6)
+    elif why == "other data":
+        (copied / "houses.csv").write_text("area,noise,kind,price\n" + "1,2,hut,3\n" * 20)
+    page = page_of(copied, *words)
+    assert "mse gained" not in page
+    assert ("computes it in about " in page) == (why == "takes longer")
+    assert [] == [*(copied / "results").rglob("importance.json")]
+
+
+def test_more_seeds_make_stored_importance_old(copied):
+    """It is over all seeds of the setting, and computed again where there is another."""
+    assert "intervals over 2 seeds" in page_of(copied)
+    nnrun.train(copied / "houses.yaml", {"seed": 44}, iterations=30, results=copied / "results")
+    assert "intervals over 3 seeds" in page_of(copied, "--importance")
 
 
 def test_a_column_of_row_numbers_is_warned_about_where_it_is_important(folder, tmp_path):

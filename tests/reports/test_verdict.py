@@ -7,11 +7,13 @@ import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import nnrun
 from nnrun.reports.board_verdict import board_data, board_verdict, groups_verdict
+from nnrun.reports.html.overview import Placed
 from nnrun.reports.row_names import Names
 from nnrun.reports.run_verdict import kind_words, run_verdict, summary_verdict
 from nnrun.runs.catalog.summary import RunSummary
@@ -317,6 +319,28 @@ def test_a_run_has_its_number_beside_baseline_and_published(regression):
         "Result: test mse 25.00; baseline 81.00, published 20 (+5.0).",
         "Others: a single run shows no spread; nnrun sweep tries other seeds.",
     ] == [str(line) for line in run_verdict(regression).lines]
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "at", "expected"),
+    [
+        ("chosen", 0, 2, "; better than learning_rate=0.01 by 0.20 [0, 0."),
+        ("chosen", 1, 0, "; learning_rate=0.1 is better by 0.2"),
+        ("tied", 0, 0, "; no certain difference to learning_rate=0.01: better by 0.0"),
+        ("tied", 1, 4, "; no certain difference to learning_rate=0.1: worse by 0.0"),
+    ],
+)
+def test_a_run_has_its_place_among_its_siblings(kind, row, at, expected):
+    """By the split that decides; its setting beside the best of the others, as on the board."""
+    (group,) = board(*MEMBERS[kind]).groups
+    runs = [run._replace(run_id=f"s{run.seed}") for run in MEMBERS[kind][row][1]]
+    ordered = sorted(runs, key=lambda run: (-run.by_split[2], run.seed))
+    place = ["best", "number 2", "median", "number 4", "last"][ordered.index(runs[at])]
+    standing = SimpleNamespace(row=group.rows[row], scores=runs)
+    names, stored = Names(group.rows), SimpleNamespace(group=group)
+    found = Placed(f"digits/s{at}", (0, row, at), stored, standing, names).words
+    assert found.startswith(f"{place} of 5 seeds by test accuracy, whose mean is 0.")
+    assert expected in found
 
 
 def test_a_run_whose_number_is_undefined_has_the_reason(regression):

@@ -181,6 +181,7 @@ _MARKS = """
 .other.lit .area{opacity:.16}
 .other.near .line{stroke:currentColor;stroke-opacity:1}
 .other.near .area{opacity:.16}
+.thin .line{stroke-width:1.1}
 .lit .line,.near .line{stroke-width:3.5}
 .chart .halo{fill:var(--paper);stroke:var(--paper);stroke-width:6;stroke-linejoin:round}
 .chart .raster{image-rendering:pixelated}

@@ -280,7 +280,8 @@ class Series:
     """One line, with a gap where y is None.
 
     There is a band from `low` to `high` around it, unless these are empty; `index` selects colour
-    and dashes, and a line that is `other` is grey until a reader asks for it.
+    and dashes, and a line that is `other` is grey until a reader asks for it. A `thin` line stands
+    back behind the others.
     """
 
     name: str
@@ -290,6 +291,7 @@ class Series:
     high: Numbers = field(default=())
     index: int = 0
     other: bool = False
+    thin: bool = False
 
     @classmethod
     def thinned(
@@ -382,7 +384,7 @@ def _line(frame: Frame, series: Series) -> Markup:
     class_ = series_class(series.index)
     band = area(frame, series.x, series.low, series.high, class_) if series.low else _NOTHING
     drawn = line(frame, series.x, series.y, class_)
-    kind = f"series s{series.index}{' other' * series.other}"
+    kind = f"series s{series.index}{' other' * series.other}{' thin' * series.thin}"
     return element("g", element("title", series.name), band, drawn, class_=kind)
 
 

@@ -24,7 +24,7 @@ from nnrun.reports.boards import values_of
 from nnrun.reports.charts.chart import CIVIDIS, Chart
 from nnrun.reports.charts.lines import Heat, Series, heatmap, lines
 from nnrun.reports.charts.settings import Coordinate, by_setting, parallel
-from nnrun.reports.document import Block, Curve, Curves, Figures, Note
+from nnrun.reports.document import Block, Curve, Curves, Figures, Folded, Note
 from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.row_names import names_of
 from nnrun.reports.summary import History, curve_names, metric_label
@@ -32,7 +32,7 @@ from nnrun.sweeps.board.means import mean_of, summarize
 from nnrun.sweeps.board.stored import Standing, StoredBoard, StoredVariant
 
 _MOST_POINTS = 60
-_COLOURED = 4
+_COLOURED = _AT_ONCE = 4  # configs in colour, and charts of configs side by side
 _DIVERGED = "diverged"
 # Settings that decide what a loss measures: losses of different ones have charts of their own.
 _OF_LOSS = ("loss", "dataset.target", "training.class_weight")
@@ -68,15 +68,58 @@ class _Config:
             return None
         return _over_seeds(self.name, histories, key, self.index, self.other)
 
+    def splits(self, what: str, strong: str) -> list[Series]:
+        """Its line on the `strong` split, and that on the training split as a thin one."""
+        found = []
+        for split in dict.fromkeys((strong, "train")):
+            if (line := self.line(f"{split}_{what}")) is not None:
+                line = replace(line, name=split, index=SPLITS.index(split), other=False)
+                found.append(line if split == strong else replace(line, thin=True, low=(), high=()))
+        return found
+
 
 def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterator[Block]:
-    """The learning curves of the configs of a leaderboard: a chart for each metric and split.
+    """The learning curves of a leaderboard: a chart for each config; folded, one for each split.
 
     `histories` are the columns of history.csv of the runs to draw, by `name/run id`.
     """
     shown = _drawn(board, histories)
+    names = curve_names(board.group.metric, [h for c in shown for h in c.histories])
+    # One or two configs have room for the loss, too.
+    charts = [*_by_config(shown, names if len(shown) <= 2 else names[-1:], board.group.ordered_by)]
+    if not charts:
+        return
+    legend, columns = sorted(charts[0].legend), min(len(charts), _AT_ONCE)
+    yield Figures(charts[:_AT_ONCE], legend, columns=columns)
+    if any(len(c.histories) > 1 for c in shown):
+        yield Note("Lines are means over runs; bands go from the lowest run to the highest.")
+    if len(shown) > 1:
+        yield Note("All configs have one scale, that of the first; lines end where they leave it.")
+    if more := charts[_AT_ONCE:]:
+        title = f"Learning curves of {plural(len(more), 'more config')}"
+        yield Folded(title, [Figures(more, legend, columns=columns)])
+    yield Folded("By split, all configs in one chart", [*_by_split(shown, names)])
+    if len(shown) < len(board.standings):
+        some, every = plural(len(shown), "config"), count(len(board.standings))
+        yield Note(f"{some} of {every} are drawn, the first by rank that have curves.")
+
+
+def _by_config(shown: Sequence[_Config], names: Sequence[str], strong: str) -> Iterator[Chart]:
+    """A chart of each config in which the training split meets the one that decides."""
+    for what in names:
+        series = {config.index: config.splits(what, strong) for config in shown}
+        for part, _ in _apart(what, shown):
+            shared = [replace(s, other=c.other) for c in part for s in series[c.index]]
+            for config in part:
+                if lines_of := series[config.index]:
+                    title = f"{config.name}: {metric_label(what)}"
+                    yield _chart(title, lines_of, what, shared)
+
+
+def _by_split(shown: Sequence[_Config], names: Sequence[str]) -> Iterator[Block]:
+    """A chart for each metric and split, with a line for each config."""
     charts, is_cut = [], False
-    for what in curve_names(board.group.metric, [h for c in shown for h in c.histories]):
+    for what in names:
         for part, words in _apart(what, shown):
             by_part = {
                 split: [line for c in part if (line := c.line(f"{split}_{what}"))]
@@ -89,19 +132,12 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
                     charts.append(_chart(title, series, what, shared))
             drawn = [v for line in shared for v in line.heights if v is not None]
             is_cut |= len(shared_scale(shared)) < len(drawn)
-    if not charts:
-        return
     coloured, grey = (
         [(c.index, c.name) for c in shown if c.other is other] for other in (False, True)
     )
     yield Figures(charts, coloured, others=grey)
-    if any(len(c.histories) > 1 for c in shown):
-        yield Note("Lines are means over runs; bands go from the lowest run to the highest.")
     if is_cut:
         yield Note("Grey lines end where they leave the scale of the coloured ones.")
-    if len(shown) < len(board.standings):
-        some, every = plural(len(shown), "config"), count(len(board.standings))
-        yield Note(f"{some} of {every} are drawn, the first by rank that have curves.")
 
 
 def figures_of(block: Curves) -> Iterator[Figures]:

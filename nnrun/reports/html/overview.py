@@ -6,26 +6,28 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
+from math import isclose
 from pathlib import Path
 from typing import NamedTuple
 
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS, is_name
-from nnrun.config.settings import choice_words
+from nnrun.config.settings import BESIDE, choice_words
 from nnrun.errors import UsageError
 from nnrun.reports.document import PRUNED, Block, Cell, Grid, Note, StatusMark
-from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.numbers import MISSING, count, difference, measured, number
 from nnrun.reports.row_names import Names, names_of
 from nnrun.reports.run_verdict import kind_words
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import read_summary
-from nnrun.runs.catalog.summary import DAMAGED, FAULTY, QUEUED, RUNNING, RunSummary
+from nnrun.runs.catalog.summary import COMPLETED, DAMAGED, FAULTY, QUEUED, RUNNING, RunSummary
 from nnrun.runs.record import Replicate, RunRecord, by_seed
 from nnrun.runs.severity import leading
 from nnrun.runs.storage.reading import REPORT, damaged, read_run
 from nnrun.sweeps.board.best import Searches, is_searched
+from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.stored import Standing, StoredBoard, ordered_by
 from nnrun.sweeps.named_runs import pick_run
 
@@ -140,7 +142,7 @@ def find_runs(words: tuple[str, ...], results: Path, order_by: str | None = None
     elif not results.is_dir():
         raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
     else:
-        runs = _inside(results, (), order_by)
+        runs = runs_of(results, (), order_by)
         if not runs:
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
     ordered_by((run.entry for run in runs if run.entry), order_by)
@@ -151,7 +153,7 @@ def _by_name_and_seed(runs: Iterable[Found]) -> list[Found]:
     return sorted(runs, key=lambda run: (run.overview.name, by_seed(run.overview.run_id)))
 
 
-def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
+def runs_of(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
     """The runs of these experiments, by default of all in a results folder."""
     runs = look(results, names, boards=True, order_by=order_by)
     return _by_name_and_seed(Found(f"{results}/{run.label}", run) for run in runs)
@@ -164,7 +166,7 @@ def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
         folder = results / word  # a search is all of its runs
     if folder.is_dir() and not is_run_folder(folder):
         if is_name(folder.name) and lies_in(folder / "run", results):
-            runs = _inside(results, [folder.name], order_by)
+            runs = runs_of(results, [folder.name], order_by)
         else:
             paths = sorted({*folder.glob("*"), *folder.glob("*/*")})
             runs = [
@@ -207,6 +209,53 @@ class Placed:
         """The rank of its row; empty where none of its runs has completed."""
         rank = self.standing.row.rank
         return "" if rank is None else str(rank)
+
+    @property
+    def words(self) -> str:
+        """`median of 5 seeds by test mse, whose mean is 9 ± 1; units=32 is better by 2 [1, 3]`.
+
+        The place of a run in its row, and of the row beside the best of the others by the board's
+        own comparison; empty where there are no others.
+        """
+        group, row, run_id = self.board.group, self.standing.row, self.key.rpartition("/")[2]
+        column, sign = SPLITS.index(group.ordered_by), -1 if group.larger_is_better else 1
+        ordered = sorted(
+            (sign * value, run.replicate.order, run.run_id)
+            for run in self.standing.scores
+            if run.status == COMPLETED and (value := run.by_split[column]) is not None
+        )
+        ids, summary = [run_id for *_, run_id in ordered], row.summary(group.ordered_by)
+        if run_id not in ids or summary is None:
+            return ""
+        parts, n, at = self._beside(group, row), len(ids), ids.index(run_id)
+        if n > 1:
+            # The median is the run that NAME/best means.
+            place = {0: "best", n // 2: "median", n - 1: "last"}.get(at, f"number {at + 1}")
+            of = f"{place} of {count(n)} {'runs' if group.folds else 'seeds'}"
+            by = f"{group.ordered_by} {metric_label(group.metric)}"
+            parts.insert(0, f"{of} by {by}, whose mean is {measured(summary.mean, summary.half)}")
+        return "; ".join(parts)
+
+    def _beside(self, group: Group, row: Row) -> list[str]:
+        ranked = [other for other in group.rows if other.mean is not None]
+        if row.difference is None or row.mean is None:
+            return []
+        other = ranked[1] if row is ranked[0] else ranked[0]
+        name = (
+            self.names.of(other) if other.is_network else f"{other.choice[BESIDE]} of scikit-learn"
+        )
+        if not isclose(row.mean - (other.mean or 0.0), row.difference, rel_tol=1e-9):
+            name = "the best of the others"  # over common seeds, which may be another row
+        ends = [row.difference_low, row.difference_high]
+        if row.difference < 0:
+            ends = [None if end is None else -end for end in reversed(ends)]
+        by = difference(abs(row.difference), *ends, plus=False)
+        if not row.tied:
+            return [f"{name} is better by {by}"]
+        if sum(each.tied for each in ranked) == 1:
+            return [f"better than {name} by {by}"]
+        is_better = (row.difference > 0) == group.larger_is_better
+        return [f"no certain difference to {name}: {'better' if is_better else 'worse'} by {by}"]
 
     @property
     def settings(self) -> str:

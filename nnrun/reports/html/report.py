@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, islice
+from math import inf
 
 from markupsafe import Markup
 
@@ -39,6 +40,7 @@ from nnrun.reports.html.overview import (
     kinds_of,
     list_blocks,
     placed,
+    runs_of,
     with_endings,
 )
 from nnrun.reports.html.runs import RunSections, in_progress, run_sections
@@ -56,6 +58,9 @@ from nnrun.sweeps.board.best import searches_of
 from nnrun.sweeps.board.rows import EXPLORED, PLANNED
 from nnrun.sweeps.board.stored import StoredBoard, stored_boards, stored_variants
 
+IMPORTANCE_SECONDS = 10.0
+"""The time for computing which columns count, in all."""
+
 
 class Report:
     """The content of a report, before it is rendered.
@@ -65,7 +70,8 @@ class Report:
         load_data: loads data sets.
         limits: the largest content.
         margin: a difference that does not matter, in the units of the metric.
-        importance: whether to compute which columns count, for one run of each setting.
+        importance: whether to compute which columns count, for one run of each setting; by default
+            for the best of each board, as far as that takes some seconds in all.
         brief: whether it is for print: without details, where there are several runs.
         sweeps: those in progress, whose next runs have no folder yet.
     """
@@ -77,7 +83,7 @@ class Report:
         limits: Limits | None = None,
         margin: float | None = None,
         *,
-        importance: bool = False,
+        importance: bool | None = None,
         brief: bool = False,
         sweeps: Sequence[SweepCounts] = (),
     ) -> None:
@@ -121,7 +127,9 @@ class Report:
         if len(self.found) == 1 and not self._sweeps:
             (only,) = self.found
             record = self._record(only.key) if only.key in self._sound else None
-            return summary_verdict(only.overview) if record is None else run_verdict(record)
+            if record is None:
+                return summary_verdict(only.overview)
+            return run_verdict(record, place_among_others(only, self._load_data))
         unlisted = (
             f for f in self.found if f.entry is None or f.overview.status not in (*ENDED, PRUNED)
         )
@@ -191,20 +199,22 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
-        wanted, every = {*self.in_full}, self.variants
-        members = {key: v.number for v in every for run in v.runs if (key := run.key) in wanted}
-        measured: set[int] = set()
+        places = {place.key: place for place in placed(self.boards, {*self.in_full})}
+        groups = [board.group for board in self.boards]
+        rows = [row for group in groups for row in group.rows]
+        seconds = inf if self._importance else 0.0
+        if self._importance is None:
+            rows = [row for group in groups if (row := group.first_network)]
+            seconds = IMPORTANCE_SECONDS / max(1, len(rows))
+        best = {row.best_run for row in rows}
         for key in self.in_full:
-            record = self._record(key)
-            if record is None:
-                continue
-            first = members[key] not in measured
-            measured.add(members[key])
-            yield run_sections(
-                record, self._sound[key].folder, self.anchors[key],
-                sorted(varying[record.name]), self._load_data,
-                importance=self._importance and first, brief=self.brief,
-            )  # fmt: skip
+            if (record := self._record(key)) is not None:
+                yield run_sections(
+                    record, self._sound[key].folder, self.anchors[key],
+                    sorted(varying[record.name]), self._load_data,
+                    place=places[key].words if key in places else "",
+                    importance=seconds if key in best else 0.0, brief=self.brief,
+                )  # fmt: skip
 
     def charts(self) -> Iterator[tuple[str, Chart]]:
         """Every chart with the title of its section."""
@@ -301,6 +311,16 @@ def _without_curves(board: StoredBoard, faults: Mapping[str, str]) -> Iterator[B
     if first:
         more = f" ({count(len(others))} more like it)" if others else ""
         yield Note(f"Without {shortened(first)}: {shortened(faults[first])}{more}.", "warning")
+
+
+def place_among_others(run: Found, load_data: LoadData) -> str:
+    """The place of a run among all stored runs of its experiment, in words; empty outside of it."""
+    folder = run.folder.absolute().parent
+    if folder.name != run.overview.name:
+        return ""
+    stored = runs_of(folder.parent, [folder.name], run.overview.metric)
+    boards = Report(stored, load_data, Limits(in_full=0)).boards
+    return next((place.words for place in placed(boards, {run.key})), "")
 
 
 # Renders a report as one self-contained HTML file.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from nnrun.reports.document import (
     Code,
     Curves,
     Figures,
+    Folded,
     Grid,
     Note,
     Section,
@@ -42,7 +43,7 @@ from nnrun.reports.html.predictions import (
     curve_blocks,
     regression_blocks,
 )
-from nnrun.reports.importance import importance_blocks, importance_of
+from nnrun.reports.importance import importance_blocks, known_importance
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.predictions import LoadData, Predictions, predictions_of
@@ -58,7 +59,6 @@ from nnrun.runs.storage.reading import (
     HISTORY,
     TRACEBACK,
     changed_file,
-    no_model,
     read_history,
     refuse_changed,
 )
@@ -108,6 +108,13 @@ _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
 # What is worth printing in brief.
 _BRIEF = ("Result", "Traceback", "Learning curves", "Predictions", "Config")
+# What few readers come for is below the rest, and closed.
+_FOLDED = (
+    *("Curves by class", "Near the boundary", "Inside while it trained", "Over training"),
+    *("Weights", "Units", "Inside", "Config", "Network", "To repeat it"),
+)
+_AT_ONCE = ("Metrics", "Published numbers", "baseline", "")
+_MOST_IMPORTANT = 6  # columns
 _WITHOUT_DATA = (
     "The outputs of its layers and the rows near its boundary are left out, since its data cannot "
     "be used."
@@ -134,26 +141,29 @@ def run_sections(
     varying: Sequence[str],
     load_data: LoadData,
     *,
-    importance: bool = False,
+    place: str = "",
+    importance: float = 0.0,
     brief: bool = False,
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    `anchor` is its id in the page, and runs of its name differ in the keys `varying`; with
-    `importance` it is computed which columns count, and `brief` is what is worth printing.
+    `anchor` is its id in the page, and runs of its name differ in the keys `varying`; `place` is
+    its place among its siblings. It is computed which columns count where that is not stored, and
+    would take at most `importance` seconds. `brief` is what is worth printing.
     """
     document = dict(run_parts(record, {}))
-    about = [Note(record.description)] if record.description else []
+    about = [Note(text) for text in (sentence(place) if place else "", record.description) if text]
     parts: list[Part] = [
-        ("Result", lambda: chain(about, document["Result"]())),
+        ("Result", lambda: _result(chain(about, document["Result"]()))),
         ("Traceback", lambda: _traceback(folder)),
+        *_important(record, folder, load_data, importance),
         ("Learning curves", lambda: _curves(record, folder)),
-        ("Inside while it trained", lambda: training_blocks(record, folder)),
         *_trained(record, folder, anchor, load_data),
-        *(_important(record, folder, load_data) if importance else ()),
+        ("Inside while it trained", lambda: training_blocks(record, folder)),
         ("Config", lambda: config_blocks(record, varying)),
         *((title, document[title]) for title in ("Network", "To repeat it")),
     ]
+    parts.sort(key=lambda part: part[0] in _FOLDED)
     sections = []
     for title, blocks in parts:
         if brief and title not in _BRIEF:
@@ -163,10 +173,27 @@ def run_sections(
         except DAMAGE as error:
             kind = shortened(f"{type(error).__name__}: {error}", 80)
             content = [Note(f"This part of its report is damaged ({kind}).", "bad")]
+        if brief:  # paper cannot be opened
+            inner = (b.blocks if isinstance(b, Folded) else [b] for b in content)
+            content = [*chain.from_iterable(inner)]
         if content:
-            sections.append(Section(title, content))
+            sections.append(Section(title, content, folded=title in _FOLDED and not brief))
     name = shortened(f"{record.name}/{record.run_id}")
     return RunSections(anchor, name, StatusMark.of(record.status, len(record.warnings)), sections)
+
+
+def _result(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The metrics and what is wrong with them; the rest is folded, by the names of what it is."""
+    rest: list[Block] = []
+    for block in blocks:
+        name = block.label if isinstance(block, Note) else getattr(block, "title", None)
+        if name in _AT_ONCE or (isinstance(block, Note) and block.kind):
+            yield block
+        else:
+            rest.append(block)
+    if rest:
+        labels = dict.fromkeys(block.label for block in rest if isinstance(block, Note))
+        yield Folded(", ".join(labels).capitalize() or "More", rest)
 
 
 def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> Iterator[Part]:
@@ -197,21 +224,30 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     yield "Inside", lambda: layer_blocks(record, model, predictions)
 
 
-def _important(record: RunRecord, folder: Path, load_data: LoadData) -> Iterator[Part]:
-    if record.weights_sha256 is None and record.beside is None:
+def _important(record: RunRecord, folder: Path, data: LoadData, most: float) -> Iterator[Part]:
+    if record.weights_sha256 is None and not most:
         return
 
     def blocks() -> Iterator[Block]:
-        if record.beside is not None:
-            yield Note(f"This is not computed: {shortened(no_model(record))}.")
-            return
         try:
-            yield from importance_blocks(importance_of(folder, record, load_data))
+            every = [*importance_blocks(known_importance(folder, record, data, most))]
         except (NnrunError, OSError, MemoryError) as error:
-            yield Note(f"Which columns count cannot be computed: {shortened(str(error))}.", "bad")
+            yield Note(f"This is not computed: {shortened(str(error))}.", "small")
+            return
+        rest = [block for block in every if isinstance(block, Note) and block.kind == "small"]
+        yield from (_first_rows(block) for block in every if block not in rest)
+        long = [b for b in every if isinstance(b, Grid) and len(b.rows) > _MOST_IMPORTANT]
+        if rest:
+            yield Folded(f"How to read it{', and all columns' * len(long)}", [*rest, *long])
 
     images = len(record.network["input_shape"]) > 1
     yield f"Which {'pixels' if images else 'columns'} count", blocks
+
+
+def _first_rows(block: Block) -> Block:
+    if not isinstance(block, Grid):
+        return block
+    return replace(block, rows=block.rows[:_MOST_IMPORTANT], sortable=False)
 
 
 def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:

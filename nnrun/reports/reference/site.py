@@ -114,7 +114,9 @@ def for_terminal(text: str) -> str:
 def _read(*place: str) -> Page:
     text = files("nnrun").joinpath("docs", *place).read_text(encoding="utf-8")
     title, _, rest = text.partition("\n")
-    return Page(place[-1].removesuffix(".md"), title.removeprefix("# "), rest.strip() + "\n")
+    name, glossary = place[-1].removesuffix(".md"), f"{'../' * (len(place) - 1)}glossary.md"
+    rest += f"\n\nIts words are in the [glossary]({glossary})." * (name != "glossary")
+    return Page(name, title.removeprefix("# "), rest.strip() + "\n")
 
 
 _PACKAGE = "nnrun.reports.reference"

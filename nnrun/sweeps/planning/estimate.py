@@ -66,7 +66,7 @@ def estimate(prepared: Prepared) -> Estimate:
     on_the_way = -(-iterations // prepared.evaluate_every) - 1
     most = prepared.evaluate_rows or sizes.largest
     each = sum(min(size, most) for size in (sizes.train, *sizes.held_out))
-    rows = (sizes.total + on_the_way * each) * _row(network)
+    rows = (sizes.total + on_the_way * each) * seconds_per_row(network)
     seconds = networks * (iterations * update + rows + (on_the_way + 1) * evaluation)
     seconds += _SECONDS_PER_RUN
     return Estimate(prepared.updates, network.size, seconds, prepared.memory.total, code)
@@ -81,7 +81,7 @@ def _beside(prepared: PreparedBeside) -> Estimate:
 
 
 @once_for_each
-def _row(network: Network) -> float:
+def seconds_per_row(network: Network) -> float:
     """Seconds for one row in an evaluation."""
     return sum(
         layer.flops * _SECONDS_PER_OPERATION + prod(layer.output_shape) * _SECONDS_PER_NUMBER

@@ -17,6 +17,7 @@ from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.comparison import differences, letter, tested
 from nnrun.reports.document import Figures, Note, Section
 from nnrun.reports.html.overview import Found
+from nnrun.reports.html.report import place_among_others
 from nnrun.reports.html.runs import run_sections
 from nnrun.reports.run_verdict import run_verdict, summary_verdict
 from nnrun.reports.summary import curve_names, metric_label
@@ -142,10 +143,11 @@ def run_page(request: Request) -> Response:
     run = listed.overview
     continued = run.status in IN_PROGRESS
     record = None if continued else listed.record()
+    place = "" if continued else place_among_others(listed, state_of(request).datasets.load)
     return page(
         request,
         "one_run.html",
-        verdict=summary_verdict(run) if record is None else run_verdict(record),
+        verdict=summary_verdict(run) if record is None else run_verdict(record, place),
         title=key,
         key=key,
         status=listed.mark,

@@ -167,10 +167,11 @@ for (const strip of all("td .strip", root)) {
 };
 addEventListener("scroll", hide, { passive: true });
 
-// Tables and maps that are wider than their frame say so.
-const wider = new ResizeObserver((entries) => {
+// Tables and maps that are wider than their frame say so. What they say makes frames higher, so it
+// waits for the next picture: a change of sizes while they are observed is an error of the page.
+const wider = new ResizeObserver((entries) => requestAnimationFrame(() => {
   for (const { target } of entries) target.classList.toggle("more", target.scrollWidth > target.clientWidth + 1);
-});
+}));
 
 const enhance = (root) => {
   legends(root);
