@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from markupsafe import Markup
 
@@ -24,7 +24,7 @@ from nnrun.reports.charts.axes import (
     y_axis,
 )
 from nnrun.reports.charts.chart import CHARACTER, Chart, Table, coordinate, element, width_of
-from nnrun.reports.numbers import count, number, plural, to_error
+from nnrun.reports.numbers import count, number, plural, signed, to_error
 
 _SQUARE = 400.0, 400.0
 
@@ -171,6 +171,26 @@ def bars_of(title: str, names: Sequence[str], counts: Sequence[int], label: str)
     )
     most = f"The most, {count(max(counts, default=0))}, are of {names[0]}." if names else ""
     return Chart(title, most, drawing, TALL[0], bottom + 40, Table(["", label], cells))
+
+
+def waterfall(
+    title: str, names: Sequence[str], amounts: Sequence[float], start: float, label: str
+) -> Chart:
+    """A bar for each amount, which begins where the one above it ends; the first at `start`."""
+    ends = [start, *(start + amount for amount in accumulate(amounts))]
+    x, bottom = Linear.over(ends, count=4), 6 + _ROW * len(names)
+    frame = Frame(x, Linear(len(names), 0.0), 12.0, 6.0, TALL[0] - 30, bottom)
+    parts = [x_axis(frame, label, count=4), rule(frame, (start, 0.0), (start, len(names)))]
+    for place, (name, (low, high)) in enumerate(zip(names, pairwise(ends), strict=True)):
+        y, (left, right) = 6 + _ROW * place, sorted(frame.across(end) or 0.0 for end in (low, high))
+        bar = {"width": max(right - left, 0.5), "height": 9.0}
+        parts.append(element("text", shortened(name, 60), x=frame.left, y=y + 11, class_="name"))
+        kind = f"bar k{int(high < low)}"
+        parts.append(element("rect", x=left, y=y + 14, **bar, class_=kind))
+    rows = [[name, signed(amount)] for name, amount in zip(names, amounts, strict=True)]
+    words = f"From {number(ends[0])} to {number(ends[-1])}; the most is by {names[0]}."
+    drawing = Markup("").join(parts)
+    return Chart(title, words, drawing, TALL[0], bottom + 40, Table(["", label], rows))
 
 
 def _ticks(frame: Frame) -> list[float]:

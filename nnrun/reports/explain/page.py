@@ -1,20 +1,20 @@
-"""An explained update as one self-contained page, in which each number shows its sources."""
+"""Self-contained pages of `nnrun explain`: an update whose numbers show their sources; sections."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.explain.surfaces import Film
 from nnrun.explain.trace import shown
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import shape_text
 from nnrun.reports.charts.chart import DARK, LIGHT, ON_DARK, PAGE, variables
-from nnrun.reports.document import Figures, Note
+from nnrun.reports.document import Figures, Note, Section
 from nnrun.reports.explain.document import Numbers, phases
 from nnrun.reports.markup import sentence
 from nnrun.reports.templates import content_policy, environment, resource
@@ -37,7 +37,7 @@ def render(explained: Explanation) -> str:
         (output, *layers), notes = film_charts(explained.film, _MOST_UNITS)
         film = [Figures([output], output.legend), Figures(layers)]
         film += [Note(sentence(note)) for note in notes]
-    style, script = _style(explained.film), resource(_PACKAGE, "explain.js")
+    style, script = _style(charts=bool(film)), resource(_PACKAGE, "explain.js")
     return (
         environment(_PACKAGE, _CHARTS)
         .get_template("explain.html")
@@ -54,9 +54,25 @@ def render(explained: Explanation) -> str:
     )
 
 
-def _style(film: Film | None) -> str:
+def render_sections(title: str, sections: Sequence[Section]) -> str:
+    """A page of sections, without numbers to click on."""
+    style = _style(charts=True)
+    return (
+        environment(_PACKAGE, _CHARTS)
+        .get_template("sections.html")
+        .render(
+            title=title,
+            sections=sections,
+            style=Markup(style),
+            policy=content_policy(style, ""),
+            version=__version__,
+        )
+    )
+
+
+def _style(*, charts: bool) -> str:
     style = resource(_PACKAGE, "explain.css")
-    if film is None:
+    if not charts:
         return style
     light, dark = variables(LIGHT), f":root{{{variables(DARK)}}}{ON_DARK}"
     on_dark = f"@media screen and (prefers-color-scheme:dark){{{dark}}}"

@@ -1,0 +1,346 @@
+"""What each column adds to single predictions of a network: Shapley values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from nnrun.characters import shortened
+from nnrun.data.columns.column import Column
+from nnrun.errors import NnrunError, UsageError
+from nnrun.models.model import Model
+from nnrun.models.task import Classification
+from nnrun.nn.signature import Array
+from nnrun.reports.charts.scatter import waterfall
+from nnrun.reports.document import AT_ONCE, WHOLE, Block, Cell, Figures, Grid, Note, Section
+from nnrun.reports.importance import output_names, places_of, predicted
+from nnrun.reports.numbers import count, measured, number, plural, signed
+from nnrun.runs.preparation.prepared import Prepared
+
+MOST_EXACT = 10
+"""Columns whose coalitions are all computed; of more, orders of the columns are sampled."""
+MOST_BACKGROUND = 100
+MOST_ROWS = 100
+_SEED, _PAIRS, _FEWEST_PAIRS = 0, 64, 8
+_WORK = 10**8  # features that the orders of wide rows are limited to
+_AT_ONCE = 1 << 22  # features in memory
+_SHOWN, _HALF = 15, 10
+
+
+class Part(NamedTuple):
+    """A column, what the row has in it, and what that adds, with its standard error if sampled."""
+
+    column: str
+    value: str
+    contribution: float
+    error: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """What each column adds to predictions: they add up to prediction minus `mean`.
+
+    Args:
+        columns: of the table, each with all of its features.
+        outputs: classes, by their probability, or targets in their own units.
+        values: (rows, columns, outputs).
+        errors: their standard errors, where orders of the columns were sampled; else None.
+        predictions: (rows, outputs).
+        mean: the mean prediction for the background, (outputs,).
+        background: how many rows that is.
+        training_rows: how many it was drawn from; None for rows of the caller.
+        cells: what rows have in each column.
+        explained: for each row the numbers of the outputs that are shown.
+    """
+
+    columns: Sequence[str]
+    outputs: Sequence[str]
+    values: Array
+    errors: Array | None
+    predictions: Array
+    mean: Array
+    background: int
+    training_rows: int | None
+    cells: Sequence[Sequence[str]]
+    explained: Sequence[Sequence[int]]
+
+    @property
+    def background_words(self) -> str:
+        """The rows that predictions are compared with."""
+        if self.training_rows is None:
+            return plural(self.background, "given row")
+        if self.training_rows == self.background:
+            return f"the {plural(self.background, 'training row')}"
+        return f"{self.background} of {plural(self.training_rows, 'training row')}, drawn at random"
+
+    def parts(self, row: int, output: int) -> list[Part]:
+        """The columns, the one that adds or takes most first."""
+        values, errors = self.values[row, :, output], self.errors
+        return [
+            Part(
+                self.columns[at],
+                self.cells[row][at],
+                float(values[at]),
+                None if errors is None else float(errors[row, at, output]),
+            )
+            for at in np.argsort(-np.abs(values), kind="stable")
+        ]
+
+    def to_dict(self, names: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        """All of it as JSON data; `names` are those of the rows."""
+        background = {"rows": self.background, "of": self.training_rows, "seed": _SEED}
+        explained = [
+            {
+                **(names[row] if names else {"row": row}),
+                "output": self.outputs[output],
+                "prediction": float(self.predictions[row, output]),
+                "mean": float(self.mean[output]),
+                "columns": [part._asdict() for part in self.parts(row, output)],
+            }
+            for row, outputs in enumerate(self.explained)
+            for output in outputs
+        ]
+        return {"exact": self.errors is None, "background": background, "explained": explained}
+
+
+def contributions(
+    model: Model,
+    x: Array,
+    background: Array,
+    training_rows: int | None = None,
+    class_name: str | None = None,
+) -> Contributions:
+    """Shapley values of the columns, for each row of x.
+
+    The worth of some columns is the mean prediction for the background, where all of its rows have
+    these columns of the row (Strumbelj and Kononenko, Knowledge and Information Systems 41, 2014).
+
+    Args:
+        model: of a table; its features are taken as they are before preprocessing.
+        x: rows as `Model.rows` returns them.
+        background: likewise.
+        training_rows: how many it was drawn from.
+        class_name: the class whose probability is explained; by default the predicted one.
+
+    Raises:
+        UsageError: rows are images or none, or there is no such class.
+        NnrunError: a prediction is no finite number.
+    """
+    refuse_images(model)
+    if not (len(x) and len(background)):
+        raise UsageError("explanations need a row at least, and a row to compare with")
+    places = places_of(model)
+    owner = np.concatenate([np.full(len(place), at) for at, place in enumerate(places.values())])
+    game = _Game(model, background, owner, len(places))
+    predictions, mean = predicted(model, x), game.worths(background[0], np.zeros((1, len(places))))
+    names = output_names(model, predictions.shape[1])
+    shown = _shown(model, x, names, class_name)
+    estimate = _exact if len(places) <= MOST_EXACT else _sampled
+    with np.errstate(all="ignore"):
+        found = [estimate(game, *pair, mean[0]) for pair in zip(x, predictions, strict=True)]
+    values = np.stack([each for each, _ in found])
+    if not np.isfinite(values).all():
+        raise NnrunError("predictions for these rows are not finite, so nothing adds up to them")
+    errors = [error for _, error in found if error is not None]
+    return Contributions(
+        [*places], names, values, np.stack(errors) if errors else None, predictions.astype(np.float64),
+        mean[0], len(background), training_rows, [_cells(model, places, row) for row in x], shown,
+    )  # fmt: skip
+
+
+def refuse_images(model: Model) -> None:
+    """Raise a UsageError if the rows of a network are images, which have no columns."""
+    if len(model.layout.shape) > 1:
+        raise UsageError(
+            "predictions are explained by the columns of a table; for images, `nnrun report "
+            "--importance` shows which pixels count"
+        )
+
+
+class _Game(NamedTuple):
+    """What coalitions of columns are worth; `owner` has the column of each feature."""
+
+    model: Model
+    background: Array
+    owner: Array
+    columns: int
+
+    def worths(self, row: Array, coalitions: Array) -> Array:
+        """The mean prediction for the background with these columns of the row, for each."""
+        step = max(1, _AT_ONCE // self.background.size)
+        parts = []
+        for start in range(0, len(coalitions), step):
+            of_row = coalitions[start : start + step, self.owner] > 0
+            rows = np.where(of_row[:, np.newaxis], row, self.background)
+            outputs = predicted(self.model, rows.reshape(-1, len(row)))
+            parts.append(outputs.reshape(*rows.shape[:2], -1).mean(axis=1, dtype=np.float64))
+        return np.concatenate(parts)
+
+
+def _exact(game: _Game, row: Array, prediction: Array, mean: Array) -> tuple[Array, None]:
+    """Shapley values from all coalitions: (columns, outputs)."""
+    columns = game.columns
+    numbers = np.arange(1 << columns)
+    members = numbers[:, np.newaxis] >> np.arange(columns) & 1
+    inner = game.worths(row, members[1:-1]) if columns > 1 else np.empty((0, len(mean)))
+    worths = np.vstack([mean, inner, prediction])
+    weight = np.array([1 / (columns * comb(columns - 1, size)) for size in range(columns)])
+    values = []
+    for column in range(columns):
+        without = numbers[members[:, column] == 0]
+        gains = worths[without | 1 << column] - worths[without]
+        values.append(weight[members[without].sum(axis=1)] @ gains)
+    return np.stack(values), None
+
+
+def _sampled(game: _Game, row: Array, prediction: Array, mean: Array) -> tuple[Array, Array]:
+    """The mean over orders of the columns and their reverses, and its standard error."""
+    columns, rng = game.columns, np.random.default_rng(_SEED)
+    pairs = min(_PAIRS, max(_FEWEST_PAIRS, _WORK // (columns * game.background.size)))
+    gains = np.empty((pairs, columns, len(mean)))
+    for pair in range(pairs):
+        first = rng.permutation(columns)
+        both = []
+        for order in (first, first[::-1]):
+            rank = np.argsort(order)
+            inner = game.worths(row, rank < np.arange(1, columns)[:, np.newaxis])
+            both.append(np.diff(np.vstack([mean, inner, prediction]), axis=0)[rank])
+        gains[pair] = np.mean(both, axis=0)
+    return gains.mean(axis=0), gains.std(axis=0, ddof=1) / np.sqrt(pairs)
+
+
+def _shown(model: Model, x: Array, names: Sequence[str], wanted: str | None) -> list[list[int]]:
+    if wanted is not None:
+        if not isinstance(model.task, Classification):
+            raise UsageError(f"there is no class '{wanted}': this is a regression")
+        if (label := model.layout.label(wanted)) not in names:
+            raise UsageError(f"there is no class '{wanted}'; there are {', '.join(names)}")
+        return [[names.index(label)]] * len(x)
+    if isinstance(model.task, Classification):
+        return [[int(best)] for best in model.task.decode(model.evaluate(x))]
+    return [[*range(len(names))]] * len(x)
+
+
+def _cells(model: Model, places: Mapping[str, range], row: Array) -> list[str]:
+    """What a row has in each column, in words; empty for dates and earlier values."""
+    kinds: Mapping[str, Column] = {column.name: column for column in model.layout.columns}
+    return [_cell(kinds.get(name), row[place.start : place.stop]) for name, place in places.items()]
+
+
+def _cell(kind: Column | None, features: Array) -> str:
+    if kind is not None and kind.kind == "one_hot":
+        first = int(features.argmax())
+        return kind.feature_names[first].removeprefix(f"{kind.name}=") if features.any() else ""
+    choices = None if kind is None else kind.choices()
+    if choices is None:
+        return "(blank)" if np.isnan(features[0]) else f"{features[0]:.6g}"
+    return next((name for name, other in choices if np.array_equal(other, features)), "")
+
+
+# Rows of a stored run's own data.
+
+
+def background_of(prepared: Prepared) -> tuple[Array, int]:
+    """Training rows to compare with, all or a sample that is always the same; and how many all are."""
+    train = prepared.split.train
+    if len(train) > MOST_BACKGROUND:
+        drawn = np.random.default_rng(_SEED).choice(len(train), MOST_BACKGROUND, replace=False)
+        return train.take(np.sort(drawn)).x, len(train)
+    return train.x, len(train)
+
+
+def rows_by_number(prepared: Prepared, wanted: Sequence[int]) -> tuple[Array, list[dict[str, Any]]]:
+    """Rows by their numbers in the data, from 1 on, each with the split that it is in.
+
+    Raises:
+        UsageError: a row is in no split.
+    """
+    split, dataset = prepared.split, prepared.dataset
+    rows, names = [], []
+    for row in wanted:
+        for name, part in {"train": split.train, **split.held_out}.items():
+            at = np.flatnonzero(dataset.row_numbers[part.rows] == row)
+            if len(at):
+                rows.append(part.take(at[:1]).x)
+                names.append({"row": row, "split": name})
+                break
+        else:
+            raise UsageError(f"--row {row}: the run has no such row in any of its splits")
+    return np.concatenate(rows), names
+
+
+# As blocks: a table for each prediction, and a picture.
+
+
+def contribution_sections(
+    of: Contributions, names: Sequence[Mapping[str, Any]], *, full: bool = False
+) -> Iterator[Section]:
+    """A section for each prediction; without `full`, small contributions are summed up."""
+    how = (
+        "± is the standard error of sampled orders of the columns. "
+        if of.errors is not None
+        else "They are exact Shapley values. "
+    )
+    for row, outputs in enumerate(of.explained):
+        place = f" of the {names[row]['split']} split" if "split" in names[row] else ""
+        for output in outputs:
+            what = shortened(of.outputs[output], 40)
+            prediction, mean = (
+                number(float(v)) for v in (of.predictions[row, output], of.mean[output])
+            )
+            parts, rest = of.parts(row, output), ""
+            if len(parts) > _SHOWN + 1 and not full:
+                rest = f"the other {count(len(parts) - _SHOWN)} columns"
+                left = sum(part.contribution for part in parts[_SHOWN:])
+                parts = [*parts[:_SHOWN], Part(rest, "", left, None)]
+            yield Section(
+                f"Row {names[row]['row']}{place}: {what} {prediction}",
+                [
+                    Note(f"Contributions from {mean}, the mean prediction for "
+                         f"{of.background_words}, to {prediction}."),
+                    _table(parts),
+                    Figures([_chart(parts, float(of.mean[output]), what)]),
+                    Note(f"{how}They say what the network does with this row, not what causes "
+                         "the value.", "small"),
+                ],
+            )  # fmt: skip
+
+
+def _table(parts: Sequence[Part]) -> Grid:
+    largest = max(abs(part.contribution) for part in parts) or 1.0
+    rows = [
+        [
+            Cell(shortened(part.column, 40)),
+            Cell(shortened(part.value, 30)),
+            Cell(_bar(part.contribution / largest), drawing=Markup("")),
+            Cell(_amount(part), part.contribution),
+        ]
+        for part in parts
+    ]
+    header = ["column", "value", "", "contribution"]
+    return Grid("Contributions", header, rows, texts=3, hidden=True, level=AT_ONCE)
+
+
+def _amount(part: Part) -> str:
+    if part.error is None:
+        return signed(part.contribution)
+    return f"{'+' * (part.contribution > 0)}{measured(part.contribution, part.error)}"
+
+
+def _bar(share: float) -> str:
+    """A bar to the left or to the right of a middle line."""
+    long = round(abs(share) * _HALF)
+    left, right = ("█" * long, "") if share < 0 else ("", "█" * long)
+    return f"{left:>{_HALF}}│{right}"
+
+
+def _chart(parts: Sequence[Part], mean: float, what: str) -> Any:
+    names = [f"{part.column} = {part.value}" if part.value else part.column for part in parts]
+    return waterfall(
+        f"Contributions to {what}", names, [part.contribution for part in parts], mean, what
+    )
