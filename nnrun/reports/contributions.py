@@ -17,9 +17,9 @@ from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.scatter import waterfall
-from nnrun.reports.document import AT_ONCE, WHOLE, Block, Cell, Figures, Grid, Note, Section
+from nnrun.reports.document import Cell, Figures, Grid, Note, Section
 from nnrun.reports.importance import output_names, places_of, predicted
-from nnrun.reports.numbers import count, measured, number, plural, signed
+from nnrun.reports.numbers import count, measured, number, plural
 from nnrun.runs.preparation.prepared import Prepared
 
 MOST_EXACT = 10
@@ -54,7 +54,7 @@ class Contributions:
         mean: the mean prediction for the background, (outputs,).
         background: how many rows that is.
         training_rows: how many it was drawn from; None for rows of the caller.
-        cells: what rows have in each column.
+        cells: what rows have in each column, in words.
         explained: for each row the numbers of the outputs that are shown.
     """
 
@@ -69,27 +69,13 @@ class Contributions:
     cells: Sequence[Sequence[str]]
     explained: Sequence[Sequence[int]]
 
-    @property
-    def background_words(self) -> str:
-        """The rows that predictions are compared with."""
-        if self.training_rows is None:
-            return plural(self.background, "given row")
-        if self.training_rows == self.background:
-            return f"the {plural(self.background, 'training row')}"
-        return f"{self.background} of {plural(self.training_rows, 'training row')}, drawn at random"
-
     def parts(self, row: int, output: int) -> list[Part]:
         """The columns, the one that adds or takes most first."""
-        values, errors = self.values[row, :, output], self.errors
-        return [
-            Part(
-                self.columns[at],
-                self.cells[row][at],
-                float(values[at]),
-                None if errors is None else float(errors[row, at, output]),
-            )
-            for at in np.argsort(-np.abs(values), kind="stable")
-        ]
+        values = self.values[row, :, output].tolist()
+        none = [None] * len(values)
+        errors = none if self.errors is None else self.errors[row, :, output].tolist()
+        parts = map(Part, self.columns, self.cells[row], values, errors)
+        return sorted(parts, key=lambda part: -abs(part.contribution))
 
     def to_dict(self, names: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """All of it as JSON data; `names` are those of the rows."""
@@ -121,7 +107,7 @@ def contributions(
     these columns of the row (Strumbelj and Kononenko, Knowledge and Information Systems 41, 2014).
 
     Args:
-        model: of a table; its features are taken as they are before preprocessing.
+        model: of a table; columns are as they are before preprocessing.
         x: rows as `Model.rows` returns them.
         background: likewise.
         training_rows: how many it was drawn from.
@@ -137,19 +123,21 @@ def contributions(
     places = places_of(model)
     owner = np.concatenate([np.full(len(place), at) for at, place in enumerate(places.values())])
     game = _Game(model, background, owner, len(places))
-    predictions, mean = predicted(model, x), game.worths(background[0], np.zeros((1, len(places))))
+    predictions = predicted(model, x).astype(np.float64)
     names = output_names(model, predictions.shape[1])
     shown = _shown(model, x, names, class_name)
+    (mean,) = game.worths(background[0], np.zeros((1, len(places))))
     estimate = _exact if len(places) <= MOST_EXACT else _sampled
     with np.errstate(all="ignore"):
-        found = [estimate(game, *pair, mean[0]) for pair in zip(x, predictions, strict=True)]
+        found = [estimate(game, *pair, mean) for pair in zip(x, predictions, strict=True)]
     values = np.stack([each for each, _ in found])
     if not np.isfinite(values).all():
         raise NnrunError("predictions for these rows are not finite, so nothing adds up to them")
     errors = [error for _, error in found if error is not None]
+    cells = [_cells(model, places, row) for row in x]
     return Contributions(
-        [*places], names, values, np.stack(errors) if errors else None, predictions.astype(np.float64),
-        mean[0], len(background), training_rows, [_cells(model, places, row) for row in x], shown,
+        [*places], names, values, np.stack(errors) if errors else None, predictions, mean,
+        len(background), training_rows, cells, shown,
     )  # fmt: skip
 
 
@@ -229,13 +217,13 @@ def _shown(model: Model, x: Array, names: Sequence[str], wanted: str | None) -> 
 def _cells(model: Model, places: Mapping[str, range], row: Array) -> list[str]:
     """What a row has in each column, in words; empty for dates and earlier values."""
     kinds: Mapping[str, Column] = {column.name: column for column in model.layout.columns}
-    return [_cell(kinds.get(name), row[place.start : place.stop]) for name, place in places.items()]
+    return [_cell(kinds.get(name), row[at.start : at.stop]) for name, at in places.items()]
 
 
 def _cell(kind: Column | None, features: Array) -> str:
     if kind is not None and kind.kind == "one_hot":
-        first = int(features.argmax())
-        return kind.feature_names[first].removeprefix(f"{kind.name}=") if features.any() else ""
+        names = (kind.feature_names[at] for at in np.flatnonzero(features))
+        return next(names, "").removeprefix(f"{kind.name}=")
     choices = None if kind is None else kind.choices()
     if choices is None:
         return "(blank)" if np.isnan(features[0]) else f"{features[0]:.6g}"
@@ -246,12 +234,12 @@ def _cell(kind: Column | None, features: Array) -> str:
 
 
 def background_of(prepared: Prepared) -> tuple[Array, int]:
-    """Training rows to compare with, all or a sample that is always the same; and how many all are."""
+    """Training rows to compare with, all or always the same sample; and how many there are."""
     train = prepared.split.train
-    if len(train) > MOST_BACKGROUND:
-        drawn = np.random.default_rng(_SEED).choice(len(train), MOST_BACKGROUND, replace=False)
-        return train.take(np.sort(drawn)).x, len(train)
-    return train.x, len(train)
+    if len(train) <= MOST_BACKGROUND:
+        return train.x, len(train)
+    drawn = np.random.default_rng(_SEED).choice(len(train), MOST_BACKGROUND, replace=False)
+    return train.take(np.sort(drawn)).x, len(train)
 
 
 def rows_by_number(prepared: Prepared, wanted: Sequence[int]) -> tuple[Array, list[dict[str, Any]]]:
@@ -260,55 +248,50 @@ def rows_by_number(prepared: Prepared, wanted: Sequence[int]) -> tuple[Array, li
     Raises:
         UsageError: a row is in no split.
     """
-    split, dataset = prepared.split, prepared.dataset
-    rows, names = [], []
-    for row in wanted:
-        for name, part in {"train": split.train, **split.held_out}.items():
-            at = np.flatnonzero(dataset.row_numbers[part.rows] == row)
-            if len(at):
-                rows.append(part.take(at[:1]).x)
-                names.append({"row": row, "split": name})
-                break
-        else:
-            raise UsageError(f"--row {row}: the run has no such row in any of its splits")
-    return np.concatenate(rows), names
+    split, numbers = prepared.split, prepared.dataset.row_numbers
+    places = {
+        int(number): (name, part, at)
+        for name, part in {"train": split.train, **split.held_out}.items()
+        for at, number in enumerate(numbers[part.rows])
+    }
+    if (lacking := next((row for row in wanted if row not in places), None)) is not None:
+        raise UsageError(f"--row {lacking}: the run has no such row in any of its splits")
+    rows = [places[row] for row in wanted]
+    x = np.concatenate([part.take(np.array([at])).x for _, part, at in rows])
+    return x, [{"row": row, "split": places[row][0]} for row in wanted]
 
 
-# As blocks: a table for each prediction, and a picture.
+# A table for each prediction, and a picture.
 
 
 def contribution_sections(
     of: Contributions, names: Sequence[Mapping[str, Any]], *, full: bool = False
 ) -> Iterator[Section]:
     """A section for each prediction; without `full`, small contributions are summed up."""
-    how = (
-        "± is the standard error of sampled orders of the columns. "
-        if of.errors is not None
-        else "They are exact Shapley values. "
-    )
-    for row, outputs in enumerate(of.explained):
-        place = f" of the {names[row]['split']} split" if "split" in names[row] else ""
-        for output in outputs:
-            what = shortened(of.outputs[output], 40)
-            prediction, mean = (
-                number(float(v)) for v in (of.predictions[row, output], of.mean[output])
-            )
-            parts, rest = of.parts(row, output), ""
+    how = "They are exact Shapley values."
+    if of.errors is not None:
+        how = "± is the standard error of sampled orders of the columns."
+    rows = plural(of.training_rows or of.background, "training row" if of.training_rows else "row")
+    if of.background < (of.training_rows or 0):
+        rows = f"{of.background} of {rows}, drawn at random"
+    for row, name in enumerate(names):
+        place = f" of the {name['split']} split" if "split" in name else ""
+        for output in of.explained[row]:
+            what, start = shortened(of.outputs[output], 40), float(of.mean[output])
+            end, parts = number(of.predictions[row, output]), of.parts(row, output)
             if len(parts) > _SHOWN + 1 and not full:
-                rest = f"the other {count(len(parts) - _SHOWN)} columns"
-                left = sum(part.contribution for part in parts[_SHOWN:])
-                parts = [*parts[:_SHOWN], Part(rest, "", left, None)]
+                rest = sum(part.contribution for part in parts[_SHOWN:])
+                others = f"the other {count(len(parts) - _SHOWN)} columns"
+                parts = [*parts[:_SHOWN], Part(others, "", rest, None)]
+            labels = [f"{p.column} = {p.value}" if p.value else p.column for p in parts]
+            amounts = [part.contribution for part in parts]
+            chart = waterfall(f"Contributions to {what}", labels, amounts, start, what)
+            about = f"From {number(start)}, the mean prediction for {rows}, to {end}."
+            cause = "They say what the network does with this row, not what causes the value."
             yield Section(
-                f"Row {names[row]['row']}{place}: {what} {prediction}",
-                [
-                    Note(f"Contributions from {mean}, the mean prediction for "
-                         f"{of.background_words}, to {prediction}."),
-                    _table(parts),
-                    Figures([_chart(parts, float(of.mean[output]), what)]),
-                    Note(f"{how}They say what the network does with this row, not what causes "
-                         "the value.", "small"),
-                ],
-            )  # fmt: skip
+                f"Row {name['row']}{place}: {what} {end}",
+                [Note(about), _table(parts), Figures([chart]), Note(f"{how} {cause}", "small")],
+            )
 
 
 def _table(parts: Sequence[Part]) -> Grid:
@@ -317,30 +300,22 @@ def _table(parts: Sequence[Part]) -> Grid:
         [
             Cell(shortened(part.column, 40)),
             Cell(shortened(part.value, 30)),
+            # Pages have a picture in place of it.
             Cell(_bar(part.contribution / largest), drawing=Markup("")),
             Cell(_amount(part), part.contribution),
         ]
         for part in parts
     ]
     header = ["column", "value", "", "contribution"]
-    return Grid("Contributions", header, rows, texts=3, hidden=True, level=AT_ONCE)
+    return Grid("Contributions", header, rows, texts=3, hidden=True)
 
 
 def _amount(part: Part) -> str:
-    if part.error is None:
-        return signed(part.contribution)
-    return f"{'+' * (part.contribution > 0)}{measured(part.contribution, part.error)}"
+    text = measured(part.contribution, part.error)
+    return f"+{text}" if part.contribution > 0 else text
 
 
 def _bar(share: float) -> str:
     """A bar to the left or to the right of a middle line."""
-    long = round(abs(share) * _HALF)
-    left, right = ("█" * long, "") if share < 0 else ("", "█" * long)
-    return f"{left:>{_HALF}}│{right}"
-
-
-def _chart(parts: Sequence[Part], mean: float, what: str) -> Any:
-    names = [f"{part.column} = {part.value}" if part.value else part.column for part in parts]
-    return waterfall(
-        f"Contributions to {what}", names, [part.contribution for part in parts], mean, what
-    )
+    bar = "█" * round(abs(share) * _HALF)
+    return f"{bar:>{_HALF}}│" if share < 0 else f"{'':>{_HALF}}│{bar}"

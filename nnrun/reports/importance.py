@@ -190,6 +190,7 @@ def predicted(model: Model, rows: Array) -> Array:
 
 
 def output_names(model: Model, outputs: int) -> list[str]:
+    """The names of classes or targets, or numbers where there are none."""
     names = model.layout.classes or model.layout.target_names
     return [*names] if len(names) == outputs else [f"output {i}" for i in range(outputs)]
 

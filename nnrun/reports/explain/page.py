@@ -1,4 +1,4 @@
-"""Self-contained pages of `nnrun explain`: an update whose numbers show their sources; sections."""
+"""Self-contained pages: an update whose numbers show their sources, and sections."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nnrun.explain.trace import shown
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import shape_text
 from nnrun.reports.charts.chart import DARK, LIGHT, ON_DARK, PAGE, variables
-from nnrun.reports.document import Figures, Note, Section
-from nnrun.reports.explain.document import Numbers, phases
+from nnrun.reports.document import Block, Figures, Note, Section
+from nnrun.reports.explain.document import Numbers, Phase, phases
 from nnrun.reports.markup import sentence
 from nnrun.reports.templates import content_policy, environment, resource
 from nnrun.reports.watched import film_charts
@@ -32,39 +32,37 @@ def render(explained: Explanation) -> str:
     update = phases(explained)
     arrays = {a.key: _data(a) for phase in update for part in phase.parts for a in part.arrays}
     data = json.dumps(arrays, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    film: list[Figures | Note] = []
+    film: list[Section] = []
     if explained.film is not None:
         (output, *layers), notes = film_charts(explained.film, _MOST_UNITS)
-        film = [Figures([output], output.legend), Figures(layers)]
-        film += [Note(sentence(note)) for note in notes]
-    style, script = _style(charts=bool(film)), resource(_PACKAGE, "explain.js")
+        blocks: list[Block] = [Figures([output], output.legend), Figures(layers)]
+        film = [Section("Over training", [*blocks, *(Note(sentence(note)) for note in notes)])]
+    about = ". ".join(filter(None, (explained.moment, explained.description)))
+    title = f"{explained.title}: one update"
+    return render_sections(title, film, [about, *explained.notes], update, data)
+
+
+def render_sections(
+    title: str,
+    sections: Sequence[Section],
+    notes: Sequence[str] = (),
+    update: Sequence[Phase] = (),
+    data: str = "",
+) -> str:
+    """A page of sections, below an update if there is one."""
+    style, script = _style(charts=bool(sections)), resource(_PACKAGE, "explain.js")
     return (
         environment(_PACKAGE, _CHARTS)
         .get_template("explain.html")
         .render(
-            found=explained,
+            title=title,
+            notes=notes,
             phases=update,
-            film=film,
+            sections=sections,
             data=Markup(data.replace("<", "\\u003c")),
             style=Markup(style),
             script=Markup(script),
             policy=content_policy(style, script),
-            version=__version__,
-        )
-    )
-
-
-def render_sections(title: str, sections: Sequence[Section]) -> str:
-    """A page of sections, without numbers to click on."""
-    style = _style(charts=True)
-    return (
-        environment(_PACKAGE, _CHARTS)
-        .get_template("sections.html")
-        .render(
-            title=title,
-            sections=sections,
-            style=Markup(style),
-            policy=content_policy(style, ""),
             version=__version__,
         )
     )
