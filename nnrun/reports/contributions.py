@@ -29,7 +29,7 @@ MOST_ROWS = 100
 _SEED, _PAIRS, _FEWEST_PAIRS = 0, 64, 8
 _WORK = 10**8  # features that the orders of wide rows are limited to
 _AT_ONCE = 1 << 22  # features in memory
-_SHOWN, _HALF = 15, 10
+_SHOWN, _HALF, _ROUNDING = 15, 10, 1e-6
 
 
 class Part(NamedTuple):
@@ -302,7 +302,7 @@ def _table(parts: Sequence[Part]) -> Grid:
             Cell(shortened(part.value, 30)),
             # Pages have a picture in place of it.
             Cell(_bar(part.contribution / largest), drawing=Markup("")),
-            Cell(_amount(part), part.contribution),
+            Cell(_amount(part, largest), part.contribution),
         ]
         for part in parts
     ]
@@ -310,7 +310,9 @@ def _table(parts: Sequence[Part]) -> Grid:
     return Grid("Contributions", header, rows, texts=3, hidden=True)
 
 
-def _amount(part: Part) -> str:
+def _amount(part: Part, largest: float) -> str:
+    if abs(part.contribution) < _ROUNDING * largest:
+        return "0"
     text = measured(part.contribution, part.error)
     return f"+{text}" if part.contribution > 0 else text
 
