@@ -312,17 +312,12 @@ class Run:
     def explain(
         self, x: Any, *, background: Any = None, class_name: str | None = None
     ) -> Contributions:
-        """What each column adds to the predictions for the rows x, as `nnrun explain RUN --row`.
+        """What each column adds to the predictions for rows x, as `nnrun explain RUN --row` says.
 
         Args:
             x: raw rows, as for `predict`.
-            background: rows whose mean prediction contributions begin at; by default training
-                rows of the run, at most 100 of them.
-            class_name: the class whose probability `to_dict()` has; by default the predicted one.
-
-        Returns:
-            Its `values` are (rows, columns, outputs), and add up to `predictions` minus `mean`;
-            `errors` are None where values are exact, which is so up to 10 columns.
+            background: rows to compare with; by default at most 100 training rows of the run.
+            class_name: the class that `to_dict()` is about; by default the predicted one.
 
         Raises:
             DataError: as `predict` does; or the data of the run are not there.
@@ -332,14 +327,11 @@ class Run:
         from nnrun.reports.predictions import prepared_again  # noqa: PLC0415  # likewise
         from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
-        made.refuse_images(self.model)
-        rows = self.model.rows(x)
-        total = None
+        rows, total = self.model.rows(x), None
         if background is None:
             prepared = prepared_again(self.record, Datasets().load)
             background, total = made.background_of(prepared)
-        else:
-            background = self.model.rows(background)
+        background = self.model.rows(background)
         return made.contributions(self.model, rows, background, total, class_name)
 
     def predictions(

@@ -18,7 +18,7 @@ from nnrun.config.load import load_config
 from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.inference.sources import about_unseen
 from nnrun.errors import UsageError
-from nnrun.explain.update import Explanation, explain_config, explain_run
+from nnrun.explain.update import explain_config, explain_run
 from nnrun.models.model import Model
 from nnrun.nn.network import chunk_rows
 from nnrun.nn.signature import Array
@@ -45,7 +45,7 @@ from nnrun.runs.storage.durable import write_atomically
     "--html", "Write a page: pictures, or the numbers that each number of an update came from.",
     type=click.Path(path_type=Path, dir_okay=False),
 )  # fmt: skip
-@options.flag("--full", "Show all numbers of large arrays, and all columns.")
+@options.flag("--full", "Show all numbers of large arrays.")
 @options.data_option
 @options.by_option
 @options.results_options
@@ -84,20 +84,26 @@ def command(
     if len(names) != 1:
         raise click.UsageError("give one config or one run")
     check_target(html, new_rows, option="--html")
-    name = str(names[0])
+    name, why = str(names[0]), bool(rows or new_rows) and not update
     is_config = Path(name).suffix in (".yaml", ".yml")
     is_config = is_config or (Path(name).is_file() and not is_packed(name))
-    if overrides and not is_config:
-        raise UsageError(f"{overrides[0]}: the config of a run stays as it is")
-    about_update = is_config or update or not (rows or new_rows)
-    if about_update and (new_rows is not None or class_name is not None):
+    if (is_config or not why) and (new_rows or class_name):
         option = "--class" if new_rows is None else "--input"
         raise UsageError(f"{option} is for predictions of a run: nnrun explain RUN --row N")
-    if not about_update:
-        selected = load_selected(name, results, output, by)
-        _explain_predictions(output, name, selected, rows, new_rows, class_name, html, full=full)
+    if overrides and not is_config:
+        raise UsageError(f"{overrides[0]}: the config of a run stays as it is")
+    if why and not is_config:
+        _explain_predictions(
+            output, load_selected(name, results, output, by), rows, new_rows, class_name, html
+        )
         return
-    found = _explanation(name, overrides if is_config else None, rows, by, results, output)
+    if is_config:
+        experiment = load_config(Path(name), overrides)
+        output.notes(experiment.notes)
+        found = explain_config(experiment, rows)
+    else:
+        folder = picked(name, results, output, by)
+        found = explain_run(folder, report_of(folder, results, "explained"), rows)
     output.data(as_data(found))
     if html is None:
         output.show(explanation(found, full=full))
@@ -112,33 +118,13 @@ def _write(path: Path, page: str, output: Output) -> None:
     output.note(f"wrote {path}")
 
 
-def _explanation(
-    name: str,
-    overrides: list[str] | None,
-    rows: tuple[int, ...],
-    by: str | None,
-    results: Path,
-    output: Output,
-) -> Explanation:
-    """The update of a config, or of a run, which has no overrides."""
-    if overrides is not None:
-        experiment = load_config(Path(name), overrides)
-        output.notes(experiment.notes)
-        return explain_config(experiment, rows)
-    folder = picked(name, results, output, by)
-    return explain_run(folder, report_of(folder, results, "explained"), rows)
-
-
 def _explain_predictions(
     output: Output,
-    name: str,
     selected: Selected,
-    wanted: Sequence[int],
+    rows: Sequence[int],
     new_rows: Path | None,
     class_name: str | None,
     html: Path | None,
-    *,
-    full: bool,
 ) -> None:
     from nnrun.reports import contributions as made  # noqa: PLC0415  # slow to import
     from nnrun.reports.document import AT_ONCE, up_to  # noqa: PLC0415  # likewise
@@ -150,16 +136,15 @@ def _explain_predictions(
     model, record = selected
     made.refuse_images(model)
     if record is None:
-        raise UsageError(f"{name}: only the report of a run says which rows trained it")
-    wanted = [*dict.fromkeys(wanted)]
-    prepared = prepared_again(record, Datasets().load)
+        raise UsageError("only the report of a run says which rows trained it; name the run")
+    prepared, wanted = prepared_again(record, Datasets().load), [*dict.fromkeys(rows)]
     if new_rows is None:
         x, names = made.rows_by_number(prepared, wanted)
     else:
         x, names = _read(new_rows, model, wanted, made.MOST_ROWS, output)
     found = made.contributions(model, x, *made.background_of(prepared), class_name)
     output.data({"run_id": model.run_id, **found.to_dict(names)})
-    content = [*made.contribution_sections(found, names, full=full)]
+    content = [*made.contribution_sections(found, names)]
     if html is None:
         output.show(sections(up_to(AT_ONCE, content), first=True))
         return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from typing import Any, NamedTuple
 
@@ -19,17 +20,15 @@ from nnrun.nn.signature import Array
 from nnrun.reports.charts.scatter import waterfall
 from nnrun.reports.document import Cell, Figures, Grid, Note, Section
 from nnrun.reports.importance import output_names, places_of, predicted
-from nnrun.reports.numbers import count, measured, number, plural
+from nnrun.reports.numbers import measured, number, plural
 from nnrun.runs.preparation.prepared import Prepared
 
 MOST_EXACT = 10
 """Columns whose coalitions are all computed; of more, orders of the columns are sampled."""
 MOST_BACKGROUND = 100
 MOST_ROWS = 100
-_SEED, _PAIRS, _FEWEST_PAIRS = 0, 64, 8
-_WORK = 10**8  # features that the orders of wide rows are limited to
-_AT_ONCE = 1 << 22  # features in memory
-_SHOWN, _HALF, _ROUNDING = 15, 10, 1e-6
+_SEED, _PAIRS, _FEWEST_PAIRS, _HALF, _ROUNDING = 0, 64, 8, 10, 1e-6
+_WORK, _AT_ONCE = 10**8, 1 << 22  # features: of all orders of wide rows, and in memory
 
 
 class Part(NamedTuple):
@@ -106,12 +105,8 @@ def contributions(
     The worth of some columns is the mean prediction for the background, where all of its rows have
     these columns of the row (Strumbelj and Kononenko, Knowledge and Information Systems 41, 2014).
 
-    Args:
-        model: of a table; columns are as they are before preprocessing.
-        x: rows as `Model.rows` returns them.
-        background: likewise.
-        training_rows: how many it was drawn from.
-        class_name: the class whose probability is explained; by default the predicted one.
+    Rows are as `Model.rows` returns them; `training_rows` is how many the background was drawn
+    from. Of classes the predicted one is explained, or that of the name.
 
     Raises:
         UsageError: rows are images or none, or there is no such class.
@@ -122,22 +117,37 @@ def contributions(
         raise UsageError("explanations need a row at least, and a row to compare with")
     places = places_of(model)
     owner = np.concatenate([np.full(len(place), at) for at, place in enumerate(places.values())])
-    game = _Game(model, background, owner, len(places))
     predictions = predicted(model, x).astype(np.float64)
     names = output_names(model, predictions.shape[1])
     shown = _shown(model, x, names, class_name)
-    (mean,) = game.worths(background[0], np.zeros((1, len(places))))
-    estimate = _exact if len(places) <= MOST_EXACT else _sampled
+
+    def worths(row: Array, coalitions: Array) -> Array:
+        """The mean prediction for the background with these columns of the row, for each."""
+        step = max(1, _AT_ONCE // background.size)
+        parts = []
+        for start in range(0, len(coalitions), step):
+            of_row = coalitions[start : start + step, owner] > 0
+            rows = np.where(of_row[:, np.newaxis], row, background)
+            outputs = predicted(model, rows.reshape(-1, len(row)))
+            parts.append(outputs.reshape(*rows.shape[:2], -1).mean(axis=1, dtype=np.float64))
+        return np.concatenate(parts or [np.empty((0, len(names)))])
+
+    exact = len(places) <= MOST_EXACT
+    pairs = min(_PAIRS, max(_FEWEST_PAIRS, _WORK // (len(places) * background.size)))
     with np.errstate(all="ignore"):
-        found = [estimate(game, *pair, mean) for pair in zip(x, predictions, strict=True)]
-    values = np.stack([each for each, _ in found])
-    if not np.isfinite(values).all():
+        (mean,) = worths(x[0], np.zeros((1, len(places))))
+        games = [
+            _Game(partial(worths, row), len(places), mean, prediction)
+            for row, prediction in zip(x, predictions, strict=True)
+        ]
+        found = np.stack([game.exact() if exact else game.sampled(pairs) for game in games])
+    if not np.isfinite(found).all():
         raise NnrunError("predictions for these rows are not finite, so nothing adds up to them")
-    errors = [error for _, error in found if error is not None]
-    cells = [_cells(model, places, row) for row in x]
+    errors = None if exact else found[:, 1]
+    cells = [[*_cells(model, places, row)] for row in x]
     return Contributions(
-        [*places], names, values, np.stack(errors) if errors else None, predictions, mean,
-        len(background), training_rows, cells, shown,
+        [*places], names, found[:, 0], errors, predictions, mean, len(background), training_rows,
+        cells, shown,
     )  # fmt: skip
 
 
@@ -151,55 +161,41 @@ def refuse_images(model: Model) -> None:
 
 
 class _Game(NamedTuple):
-    """What coalitions of columns are worth; `owner` has the column of each feature."""
+    """What coalitions of columns are worth: `mean` that of none, `prediction` that of all.
 
-    model: Model
-    background: Array
-    owner: Array
+    Both ways to share it return the values and their standard errors: (2, columns, outputs).
+    """
+
+    worths: Callable[[Array], Array]
     columns: int
+    mean: Array
+    prediction: Array
 
-    def worths(self, row: Array, coalitions: Array) -> Array:
-        """The mean prediction for the background with these columns of the row, for each."""
-        step = max(1, _AT_ONCE // self.background.size)
-        parts = []
-        for start in range(0, len(coalitions), step):
-            of_row = coalitions[start : start + step, self.owner] > 0
-            rows = np.where(of_row[:, np.newaxis], row, self.background)
-            outputs = predicted(self.model, rows.reshape(-1, len(row)))
-            parts.append(outputs.reshape(*rows.shape[:2], -1).mean(axis=1, dtype=np.float64))
-        return np.concatenate(parts)
+    def exact(self) -> Array:
+        """From all coalitions."""
+        numbers, columns = np.arange(1 << self.columns), range(self.columns)
+        members = numbers[:, np.newaxis] >> np.arange(self.columns) & 1
+        worths = np.vstack([self.mean, self.worths(members[1:-1]), self.prediction])
+        weight = np.array([1 / (self.columns * comb(self.columns - 1, size)) for size in columns])
+        values = []
+        for column in columns:
+            without = numbers[members[:, column] == 0]
+            gains = worths[without | 1 << column] - worths[without]
+            values.append(weight[members[without].sum(axis=1)] @ gains)
+        return np.stack([values, np.zeros_like(values)])
 
-
-def _exact(game: _Game, row: Array, prediction: Array, mean: Array) -> tuple[Array, None]:
-    """Shapley values from all coalitions: (columns, outputs)."""
-    columns = game.columns
-    numbers = np.arange(1 << columns)
-    members = numbers[:, np.newaxis] >> np.arange(columns) & 1
-    inner = game.worths(row, members[1:-1]) if columns > 1 else np.empty((0, len(mean)))
-    worths = np.vstack([mean, inner, prediction])
-    weight = np.array([1 / (columns * comb(columns - 1, size)) for size in range(columns)])
-    values = []
-    for column in range(columns):
-        without = numbers[members[:, column] == 0]
-        gains = worths[without | 1 << column] - worths[without]
-        values.append(weight[members[without].sum(axis=1)] @ gains)
-    return np.stack(values), None
-
-
-def _sampled(game: _Game, row: Array, prediction: Array, mean: Array) -> tuple[Array, Array]:
-    """The mean over orders of the columns and their reverses, and its standard error."""
-    columns, rng = game.columns, np.random.default_rng(_SEED)
-    pairs = min(_PAIRS, max(_FEWEST_PAIRS, _WORK // (columns * game.background.size)))
-    gains = np.empty((pairs, columns, len(mean)))
-    for pair in range(pairs):
-        first = rng.permutation(columns)
-        both = []
-        for order in (first, first[::-1]):
-            rank = np.argsort(order)
-            inner = game.worths(row, rank < np.arange(1, columns)[:, np.newaxis])
-            both.append(np.diff(np.vstack([mean, inner, prediction]), axis=0)[rank])
-        gains[pair] = np.mean(both, axis=0)
-    return gains.mean(axis=0), gains.std(axis=0, ddof=1) / np.sqrt(pairs)
+    def sampled(self, pairs: int) -> Array:
+        """The means over orders of the columns, each with its reverse."""
+        rng, gains = np.random.default_rng(_SEED), []
+        for _ in range(pairs):
+            first = rng.permutation(self.columns)
+            for order in (first, first[::-1]):
+                rank = np.argsort(order)
+                inner = self.worths(rank < np.arange(1, self.columns)[:, np.newaxis])
+                path = np.vstack([self.mean, inner, self.prediction])
+                gains.append(np.diff(path, axis=0)[rank])
+        means = (np.array(gains[::2]) + np.array(gains[1::2])) / 2
+        return np.stack([means.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(pairs)])
 
 
 def _shown(model: Model, x: Array, names: Sequence[str], wanted: str | None) -> list[list[int]]:
@@ -214,20 +210,16 @@ def _shown(model: Model, x: Array, names: Sequence[str], wanted: str | None) -> 
     return [[*range(len(names))]] * len(x)
 
 
-def _cells(model: Model, places: Mapping[str, range], row: Array) -> list[str]:
+def _cells(model: Model, places: Mapping[str, range], row: Array) -> Iterator[str]:
     """What a row has in each column, in words; empty for dates and earlier values."""
     kinds: Mapping[str, Column] = {column.name: column for column in model.layout.columns}
-    return [_cell(kinds.get(name), row[at.start : at.stop]) for name, at in places.items()]
-
-
-def _cell(kind: Column | None, features: Array) -> str:
-    if kind is not None and kind.kind == "one_hot":
-        names = (kind.feature_names[at] for at in np.flatnonzero(features))
-        return next(names, "").removeprefix(f"{kind.name}=")
-    choices = None if kind is None else kind.choices()
-    if choices is None:
-        return "(blank)" if np.isnan(features[0]) else f"{features[0]:.6g}"
-    return next((name for name, other in choices if np.array_equal(other, features)), "")
+    for name, place in places.items():
+        kind, features = kinds.get(name), row[place.start : place.stop]
+        choices = None if kind is None else kind.choices()
+        if choices is None:
+            yield "(blank)" if np.isnan(features[0]) else f"{features[0]:.6g}"
+        else:
+            yield next((word for word, other in choices if (other == features).all()), "")
 
 
 # Rows of a stored run's own data.
@@ -265,13 +257,13 @@ def rows_by_number(prepared: Prepared, wanted: Sequence[int]) -> tuple[Array, li
 
 
 def contribution_sections(
-    of: Contributions, names: Sequence[Mapping[str, Any]], *, full: bool = False
+    of: Contributions, names: Sequence[Mapping[str, Any]]
 ) -> Iterator[Section]:
-    """A section for each prediction; without `full`, small contributions are summed up."""
+    """A section for each prediction, which has rows with these numbers."""
     how = "They are exact Shapley values."
     if of.errors is not None:
         how = "± is the standard error of sampled orders of the columns."
-    rows = plural(of.training_rows or of.background, "training row" if of.training_rows else "row")
+    rows = plural(of.training_rows or of.background, "training row")
     if of.background < (of.training_rows or 0):
         rows = f"{of.background} of {rows}, drawn at random"
     for row, name in enumerate(names):
@@ -279,45 +271,26 @@ def contribution_sections(
         for output in of.explained[row]:
             what, start = shortened(of.outputs[output], 40), float(of.mean[output])
             end, parts = number(of.predictions[row, output]), of.parts(row, output)
-            if len(parts) > _SHOWN + 1 and not full:
-                rest = sum(part.contribution for part in parts[_SHOWN:])
-                others = f"the other {count(len(parts) - _SHOWN)} columns"
-                parts = [*parts[:_SHOWN], Part(others, "", rest, None)]
             labels = [f"{p.column} = {p.value}" if p.value else p.column for p in parts]
             amounts = [part.contribution for part in parts]
             chart = waterfall(f"Contributions to {what}", labels, amounts, start, what)
             about = f"From {number(start)}, the mean prediction for {rows}, to {end}."
             cause = "They say what the network does with this row, not what causes the value."
+            largest = max(map(abs, amounts)) or 1.0
+            lines = [[*_line(part, part.contribution / largest)] for part in parts]
+            header = ["column", "value", "", "contribution"]
+            table = Grid("Contributions", header, lines, texts=3, hidden=True)
             yield Section(
                 f"Row {name['row']}{place}: {what} {end}",
-                [Note(about), _table(parts), Figures([chart]), Note(f"{how} {cause}", "small")],
+                [Note(about), table, Figures([chart]), Note(f"{how} {cause}", "small")],
             )
 
 
-def _table(parts: Sequence[Part]) -> Grid:
-    largest = max(abs(part.contribution) for part in parts) or 1.0
-    rows = [
-        [
-            Cell(shortened(part.column, 40)),
-            Cell(shortened(part.value, 30)),
-            # Pages have a picture in place of it.
-            Cell(_bar(part.contribution / largest), drawing=Markup("")),
-            Cell(_amount(part, largest), part.contribution),
-        ]
-        for part in parts
-    ]
-    header = ["column", "value", "", "contribution"]
-    return Grid("Contributions", header, rows, texts=3, hidden=True)
-
-
-def _amount(part: Part, largest: float) -> str:
-    if abs(part.contribution) < _ROUNDING * largest:
-        return "0"
-    text = measured(part.contribution, part.error)
-    return f"+{text}" if part.contribution > 0 else text
-
-
-def _bar(share: float) -> str:
-    """A bar to the left or to the right of a middle line."""
+def _line(part: Part, share: float) -> Iterator[Cell]:
+    yield Cell(shortened(part.column, 40))
+    yield Cell(shortened(part.value, 30))
     bar = "█" * round(abs(share) * _HALF)
-    return f"{bar:>{_HALF}}│" if share < 0 else f"{'':>{_HALF}}│{bar}"
+    bar = f"{bar:>{_HALF}}│" if share < 0 else f"{'':>{_HALF}}│{bar}"
+    yield Cell(bar, drawing=Markup(""))  # pages have a picture in place of it
+    text = f"{'+' * (share > 0)}{measured(part.contribution, part.error)}"
+    yield Cell(text if abs(share) >= _ROUNDING else "0", part.contribution)

@@ -174,10 +174,10 @@ def report_slices(record: RunRecord, model: Model, of: Predictions) -> Iterator[
         return
     slices = _summed_up(record, of.split, len(error), 1, compared(error, _slices(named)))
     if worse := [one for one in slices.slices if one.is_worse]:
-        first = worse[0]
+        first, more = worse[0], " Others are worse, too." * (len(worse) > 1)
         yield Note(
-            f"Worse for rows with {first.name}: their {slices.error} is {number(first.error)}, that "
-            f"of the others {number(first.rest)}{', and for other rows below' * (len(worse) > 1)}."
+            f"For rows with {first.name} the {slices.error} is {number(first.error)}, for the "
+            f"others {number(first.rest)}.{more}"
         )
     if any(one.is_worse or one.is_better for one in slices.slices):
         yield Folded("Slices", [*slices_blocks(slices)])

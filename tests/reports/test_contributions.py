@@ -1,4 +1,4 @@
-"""What columns add to a prediction: Shapley values, by their definition and by what they promise."""
+"""What columns add to a prediction: Shapley values by their definition, and what they promise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tests.lab import data_of, invoke_well, refused, write
 
 SHOPS = """
 name: shops
-dataset: {path: shops.csv, features: standard, test_size: 40, columns: {target: y, categorical: [c]}}
+dataset:
+  {path: shops.csv, features: standard, test_size: 40, columns: {target: y, categorical: [c]}}
 network: {sizes: [5, 1], activations: [tanh, linear]}
 loss: mean_squared
 training: {optimizer: adam, learning_rate: 0.02, epochs: 8, batch_size: 16, dtype: float64}
@@ -97,7 +98,7 @@ def test_a_linear_network_has_its_closed_form(shops):
 
 def test_columns_that_do_the_same_share_it(shops):
     """Two columns of one weight and one distance from the background have equal values."""
-    run = trained("linear", **{"dataset.features": None})
+    run = trained("linear", **{"dataset.features": []})
     weight = run.network.parameters["0.weight"].value
     weight[0] = weight[1] = 0.7
     x = np.array([[2.0, 2.0, 1.0, 1.0, 0.0, 0.0]])
