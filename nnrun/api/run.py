@@ -327,12 +327,12 @@ class Run:
         from nnrun.reports.predictions import prepared_again  # noqa: PLC0415  # likewise
         from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
-        rows, total = self.model.rows(x), None
+        rows = self.model.rows(x)
         if background is None:
             prepared = prepared_again(self.record, Datasets().load)
-            background, total = made.background_of(prepared)
+            return made.contributions(self.model, rows, *made.background_of(prepared), class_name)
         background = self.model.rows(background)
-        return made.contributions(self.model, rows, background, total, class_name)
+        return made.contributions(self.model, rows, background, class_name=class_name)
 
     def predictions(
         self,

@@ -84,18 +84,18 @@ def command(
     if len(names) != 1:
         raise click.UsageError("give one config or one run")
     check_target(html, new_rows, option="--html")
-    name, why = str(names[0]), bool(rows or new_rows) and not update
+    name = str(names[0])
     is_config = Path(name).suffix in (".yaml", ".yml")
     is_config = is_config or (Path(name).is_file() and not is_packed(name))
-    if (is_config or not why) and (new_rows or class_name):
+    about_update = is_config or update or not (rows or new_rows)
+    if about_update and (new_rows or class_name):
         option = "--class" if new_rows is None else "--input"
         raise UsageError(f"{option} is for predictions of a run: nnrun explain RUN --row N")
     if overrides and not is_config:
         raise UsageError(f"{overrides[0]}: the config of a run stays as it is")
-    if why and not is_config:
-        _explain_predictions(
-            output, load_selected(name, results, output, by), rows, new_rows, class_name, html
-        )
+    if not about_update:
+        selected = load_selected(name, results, output, by)
+        _explain_predictions(output, selected, rows, new_rows, class_name, html)
         return
     if is_config:
         experiment = load_config(Path(name), overrides)
@@ -143,8 +143,8 @@ def _explain_predictions(
     else:
         x, names = _read(new_rows, model, wanted, made.MOST_ROWS, output)
     found = made.contributions(model, x, *made.background_of(prepared), class_name)
-    output.data({"run_id": model.run_id, **found.to_dict(names)})
-    content = [*made.contribution_sections(found, names)]
+    output.data(data := {"run_id": model.run_id, **found.to_dict(names)})
+    content = [*made.contribution_sections(data)]
     if html is None:
         output.show(sections(up_to(AT_ONCE, content), first=True))
         return
@@ -156,22 +156,21 @@ def _read(
     path: Path, model: Model, wanted: Sequence[int], most: int, output: Output
 ) -> tuple[Array, list[dict[str, Any]]]:
     """The wanted rows of a file, or all if there are no more than `most`, with their numbers."""
-    parts: list[Array] = []
-    numbers: list[int] = []
+    rows: dict[int, Array] = {}
     before = 0
     with open_rows(path, model.layout) as source:
         for batch in source.batches(chunk_rows(model.network)):
             # The first rows of a series have too few before them, so that numbers come along.
-            own = batch.carried[0] if source.added else np.arange(len(batch)) + before + 1
-            at = np.isin(own, wanted) if wanted else np.ones(len(own), np.bool_)
+            numbers = (
+                batch.carried[0] if source.added else range(before + 1, before + 1 + len(batch))
+            )
+            each = zip(map(int, numbers), batch.x, strict=True)
+            rows |= {number: x for number, x in each if not wanted or number in wanted}
             before += len(batch)
-            parts.append(batch.x[at])
-            numbers += own[at].tolist()
-            if len(numbers) > most:
+            if len(rows) > most:
                 raise UsageError(f"{path} has more than {most} rows; say which, as by --row 5")
     output.notes(about_unseen(model.layout.columns, source.unseen))
-    lacking = next((row for row in wanted if row not in numbers), None)
-    if lacking is not None or not numbers:
-        what = "no row" if lacking is None else f"no row {lacking} that can be predicted"
-        raise UsageError(f"{path} has {what}")
-    return np.concatenate(parts), [{"row": number} for number in numbers]
+    lacking = next((f" {row} that can be predicted" for row in wanted if row not in rows), "")
+    if lacking or not rows:
+        raise UsageError(f"{path} has no row{lacking}")
+    return np.stack([*rows.values()]), [{"row": number} for number in rows]

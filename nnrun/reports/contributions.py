@@ -28,16 +28,8 @@ MOST_EXACT = 10
 MOST_BACKGROUND = 100
 MOST_ROWS = 100
 _SEED, _PAIRS, _FEWEST_PAIRS, _HALF, _ROUNDING = 0, 64, 8, 10, 1e-6
+_HEADER = ("column", "value", "", "contribution")
 _WORK, _AT_ONCE = 10**8, 1 << 22  # features: of all orders of wide rows, and in memory
-
-
-class Part(NamedTuple):
-    """A column, what the row has in it, and what that adds, with its standard error if sampled."""
-
-    column: str
-    value: str
-    contribution: float
-    error: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,29 +60,27 @@ class Contributions:
     cells: Sequence[Sequence[str]]
     explained: Sequence[Sequence[int]]
 
-    def parts(self, row: int, output: int) -> list[Part]:
-        """The columns, the one that adds or takes most first."""
-        values = self.values[row, :, output].tolist()
-        none = [None] * len(values)
-        errors = none if self.errors is None else self.errors[row, :, output].tolist()
-        parts = map(Part, self.columns, self.cells[row], values, errors)
-        return sorted(parts, key=lambda part: -abs(part.contribution))
-
     def to_dict(self, names: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-        """All of it as JSON data; `names` are those of the rows."""
+        """All of it as JSON data, the largest contributions first; `names` are of the rows."""
+        entries = []
+        for row, outputs in enumerate(self.explained):
+            name = names[row] if names else {"row": row}
+            for output in outputs:
+                values = self.values[row, :, output]
+                none = [None] * len(values)
+                errors = none if self.errors is None else self.errors[row, :, output].tolist()
+                keys = ("column", "value", "contribution", "error")
+                each = zip(self.columns, self.cells[row], values.tolist(), errors, strict=True)
+                columns = [dict(zip(keys, column, strict=True)) for column in each]
+                entry = {
+                    "output": self.outputs[output],
+                    "prediction": float(self.predictions[row, output]),
+                    "mean": float(self.mean[output]),
+                    "columns": [columns[at] for at in np.argsort(-np.abs(values), kind="stable")],
+                }
+                entries.append({**name, **entry})
         background = {"rows": self.background, "of": self.training_rows, "seed": _SEED}
-        explained = [
-            {
-                **(names[row] if names else {"row": row}),
-                "output": self.outputs[output],
-                "prediction": float(self.predictions[row, output]),
-                "mean": float(self.mean[output]),
-                "columns": [part._asdict() for part in self.parts(row, output)],
-            }
-            for row, outputs in enumerate(self.explained)
-            for output in outputs
-        ]
-        return {"exact": self.errors is None, "background": background, "explained": explained}
+        return {"exact": self.errors is None, "background": background, "explained": entries}
 
 
 def contributions(
@@ -136,10 +126,8 @@ def contributions(
     pairs = min(_PAIRS, max(_FEWEST_PAIRS, _WORK // (len(places) * background.size)))
     with np.errstate(all="ignore"):
         (mean,) = worths(x[0], np.zeros((1, len(places))))
-        games = [
-            _Game(partial(worths, row), len(places), mean, prediction)
-            for row, prediction in zip(x, predictions, strict=True)
-        ]
+        each = zip(x, predictions, strict=True)
+        games = [_Game(partial(worths, row), len(places), mean, whole) for row, whole in each]
         found = np.stack([game.exact() if exact else game.sampled(pairs) for game in games])
     if not np.isfinite(found).all():
         raise NnrunError("predictions for these rows are not finite, so nothing adds up to them")
@@ -256,41 +244,37 @@ def rows_by_number(prepared: Prepared, wanted: Sequence[int]) -> tuple[Array, li
 # A table for each prediction, and a picture.
 
 
-def contribution_sections(
-    of: Contributions, names: Sequence[Mapping[str, Any]]
-) -> Iterator[Section]:
-    """A section for each prediction, which has rows with these numbers."""
+def contribution_sections(data: Mapping[str, Any]) -> Iterator[Section]:
+    """A section for each prediction, by what `to_dict` says."""
     how = "They are exact Shapley values."
-    if of.errors is not None:
+    if not data["exact"]:
         how = "± is the standard error of sampled orders of the columns."
-    rows = plural(of.training_rows or of.background, "training row")
-    if of.background < (of.training_rows or 0):
-        rows = f"{of.background} of {rows}, drawn at random"
-    for row, name in enumerate(names):
-        place = f" of the {name['split']} split" if "split" in name else ""
-        for output in of.explained[row]:
-            what, start = shortened(of.outputs[output], 40), float(of.mean[output])
-            end, parts = number(of.predictions[row, output]), of.parts(row, output)
-            labels = [f"{p.column} = {p.value}" if p.value else p.column for p in parts]
-            amounts = [part.contribution for part in parts]
-            chart = waterfall(f"Contributions to {what}", labels, amounts, start, what)
-            about = f"From {number(start)}, the mean prediction for {rows}, to {end}."
-            cause = "They say what the network does with this row, not what causes the value."
-            largest = max(map(abs, amounts)) or 1.0
-            lines = [[*_line(part, part.contribution / largest)] for part in parts]
-            header = ["column", "value", "", "contribution"]
-            table = Grid("Contributions", header, lines, texts=3, hidden=True)
-            yield Section(
-                f"Row {name['row']}{place}: {what} {end}",
-                [Note(about), table, Figures([chart]), Note(f"{how} {cause}", "small")],
-            )
+    some, every = data["background"]["rows"], data["background"]["of"]
+    drawn = f"{some} of {every} training rows, drawn at random"
+    rows = drawn if some < every else plural(every, "training row")
+    for entry in data["explained"]:
+        what, start, parts = shortened(entry["output"], 40), entry["mean"], entry["columns"]
+        end = number(entry["prediction"])
+        labels = [" = ".join(filter(None, (p["column"], p["value"]))) for p in parts]
+        amounts = [part["contribution"] for part in parts]
+        chart = waterfall(f"Contributions to {what}", labels, amounts, start, what)
+        about = f"From {number(start)}, the mean prediction for {rows}, to {end}."
+        cause = "They say what the network does with this row, not what causes the value."
+        largest = max(map(abs, amounts)) or 1.0
+        lines = [[*_line(part, part["contribution"] / largest)] for part in parts]
+        table = Grid("Contributions", _HEADER, lines, texts=3, hidden=True)
+        place = f" of the {entry['split']} split" if "split" in entry else ""
+        yield Section(
+            f"Row {entry['row']}{place}: {what} {end}",
+            [Note(about), table, Figures([chart]), Note(f"{how} {cause}", "small")],
+        )
 
 
-def _line(part: Part, share: float) -> Iterator[Cell]:
-    yield Cell(shortened(part.column, 40))
-    yield Cell(shortened(part.value, 30))
+def _line(part: Mapping[str, Any], share: float) -> Iterator[Cell]:
+    yield Cell(shortened(part["column"], 40))
+    yield Cell(shortened(part["value"], 30))
     bar = "█" * round(abs(share) * _HALF)
     bar = f"{bar:>{_HALF}}│" if share < 0 else f"{'':>{_HALF}}│{bar}"
     yield Cell(bar, drawing=Markup(""))  # pages have a picture in place of it
-    text = f"{'+' * (share > 0)}{measured(part.contribution, part.error)}"
-    yield Cell(text if abs(share) >= _ROUNDING else "0", part.contribution)
+    text = f"{'+' * (share > 0)}{measured(part['contribution'], part['error'])}"
+    yield Cell(text if abs(share) >= _ROUNDING else "0", part["contribution"])

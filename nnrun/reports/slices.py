@@ -141,7 +141,7 @@ def slices_of(
         raise NnrunError(f"{record.name}: predictions of its runs are not finite")
     whole = run.dataset.whole or run.dataset
     named = _values(whole, model, record, columns, tested)
-    slices = _slices(named)
+    slices = {name: held for column in named.items() for name, held in _sliced(*column)}
     if pairs:
         first = dict([*named.items()][:_PAIRED])
         sliced = [[*_sliced(*column)] for column in first.items()]
@@ -172,14 +172,15 @@ def report_slices(record: RunRecord, model: Model, of: Predictions) -> Iterator[
     error = _errors(model, decoded, part.y)
     if not np.isfinite(error).all():
         return
-    slices = _summed_up(record, of.split, len(error), 1, compared(error, _slices(named)))
-    if worse := [one for one in slices.slices if one.is_worse]:
-        first, more = worse[0], " Others are worse, too." * (len(worse) > 1)
+    sliced = {name: held for column in named.items() for name, held in _sliced(*column)}
+    slices = _summed_up(record, of.split, len(error), 1, compared(error, sliced))
+    differ = [one for one in slices.slices if one.is_worse or one.is_better]
+    if differ and (first := differ[0]).is_worse:
         yield Note(
             f"For rows with {first.name} the {slices.error} is {number(first.error)}, for the "
-            f"others {number(first.rest)}.{more}"
+            f"others {number(first.rest)}."
         )
-    if any(one.is_worse or one.is_better for one in slices.slices):
+    if differ:
         yield Folded("Slices", [*slices_blocks(slices)])
 
 
@@ -279,10 +280,6 @@ def _typed(cells: Array) -> Array:
     return typed
 
 
-def _slices(named: Mapping[str, Array]) -> dict[str, Bools]:
-    return {name: held for column in named.items() for name, held in _sliced(*column)}
-
-
 def _sliced(name: str, values: Array) -> Iterator[tuple[str, Bools]]:
     """The slices of one column, by their names."""
     short = shortened(name, 30)
@@ -326,15 +323,11 @@ def slices_blocks(slices: Slices) -> Iterator[Block]:
             Cell(count(one.rows), one.rows),
             Cell(number(one.error), one.error),
             Cell(number(one.rest), one.rest),
-            Cell(
-                f"{number(one.low)} to {number(one.high)}",
-                drawing=strip(
-                    [one.error - one.rest], scale, one.low, one.high, one.error - one.rest
-                ),
-            ),
+            Cell(f"{number(one.low)} to {number(one.high)}",
+                 drawing=strip([d := one.error - one.rest], scale, one.low, one.high, d)),
         ]
         for one in differ
-    ]
+    ]  # fmt: skip
     header = ["rows with", "rows", slices.error, "of the others", "difference"]
     yield Grid("Slices", header, rows, hidden=True, marks={"difference": strip_scale(scale)})
     yield Note(

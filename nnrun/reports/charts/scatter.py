@@ -177,20 +177,18 @@ def waterfall(
     title: str, names: Sequence[str], amounts: Sequence[float], start: float, label: str
 ) -> Chart:
     """A bar for each amount, which begins where the one above it ends; the first at `start`."""
-    ends = [start, *(start + amount for amount in accumulate(amounts))]
+    ends = [*accumulate(amounts, initial=start)]
     x, bottom = Linear.over(ends, count=4), 6 + _ROW * len(names)
     frame = Frame(x, Linear(len(names), 0.0), 12.0, 6.0, TALL[0] - 30, bottom)
     parts = [x_axis(frame, label, count=4), rule(frame, (start, 0.0), (start, len(names)))]
     for place, (name, (low, high)) in enumerate(zip(names, pairwise(ends), strict=True)):
         y, (left, right) = 6 + _ROW * place, sorted(frame.across(end) or 0.0 for end in (low, high))
-        bar = {"width": max(right - left, 0.5), "height": 9.0}
         parts.append(element("text", shortened(name, 60), x=frame.left, y=y + 11, class_="name"))
-        kind = f"bar k{int(high < low)}"
-        parts.append(element("rect", x=left, y=y + 14, **bar, class_=kind))
-    rows = [[name, signed(amount)] for name, amount in zip(names, amounts, strict=True)]
-    words = f"From {number(ends[0])} to {number(ends[-1])}; the most is by {names[0]}."
-    drawing = Markup("").join(parts)
-    return Chart(title, words, drawing, TALL[0], bottom + 40, Table(["", label], rows))
+        bar = {"x": left, "y": y + 14, "width": max(right - left, 0.5), "height": 9.0}
+        parts.append(element("rect", **bar, class_=f"bar k{int(high < low)}"))
+    table = Table(["", label], [[n, signed(a)] for n, a in zip(names, amounts, strict=True)])
+    words = f"From {number(start)} to {number(ends[-1])}; the most is by {names[0]}."
+    return Chart(title, words, Markup("").join(parts), TALL[0], bottom + 40, table)
 
 
 def _ticks(frame: Frame) -> list[float]:

@@ -289,16 +289,12 @@ def more_rows_blocks(group: Group) -> Iterator[Block]:
     """On a board of training sizes: the means, and a power law up to twice the largest size."""
     if (gain := gain_of(group)) is None:
         return
-    what, names = f"{gain.split} {metric_label(group.metric)}", ("mean of the runs", "power law")
-    series = [
-        Series(name, *curve, index=index)
-        for index, (name, curve) in enumerate(zip(names, (gain.means, gain.law), strict=True))
-    ]
-    largest = gain.means.sizes[-1]
+    what, largest = f"{gain.split} {metric_label(group.metric)}", gain.means.sizes[-1]
     x_label = "share of the training rows" if isinstance(largest, float) else "training rows"
     chart = lines(
-        f"{what} by training rows", series, x_label=x_label, y_label=what,
-        moment=(largest, "the most that was tried"),
+        f"{what} by training rows",
+        [Series("mean of the runs", *gain.means), Series("power law", *gain.law, index=1)],
+        y_label=what, x_label=x_label, moment=(largest, "the most that was tried"),
     )  # fmt: skip
     yield Figures([chart], chart.legend)
     yield Note("Bands are 95% intervals: of each mean, and of the fits to means drawn from theirs.")

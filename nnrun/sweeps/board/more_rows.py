@@ -28,9 +28,8 @@ class Curve(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """What twice the largest size would change, in units of the metric, with its 95% interval.
-
-    Beside it are the means that were measured, and the power law through them up to that size.
+    """What twice the largest size would change, in units of the metric, with its 95% interval;
+    the means that were measured, and the power law through them up to there.
     """
 
     split: str
@@ -58,12 +57,9 @@ def gain_of(group: Group) -> Gain | None:
     if len({*map(type, sizes)}) > 1 or len(halves) < len(rows):
         return None
     means, half = np.array([each.mean for each in summaries]), np.array(halves)
-    rng = np.random.default_rng(0)
-    drawn = means + rng.standard_normal((_DRAWS, len(means))) * half / 1.96
-    size, at = (
-        np.array(sizes, np.float64) / sizes[-1],
-        np.geomspace(sizes[0] / sizes[-1], 2, _DRAWN),
-    )
+    drawn = np.random.default_rng(0).normal(means, half / 1.96, (_DRAWS, len(means)))
+    size = np.array(sizes, np.float64) / sizes[-1]
+    at = np.geomspace(size[0], 2.0, _DRAWN)
     laws = _fitted(size, np.vstack([means, drawn]), np.append(at, 1.0))
     changes = laws[:, -2] - laws[:, -1]
     ends = np.quantile(laws[1:, :-1], _ENDS, axis=0)
