@@ -179,7 +179,7 @@ def waterfall(
     """A bar for each amount, which begins where the one above it ends; the first at `start`."""
     ends = [*accumulate(amounts, initial=start)]
     x, bottom = Linear.over(ends, count=4), 6 + _ROW * len(names)
-    frame = Frame(x, Linear(len(names), 0.0), 12.0, 6.0, TALL[0] - 30, bottom)
+    frame = Frame(x, Linear(len(names), 0.0), 24.0, 6.0, TALL[0] - 30, bottom)
     parts = [x_axis(frame, label, count=4), rule(frame, (start, 0.0), (start, len(names)))]
     for place, (name, (low, high)) in enumerate(zip(names, pairwise(ends), strict=True)):
         y, (left, right) = 6 + _ROW * place, sorted(frame.across(end) or 0.0 for end in (low, high))
@@ -296,7 +296,7 @@ def _arrows(frame: Frame, spots: Sequence[float]) -> list[Markup]:
 
 
 def _label(values: Sequence[float], low: float | None, high: float | None) -> str:
-    words = f"{count(len(values))} values from {number(min(values))} to {number(max(values))}"
+    words = f"{plural(len(values), 'value')} from {number(min(values))} to {number(max(values))}"
     if low is None or high is None:
         return words
     return f"{words}; 95% interval of the mean from {number(low)} to {number(high)}"
