@@ -319,9 +319,7 @@ class Run:
             background: rows to compare with; by default at most 100 training rows of the run.
             class_name: the class that `to_dict()` is about; by default the predicted one.
 
-        Raises:
-            DataError: as `predict` does; or the data of the run are not there.
-            UsageError: the network takes images, or there is no such class.
+        Raises: as `predict` does; UsageError also for images, or if there is no such class.
         """
         from nnrun.reports import contributions as made  # noqa: PLC0415  # as charts
         from nnrun.reports.predictions import prepared_again  # noqa: PLC0415  # likewise

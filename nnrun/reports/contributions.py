@@ -98,9 +98,7 @@ def contributions(
     Rows are as `Model.rows` returns them; `training_rows` is how many the background was drawn
     from. Of classes the predicted one is explained, or that of the name.
 
-    Raises:
-        UsageError: rows are images or none, or there is no such class.
-        NnrunError: a prediction is no finite number.
+    Raises: UsageError for images, no rows or no such class; NnrunError if predictions are infinite.
     """
     refuse_images(model)
     if not (len(x) and len(background)):
@@ -225,8 +223,7 @@ def background_of(prepared: Prepared) -> tuple[Array, int]:
 def rows_by_number(prepared: Prepared, wanted: Sequence[int]) -> tuple[Array, list[dict[str, Any]]]:
     """Rows by their numbers in the data, from 1 on, each with the split that it is in.
 
-    Raises:
-        UsageError: a row is in no split.
+    Raises: UsageError if a row is in no split.
     """
     split, numbers = prepared.split, prepared.dataset.row_numbers
     places = {

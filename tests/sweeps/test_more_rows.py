@@ -26,7 +26,7 @@ training: {optimizer: adam, learning_rate: 0.02, epochs: 30, batch_size: 16}
 def test_a_power_law_is_found_again():
     """Through values of a + b n^-c the heights at other sizes are the law's."""
     size, at = np.array([0.1, 0.2, 0.4, 0.7, 1.0]), np.array([0.15, 1.0, 2.0])
-    for a, b, c in ((1.0, 2.0, 0.5), (0.9, -0.4, 1.0), (3.0, 0.0, 0.5)):
+    for a, b, c in ((1.0, 2.0, 0.52), (0.9, -0.4, 1.0), (3.0, 0.0, 0.5)):
         found = _fitted(size, np.array([a + b * size**-c]), at)
         assert found[0] == pytest.approx(a + b * at**-c, abs=1e-9)
 

@@ -14,7 +14,7 @@ from nnrun.nn.signature import Array
 from nnrun.sweeps.board.rows import Group
 
 KEY = "dataset.train_size"
-_POWERS = np.linspace(0.1, 2.0, 39)
+_POWERS = np.linspace(0.1, 2.0, 951)[:, np.newaxis]
 _DRAWS, _FEWEST, _DRAWN, _ENDS = 1000, 3, 40, (0.025, 0.975)
 
 
@@ -71,14 +71,11 @@ def gain_of(group: Group) -> Gain | None:
 
 def _fitted(size: Array, values: Array, at: Array) -> Array:
     """The heights of the best law for each row of values, at other sizes."""
-    middle = values.mean(axis=1, keepdims=True)
-    best, heights = np.full(len(values), np.inf), np.zeros((len(values), len(at)))
-    for power in _POWERS:
-        curve = size**-power
-        centred = curve - curve.mean()
-        slope = ((values - middle) @ centred / (centred @ centred))[:, np.newaxis]
-        left = ((values - middle - slope * centred) ** 2).sum(axis=1)
-        law = middle + slope * (at**-power - curve.mean())
-        heights = np.where((left < best)[:, np.newaxis], law, heights)
-        best = np.minimum(left, best)
+    curves = size**-_POWERS
+    level = curves.mean(axis=1, keepdims=True)
+    middle, norms = values.mean(axis=1, keepdims=True), ((curves - level) ** 2).sum(axis=1)
+    slopes = (values - middle) @ (curves - level).T / norms
+    best = (slopes**2 * norms).argmax(axis=1)  # what the law explains of the squares
+    slope = np.take_along_axis(slopes, best[:, np.newaxis], axis=1)
+    heights: Array = middle + slope * (at ** -_POWERS[best] - level[best])
     return heights
