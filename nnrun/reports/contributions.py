@@ -25,8 +25,7 @@ from nnrun.runs.preparation.prepared import Prepared
 
 MOST_EXACT = 10
 """Columns whose coalitions are all computed; of more, orders of the columns are sampled."""
-MOST_BACKGROUND = 100
-MOST_ROWS = 100
+MOST_BACKGROUND, MOST_ROWS = 100, 100
 _SEED, _PAIRS, _FEWEST_PAIRS, _HALF, _ROUNDING = 0, 64, 8, 10, 1e-6
 _HEADER = ("column", "value", "", "contribution")
 _WORK, _AT_ONCE = 10**8, 1 << 22  # features: of all orders of wide rows, and in memory
@@ -208,7 +207,7 @@ def _cells(model: Model, places: Mapping[str, range], row: Array) -> Iterator[st
             yield next((word for word, other in choices if (other == features).all()), "")
 
 
-# Rows of a stored run's own data.
+# Rows of a stored run's own data, and sections about predictions.
 
 
 def background_of(prepared: Prepared) -> tuple[Array, int]:
@@ -236,9 +235,6 @@ def rows_by_number(prepared: Prepared, wanted: Sequence[int]) -> tuple[Array, li
     rows = [places[row] for row in wanted]
     x = np.concatenate([part.take(np.array([at])).x for _, part, at in rows])
     return x, [{"row": row, "split": places[row][0]} for row in wanted]
-
-
-# A table for each prediction, and a picture.
 
 
 def contribution_sections(data: Mapping[str, Any]) -> Iterator[Section]:
