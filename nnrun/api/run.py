@@ -12,7 +12,7 @@ from functools import cached_property, wraps
 from inspect import signature
 from operator import index
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,9 @@ from nnrun.runs.storage.reading import (
 from nnrun.suggestions import nearest, suggestion
 from nnrun.sweeps.named_runs import pick_run
 from nnrun.training.watched import Watched
+
+if TYPE_CHECKING:  # slow to import
+    from nnrun.reports.contributions import Contributions
 
 
 class History(Mapping[str, Array]):
@@ -305,6 +308,29 @@ class Run:
             UsageError: the network does not output probabilities.
         """
         return self.model.predict_proba(x)
+
+    def explain(
+        self, x: Any, *, background: Any = None, class_name: str | None = None
+    ) -> Contributions:
+        """What each column adds to the predictions for rows x, as `nnrun explain RUN --row` says.
+
+        Args:
+            x: raw rows, as for `predict`.
+            background: rows to compare with; by default at most 100 training rows of the run.
+            class_name: the class that `to_dict()` is about; by default the predicted one.
+
+        Raises: as `predict` does; UsageError also for images, or if there is no such class.
+        """
+        from nnrun.reports import contributions as made  # noqa: PLC0415  # as charts
+        from nnrun.reports.predictions import prepared_again  # noqa: PLC0415  # likewise
+        from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
+
+        rows = self.model.rows(x)
+        if background is None:
+            prepared = prepared_again(self.record, Datasets().load)
+            return made.contributions(self.model, rows, *made.background_of(prepared), class_name)
+        background = self.model.rows(background)
+        return made.contributions(self.model, rows, background, class_name=class_name)
 
     def predictions(
         self,

@@ -165,8 +165,8 @@ def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence
     for setting in settings:
         changed = rows.astype(np.float64)
         changed[:, place.start : place.stop] = setting
-        means.append([float(mean) for mean in _predicted(model, changed).mean(axis=0)])
-    return Dependence(column, values, _names(model, len(means[0])), means)
+        means.append([float(mean) for mean in predicted(model, changed).mean(axis=0)])
+    return Dependence(column, values, output_names(model, len(means[0])), means)
 
 
 def _most_frequent(choices: list[tuple[str, Array]], x: Array) -> list[tuple[str, Array]]:
@@ -185,7 +185,7 @@ def _grid(values: Array) -> list[float]:
     return [float(value) for value in np.linspace(low, high, _POINTS)]
 
 
-def _predicted(model: Model, rows: Array) -> Array:
+def predicted(model: Model, rows: Array) -> Array:
     """Probabilities (rows, classes), shares of classes, or values (rows, targets)."""
     outputs = model.evaluate(rows)
     if not isinstance(model.task, Classification):
@@ -194,7 +194,8 @@ def _predicted(model: Model, rows: Array) -> Array:
     return np.eye(model.task.classes)[model.task.decode(outputs)] if chances is None else chances
 
 
-def _names(model: Model, outputs: int) -> list[str]:
+def output_names(model: Model, outputs: int) -> list[str]:
+    """The names of classes or targets, or numbers where there are none."""
     names = model.layout.classes or model.layout.target_names
     return [*names] if len(names) == outputs else [f"output {i}" for i in range(outputs)]
 

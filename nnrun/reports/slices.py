@@ -21,16 +21,19 @@ from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
-from nnrun.reports.document import Block, Cell, Grid, Note
+from nnrun.reports.charts.axes import Linear
+from nnrun.reports.charts.scatter import strip, strip_scale
+from nnrun.reports.document import Block, Cell, Folded, Grid, Note
 from nnrun.reports.importance import places_of, siblings
 from nnrun.reports.numbers import count, number, plural
-from nnrun.reports.predictions import LoadData, last_split, prepared_again
+from nnrun.reports.predictions import LoadData, Predictions, last_split, prepared_again
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import refuse_unusable_model
 
 FEWEST = 10
 """Rows of a slice; smaller ones are left out."""
 _FIFTHS, _MOST_VALUES, _PAIRED = 5, 20, 6
+_MOST_READ, _MOST_CELLS = 50_000, 250_000  # in reports
 _TIMES, _AT_ONCE, _LEVEL = 27, 37, 0.95  # 999 orders, some at a time for memory
 
 Bools = npt.NDArray[np.bool_]
@@ -126,7 +129,7 @@ def slices_of(
         refuse_unusable_model(place, each)
         model, run = load_model(place), prepared_again(each, load_data)
         split, part = last_split(run.split)
-        error = _error_of(model, model.evaluate(part.raw), part.y)
+        error = _errors(model, model.task.decode(model.evaluate(part.raw)), part.y)
         if total is None:
             rows = len(run.dataset.pooled_y)
             total, times = np.zeros(rows), np.zeros(rows, np.intp)
@@ -148,9 +151,42 @@ def slices_of(
             for one, held in left
             for other, also in right
         }
-    what = "error rate" if record.task == "classification" else "absolute error"
     found = compared(total[tested] / times[tested], slices)
-    return Slices(record.name, record.run_id, split, what, len(tested), len(records), found)
+    return _summed_up(record, split, len(tested), len(records), found)
+
+
+def report_slices(record: RunRecord, model: Model, of: Predictions) -> Iterator[Block]:
+    """The slices of a run that differ, for its page: nothing where none does, or for images.
+
+    Of many rows and columns some rows are left out, and of large files all, since other orders of
+    the errors and the cells of the file take time.
+    """
+    if len(model.layout.shape) > 1 or len(of.dataset.row_numbers) > _MOST_READ:
+        return
+    step = -(-len(of.part) * len(places_of(model)) // _MOST_CELLS)
+    part, decoded = of.part.take(np.arange(0, len(of.part), step)), of.decoded[::step]
+    try:
+        named = _values(of.dataset.whole or of.dataset, model, record, (), part.rows)
+    except (NnrunError, OSError):  # other sections say what is wrong with its data
+        return
+    error = _errors(model, decoded, part.y)
+    if not np.isfinite(error).all():
+        return
+    sliced = {name: held for column in named.items() for name, held in _sliced(*column)}
+    slices = _summed_up(record, of.split, len(error), 1, compared(error, sliced))
+    differ = [one for one in slices.slices if one.is_worse or one.is_better]
+    if differ and (first := differ[0]).is_worse:
+        yield Note(
+            f"For rows with {first.name} the {slices.error} is {number(first.error)}, for the "
+            f"others {number(first.rest)}."
+        )
+    if differ:
+        yield Folded("Slices", [*slices_blocks(slices)])
+
+
+def _summed_up(record: RunRecord, split: str, rows: int, runs: int, found: list[Slice]) -> Slices:
+    what = "error rate" if record.task == "classification" else "absolute error"
+    return Slices(record.name, record.run_id, split, what, rows, runs, found)
 
 
 def compared(error: Array, slices: Mapping[str, Bools]) -> list[Slice]:
@@ -210,8 +246,7 @@ def _beside(inside: Array, errors: Array) -> tuple[Array, Array]:
     return within - without, np.sqrt(one + other)
 
 
-def _error_of(model: Model, outputs: Array, y: Array) -> Array:
-    decoded = model.task.decode(outputs)
+def _errors(model: Model, decoded: Array, y: Array) -> Array:
     if isinstance(model.task, Classification):
         return np.asarray(decoded != y, np.float64)
     return np.asarray(np.abs(decoded - y.reshape(decoded.shape)).mean(axis=1))
@@ -281,18 +316,20 @@ def slices_blocks(slices: Slices) -> Iterator[Block]:
     if not differ:
         yield Note(f"None of {looked} differs from the other rows beyond chance.")
         return
+    scale = Linear.over([0.0, *(end for one in differ for end in (one.low, one.high))])
     rows = [
         [
             Cell(one.name),
             Cell(count(one.rows), one.rows),
             Cell(number(one.error), one.error),
             Cell(number(one.rest), one.rest),
-            Cell(f"{number(one.low)} to {number(one.high)}"),
+            Cell(f"{number(one.low)} to {number(one.high)}",
+                 drawing=strip([d := one.error - one.rest], scale, one.low, one.high, d)),
         ]
         for one in differ
-    ]
+    ]  # fmt: skip
     header = ["rows with", "rows", slices.error, "of the others", "difference"]
-    yield Grid("Slices", header, rows, hidden=True)
+    yield Grid("Slices", header, rows, hidden=True, marks={"difference": strip_scale(scale)})
     yield Note(
         f"Of {looked}, those that differ: intervals hold at 95% for all of them at once. Worse is "
         "not unfair, nor the column its cause; few rows or other columns may be.",

@@ -131,14 +131,14 @@ def test_surfaces_over_training(open_page, plane, scheme, width, scrolls):
     opened = open_page(plane, width, color_scheme=scheme)
     page = opened.page
 
-    page.locator("#training details").first.evaluate("one => { one.open = true; }")
+    page.locator("#section-1 details").first.evaluate("one => { one.open = true; }")
     assert [] == opened.console
     assert 1 == sum(not url.startswith("data:") for url in opened.requests)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert [] == [v["id"] for v in Axe().run(page).response["violations"]]
     wider = "all => all.filter((one) => one.scrollWidth > one.clientWidth).length"
-    assert scrolls == page.locator("#training .drawing").evaluate_all(wider)
-    label = page.locator("#training svg[role=img]").first.get_attribute("aria-label")
+    assert scrolls == page.locator("#section-1 .drawing").evaluate_all(wider)
+    label = page.locator("#section-1 svg[role=img]").first.get_attribute("aria-label")
     assert label.startswith("Output over training. Over x1 and x2, at 8 moments of training")
 
 
@@ -146,5 +146,5 @@ def test_surfaces_over_training(open_page, plane, scheme, width, scrolls):
 def test_pictures_are_dark_on_dark_pages(open_page, plane, scheme, darker):
     """Their colours are inverted there, as those of other pictures of numbers."""
     page = open_page(plane, color_scheme=scheme).page
-    image = page.locator("#training image").first
+    image = page.locator("#section-1 image").first
     assert ("none" != image.evaluate("one => getComputedStyle(one).filter")) == darker

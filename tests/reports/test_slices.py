@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,20 @@ def test_pairs_of_columns(houses):
     found = invoke_well("show", "houses", "--slices", "size", "place", "--pairs", "--json").json
     names = [one["name"] for one in found["slices"]]
     assert sum("place = west" in name and "size" in name for name in names) == 5
+
+
+def test_the_page_of_a_run_has_slices_that_differ_alone(houses):
+    """A sentence of the worst one and a folded table with intervals; nothing where none differs."""
+    title = "For whom it is worse"
+    invoke_well("report", "houses")
+    assert title not in Path("report.html").read_text()
+    with_place = "dataset.columns={target: price, categorical: [place]}"
+    invoke_well("train", "houses.yaml", with_place, "-q")
+    invoke_well("report", "latest")
+    worst = "For rows with place = west the absolute error is 4."
+    said = Path("report.html").read_text().partition(worst)[2].partition("</details>")[0]
+    assert "<summary>Slices</summary>" in said
+    assert 2 == said.count("95% interval of the mean from")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from markupsafe import Markup
 
@@ -24,7 +24,7 @@ from nnrun.reports.charts.axes import (
     y_axis,
 )
 from nnrun.reports.charts.chart import CHARACTER, Chart, Table, coordinate, element, width_of
-from nnrun.reports.numbers import count, number, plural, to_error
+from nnrun.reports.numbers import count, number, plural, signed, to_error
 
 _SQUARE = 400.0, 400.0
 
@@ -173,6 +173,24 @@ def bars_of(title: str, names: Sequence[str], counts: Sequence[int], label: str)
     return Chart(title, most, drawing, TALL[0], bottom + 40, Table(["", label], cells))
 
 
+def waterfall(
+    title: str, names: Sequence[str], amounts: Sequence[float], start: float, label: str
+) -> Chart:
+    """A bar for each amount, which begins where the one above it ends; the first at `start`."""
+    ends = [*accumulate(amounts, initial=start)]
+    x, bottom = Linear.over(ends, count=4), 6 + _ROW * len(names)
+    frame = Frame(x, Linear(len(names), 0.0), 24.0, 6.0, TALL[0] - 30, bottom)
+    parts = [x_axis(frame, label, count=4), rule(frame, (start, 0.0), (start, len(names)))]
+    for place, (name, (low, high)) in enumerate(zip(names, pairwise(ends), strict=True)):
+        y, (left, right) = 6 + _ROW * place, sorted(frame.across(end) or 0.0 for end in (low, high))
+        parts.append(element("text", shortened(name, 60), x=frame.left, y=y + 11, class_="name"))
+        bar = {"x": left, "y": y + 14, "width": max(right - left, 0.5), "height": 9.0}
+        parts.append(element("rect", **bar, class_=f"bar k{int(high < low)}"))
+    table = Table(["", label], [[n, signed(a)] for n, a in zip(names, amounts, strict=True)])
+    words = f"From {number(start)} to {number(ends[-1])}; the most is by {names[0]}."
+    return Chart(title, words, Markup("").join(parts), TALL[0], bottom + 40, table)
+
+
 def _ticks(frame: Frame) -> list[float]:
     """Three ticks or more where there is room, since few round numbers lie within the edges."""
     best = frame.x.ticks(4)
@@ -278,7 +296,7 @@ def _arrows(frame: Frame, spots: Sequence[float]) -> list[Markup]:
 
 
 def _label(values: Sequence[float], low: float | None, high: float | None) -> str:
-    words = f"{count(len(values))} values from {number(min(values))} to {number(max(values))}"
+    words = f"{plural(len(values), 'value')} from {number(min(values))} to {number(max(values))}"
     if low is None or high is None:
         return words
     return f"{words}; 95% interval of the mean from {number(low)} to {number(high)}"

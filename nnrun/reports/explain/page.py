@@ -1,21 +1,21 @@
-"""An explained update as one self-contained page, in which each number shows its sources."""
+"""Self-contained pages: an update whose numbers show their sources, and sections."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.explain.surfaces import Film
 from nnrun.explain.trace import shown
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import shape_text
 from nnrun.reports.charts.chart import DARK, LIGHT, ON_DARK, PAGE, variables
-from nnrun.reports.document import Figures, Note
-from nnrun.reports.explain.document import Numbers, phases
+from nnrun.reports.document import Block, Figures, Note, Section
+from nnrun.reports.explain.document import Numbers, Phase, phases
 from nnrun.reports.markup import sentence
 from nnrun.reports.templates import content_policy, environment, resource
 from nnrun.reports.watched import film_charts
@@ -32,19 +32,33 @@ def render(explained: Explanation) -> str:
     update = phases(explained)
     arrays = {a.key: _data(a) for phase in update for part in phase.parts for a in part.arrays}
     data = json.dumps(arrays, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    film: list[Figures | Note] = []
+    film: list[Section] = []
     if explained.film is not None:
         (output, *layers), notes = film_charts(explained.film, _MOST_UNITS)
-        film = [Figures([output], output.legend), Figures(layers)]
-        film += [Note(sentence(note)) for note in notes]
-    style, script = _style(explained.film), resource(_PACKAGE, "explain.js")
+        blocks: list[Block] = [Figures([output], output.legend), Figures(layers)]
+        film = [Section("Over training", [*blocks, *(Note(sentence(note)) for note in notes)])]
+    about = ". ".join(filter(None, (explained.moment, explained.description)))
+    title = f"{explained.title}: one update"
+    return render_sections(title, film, [about, *explained.notes], update, data)
+
+
+def render_sections(
+    title: str,
+    sections: Sequence[Section],
+    notes: Sequence[str] = (),
+    update: Sequence[Phase] = (),
+    data: str = "",
+) -> str:
+    """A page of sections, below an update if there is one."""
+    style, script = _style(charts=bool(sections)), resource(_PACKAGE, "explain.js")
     return (
         environment(_PACKAGE, _CHARTS)
         .get_template("explain.html")
         .render(
-            found=explained,
+            title=title,
+            notes=notes,
             phases=update,
-            film=film,
+            sections=sections,
             data=Markup(data.replace("<", "\\u003c")),
             style=Markup(style),
             script=Markup(script),
@@ -54,9 +68,9 @@ def render(explained: Explanation) -> str:
     )
 
 
-def _style(film: Film | None) -> str:
+def _style(*, charts: bool) -> str:
     style = resource(_PACKAGE, "explain.css")
-    if film is None:
+    if not charts:
         return style
     light, dark = variables(LIGHT), f":root{{{variables(DARK)}}}{ON_DARK}"
     on_dark = f"@media screen and (prefers-color-scheme:dark){{{dark}}}"

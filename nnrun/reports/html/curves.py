@@ -29,6 +29,8 @@ from nnrun.reports.numbers import count, number, plural, thinned, to_error
 from nnrun.reports.row_names import names_of
 from nnrun.reports.summary import History, curve_names, metric_label
 from nnrun.sweeps.board.means import mean_of, summarize
+from nnrun.sweeps.board.more_rows import gain_of
+from nnrun.sweeps.board.rows import Group
 from nnrun.sweeps.board.stored import Standing, StoredBoard, StoredVariant
 
 _MOST_POINTS = 60
@@ -317,6 +319,21 @@ class _Member(NamedTuple):
 
     standing: Standing
     choice: dict[str, Any]
+
+
+def more_rows_blocks(group: Group) -> Iterator[Block]:
+    """On a board of training sizes: the means, and a power law up to twice the largest size."""
+    if (gain := gain_of(group)) is None:
+        return
+    what, largest = f"{gain.split} {metric_label(group.metric)}", gain.means.sizes[-1]
+    x_label = "share of the training rows" if isinstance(largest, float) else "training rows"
+    chart = lines(
+        f"{what} by training rows",
+        [Series("mean of the runs", *gain.means), Series("power law", *gain.law, index=1)],
+        y_label=what, x_label=x_label, moment=(largest, "the most that was tried"),
+    )  # fmt: skip
+    yield Figures([chart], chart.legend)
+    yield Note("Bands are 95% intervals: of each mean, and of the fits to means drawn from theirs.")
 
 
 def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:

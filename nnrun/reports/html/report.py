@@ -29,7 +29,7 @@ from nnrun.reports.document import (
     Verdict,
     charts_of,
 )
-from nnrun.reports.html.curves import board_curves, grid_blocks
+from nnrun.reports.html.curves import board_curves, grid_blocks, more_rows_blocks
 from nnrun.reports.html.overview import (
     ENDED,
     PRINTED,
@@ -176,7 +176,7 @@ class Report:
             words = [] if plan is None else [planned_words(plan[0], [plan[1]])]
             words += notes([board.group], EXPLORED if plan is None else PLANNED)
             said = [Note(note, "small") for note in words]
-            yield Section(title, [*table, *said], BOARD)
+            yield Section(title, [*table, *more_rows_blocks(board.group), *said], BOARD)
         for board, title in zip(self.boards, titles, strict=True):
             curves = [*board_curves(board, histories), *_without_curves(board, faults)]
             if curves:

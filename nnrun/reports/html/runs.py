@@ -49,6 +49,7 @@ from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.predictions import LoadData, Predictions, predictions_of
 from nnrun.reports.progress_words import share_words, sweep_line, telling
 from nnrun.reports.run import Part, curves_of, run_parts
+from nnrun.reports.slices import report_slices
 from nnrun.reports.watched import film_blocks, training_blocks
 from nnrun.runs.catalog.summarize import PLACES
 from nnrun.runs.catalog.summary import QUEUED, RunSummary, most_varied
@@ -214,6 +215,7 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
         yield "Weights", lambda: weight_blocks(record, model)
         yield "Inside", lambda: [Note(_WITHOUT_DATA)]
         return
+    yield "For whom it is worse", lambda: report_slices(record, model, predictions)
     if record.task == "classification":
         yield "Curves by class", lambda: curve_blocks(predictions)
     yield "Near the boundary", lambda: boundary_blocks(model, predictions)
