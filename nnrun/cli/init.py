@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -216,18 +215,16 @@ def _tried(
     drafted: Draft, found: Findings, seconds: float, output: Output
 ) -> tuple[Draft, Findings]:
     """The draft with the readings that are better, and what there is to show of it."""
-    from nnrun.config.scaffold.tried import rewritten, taken_of  # noqa: PLC0415  # for --try alone
+    from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # tables only
+    from nnrun.config.scaffold.tried import with_taken  # noqa: PLC0415  # for --try alone
     from nnrun.sweeps.tried import try_readings  # noqa: PLC0415  # slow to import
 
-    tried = try_readings(drafted.text, found.problems, seconds, output.note)
+    tried = try_readings(drafted, found.problems, seconds, output.note)
     if not tried:
         output.note("there is no other reading of its columns to try")
-    better = "in place of that it takes what was better when tried"
-    choices = [f"{better}: {one.how} ({one.results})" for one in taken_of(tried)]
-    text = rewritten(drafted.text, tried)
-    return replace(drafted, text=text, choices=[*drafted.choices, *choices]), found.after(
-        tried, drafted.text
-    )
+    drafted = with_taken(drafted, tried)
+    assert drafted.table is not None
+    return drafted, Findings(*drafted.table, found.file, tried)
 
 
 def _page(found: Findings) -> str:

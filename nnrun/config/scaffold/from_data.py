@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from nnrun.characters import escaped
 from nnrun.config.names import is_name
 from nnrun.config.scaffold.columns import (
-    USABLE,
     Lags,
     Proposal,
     category_lines,
@@ -21,14 +20,14 @@ from nnrun.config.scaffold.columns import (
     drop_lines,
     formats,
     guessed,
-    is_averaged,
-    is_embedded,
     is_identifier,
     lags,
     may_be_codes,
     missing_values,
     parts_of,
     proposals,
+    read_as,
+    reading_of,
     reason,
     width,
     width_of,
@@ -49,7 +48,7 @@ from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.opening import GIVEN, why_no_file
 from nnrun.data.readers.opening import stem as stem_of
 from nnrun.data.readers.parquet import is_frame
-from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
+from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Reading, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
@@ -64,12 +63,31 @@ _PLENTY = 30
 class Draft:
     """A config, and a line for each choice in it: what it predicts and what it leaves out.
 
-    `table` is what was read of a table, and what was chosen of it.
+    `table` is what was read of a table, and what was chosen of it; `shown` is its path.
     """
 
     text: str
     choices: list[str]
     table: tuple[Survey, Choice] | None = None
+    shown: str = ""
+
+    def read_as(self, readings: Mapping[str, Reading], results: Mapping[str, str]) -> Draft:
+        """The draft of a table with other readings of some columns.
+
+        Args:
+            readings: by the names of columns.
+            results: what was measured, for some of them.
+        """
+        assert self.table is not None
+        found, choice = self.table
+        columns = [
+            column.read_as(readings[column.name], results.get(column.name, ""))
+            if column.name in readings
+            else column
+            for column in found.columns
+        ]
+        target = None if choice.guessed else choice.target.name
+        return draft_table(replace(found, columns=columns), target, self.shown)
 
 
 @dataclass(frozen=True)
@@ -156,7 +174,7 @@ def draft_table(found: Survey, target: str | None, shown: str) -> Draft:
         *filter(None, [_part(found), _read(found), _doubt(found), _sheets(found)]),
         *_described(choice),
     ]
-    return Draft(aligned(_csv(found, choice, shown)), words, (found, choice))
+    return Draft(aligned(_csv(found, choice, shown)), words, (found, choice), shown)
 
 
 def _choose(found: Survey, wanted: str | None) -> Choice:
@@ -164,8 +182,8 @@ def _choose(found: Survey, wanted: str | None) -> Choice:
     if wanted is not None and wanted not in by_name:
         why = suggestion(wanted, by_name) + (f"; {sheets}" if (sheets := _sheets(found)) else "")
         raise UsageError(f"--target: there is no column '{wanted}'{why}")
-    usable = [column for column in found.columns if column.kind in USABLE]
-    target = by_name[wanted] if wanted is not None else _guess(usable, found)
+    usable = [column for column in found.columns if reading_of(column)]
+    target = by_name[wanted] if wanted is not None else _guess(found)
     labels = _classes(target, found)
     splits = [*proposals(found.columns, target)]
     split_by = [split.column.name for split in splits if split.sure]
@@ -211,10 +229,9 @@ def _described(choice: Choice) -> Iterator[str]:
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
     yield f"it predicts {name}{guess}: {choice.task} ({why})"
-    vectors = [column.name for column in choice.features if is_embedded(column)]
-    if vectors:
+    if vectors := [column.name for column in read_as(choice.features, "vector")]:
         yield f"it learns vectors for the categories of {_clipped(vectors)}"
-    if means := [column.name for column in choice.features if is_averaged(column)]:
+    if means := [column.name for column in read_as(choice.features, "mean")]:
         yield f"it takes means of the target for the values of {_clipped(means)}"
     parts = {c.name: parts_of(c, splits=c in choice.split_by) for c in choice.dates}
     if parts:
@@ -320,13 +337,13 @@ def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     yield from settings(
         size,
         timed=any(split.by == "time" for split in choice.splits),
-        numbers=any(column.kind == "number" for column in features) or bool(choice.lagged),
+        numbers=bool(read_as(features, "number") or choice.lagged),
     )
 
 
 def is_indicated(features: Sequence[ColumnProfile], without: int) -> bool:
     """Whether features say where a number was missing, in rows but for those left out."""
-    return any(c.missing >= without + _PLENTY for c in features if c.kind == "number")
+    return any(c.missing >= without + _PLENTY for c in read_as(features, "number"))
 
 
 def _missing(
@@ -351,12 +368,12 @@ def _format(found: Survey) -> Iterator[str]:
         yield f"  encoding: {found.encoding}\ta guess: the file is not UTF-8"
 
 
-def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
+def _guess(found: Survey) -> ColumnProfile:
     """A column with the name of a target, else the last one that can be predicted.
 
     Names of identifiers, such as `AirlineID`, come last.
     """
-    usable = [column for column in usable if not is_averaged(column)]
+    usable = [column for column in found.columns if column.kind in ("number", "category")]
     if not usable:
         raise DataError(f"{found.path}: no column has several numbers, or few different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]

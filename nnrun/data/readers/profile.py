@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from pathlib import Path
@@ -42,6 +43,10 @@ Kind = Literal[
     "empty",
     "unnamed",
 ]
+
+Reading = Literal["number", "category", "vector", "mean"]
+"""What a column is for a network: a number, a feature for each category, a learned vector for each,
+or the mean of the target for each."""
 
 FEW_CATEGORIES = 20
 """Up to this many categories are never too many."""
@@ -161,6 +166,16 @@ class ColumnProfile:
     """Those among them that are hardly such words, and those that keep it from being used."""
     evidence: DateEvidence = field(default_factory=DateEvidence)
     """What cells that may be dates show."""
+    chosen: Reading | None = None
+    """A reading in place of that by its kind."""
+    results: str = ""
+    """What was measured for that choice."""
+
+    def read_as(self, reading: Reading, results: str = "") -> ColumnProfile:
+        """The same column with a chosen reading."""
+        column = copy(self)
+        column.chosen, column.results = reading, results
+        return column
 
     def add(self, texts: Sequence[str], lines: Sequence[int], decimal: str) -> None:
         """Count cells, and the lines that they are in."""
