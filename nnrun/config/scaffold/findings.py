@@ -22,7 +22,7 @@ from nnrun.config.scaffold.columns import (
     width_of,
 )
 from nnrun.config.scaffold.from_data import Choice, is_indicated
-from nnrun.config.scaffold.relations import Relation, Sample
+from nnrun.config.scaffold.relations import Relation, Sample, is_ordered
 from nnrun.config.scaffold.tried import Tried
 from nnrun.config.yaml_scalars import flow
 from nnrun.data.readers.profile import ColumnProfile, Reading, Survey
@@ -97,8 +97,7 @@ class Findings:
 
     def relation(self, column: ColumnProfile) -> Relation:
         """How a column goes with the target."""
-        numbers = column.kind in ("number", "date", "unnamed", *COUNTED)
-        return self.sample.relation(column, as_numbers=numbers and not may_be_averaged(column))
+        return self.sample.relation(column, as_numbers=is_ordered(column))
 
     @cached_property
     def columns(self) -> list[Finding]:
