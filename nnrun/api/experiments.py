@@ -182,9 +182,14 @@ def init(data: Any, target: str | None = None) -> dict[str, Any]:
         DataError: the data cannot be read, or have nothing to predict from.
     """
     # The config language and readers of data are slow to import.
-    from nnrun.config.scaffold.from_data import drafted_config  # noqa: PLC0415
+    from nnrun.config.scaffold.from_data import content_of, draft, draft_frame  # noqa: PLC0415
+    from nnrun.sweeps.tried import settled  # noqa: PLC0415
 
-    return drafted_config(Path(data) if isinstance(data, str | os.PathLike) else data, target)
+    say = stderr_for(None).note
+    if isinstance(data, str | os.PathLike):
+        return content_of(settled(draft(Path(data), target, Path.cwd()), say), Path(data))
+    made = draft_frame(data, target)
+    return content_of(settled(made, say, loader_of(data) or load_dataset), None)
 
 
 @explained

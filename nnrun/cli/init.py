@@ -161,6 +161,10 @@ def command(
     if data is not None and data.is_file() and data.stat().st_size >= _LARGE:
         output.note(f"reading {data}")
     drafted = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
+    if tried is None and drafted.table is not None:
+        from nnrun.sweeps.tried import settled  # noqa: PLC0415  # slow to import
+
+        drafted = settled(drafted, output.note)
     found = _findings(drafted, file)
     given = {"--html": html is not None, "--try": tried is not None, "--json": output.json}
     if found is None and (option := next((name for name in given if given[name]), None)):

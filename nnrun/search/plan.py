@@ -285,6 +285,10 @@ def origin_of(
     if made.table is not None and "search.time" in values:
         name = values.get("name") or name_of(config)
         made, tried = _tried(made, name, results, values["search.time"], say)
+    elif made.table is not None:
+        from nnrun.sweeps.tried import settled  # noqa: PLC0415  # likewise
+
+        made = settled(made, say)
     return searched_content(made, config), tried
 
 

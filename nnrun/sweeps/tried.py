@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import sqrt
+from math import inf, isfinite, sqrt
 from statistics import fmean
 from time import monotonic
 from typing import Any
@@ -15,9 +15,10 @@ import numpy as np
 from nnrun.characters import escaped
 from nnrun.config.load import Experiment, load_content, read_config
 from nnrun.config.overrides import parse_overrides
-from nnrun.config.scaffold.findings import Problem
+from nnrun.config.scaffold.findings import Findings, Problem
 from nnrun.config.scaffold.from_data import Draft
-from nnrun.config.scaffold.tried import Tried
+from nnrun.config.scaffold.tried import Tried, with_taken
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.yaml import Text, parse
 from nnrun.data.dataset import Dataset
 from nnrun.data.readers.profile import Reading
@@ -39,8 +40,12 @@ SECONDS = 20.0
 FOLDS = 5
 # Fewer rows are divided twice: their folds differ more. Neither number depends on the clock.
 _FEW_ROWS, _DIVISIONS = 2_000, 2
+# A draft of more rows would take longer than some seconds.
+_MOST_ROWS = 10_000
 # Rows that a network sees, about, in all of its epochs.
 _VISITS = 200_000
+
+LoadData = Callable[[DatasetConfig], Dataset]
 
 
 class _OutOfTimeError(NnrunError):
@@ -72,6 +77,7 @@ def try_readings(
     seconds: float = SECONDS,
     begin: Callable[[str], object] = lambda _: None,
     clock: Callable[[], float] = monotonic,
+    load: LoadData = load_dataset,
 ) -> list[Tried]:
     """Try the readings that problems offer, each by itself, and at last those taken together.
 
@@ -85,20 +91,38 @@ def try_readings(
         seconds: that it may take.
         begin: is called with what will be done, in words.
         clock: returns seconds.
+        load: loads the data of the draft.
     """
     readings = [problem for problem in problems if problem.readings]
     if not readings:
         return []
     try:
-        trial = _Trial(draft, clock() + seconds, clock, len(readings))
+        trial = _Trial(draft, clock() + seconds, clock, len(readings), load)
     except NnrunError as error:  # the draft itself cannot be trained
         why = first_line(error)
         return [Tried(each.readings, each.arguments, "not possible", why=why) for each in readings]
     folds = f"{FOLDS} folds" + f", {_DIVISIONS} times over" * (trial.divisions > 1)
     what = f"{len(readings)} other reading{'s' * (len(readings) > 1)} of columns"
-    begin(f"trying {what} on {folds}, for {seconds:g} s at the most; test rows are in none of them")
+    at_most = f", for {seconds:g} s at the most" * isfinite(seconds)
+    begin(f"trying {what} on {folds}{at_most}; test rows are in none of them")
     found = [trial.tried(problem.readings, problem.arguments) for problem in readings]
     return trial.together(found)
+
+
+def settled(draft: Draft, begin: Callable[[str], object], load: LoadData = load_dataset) -> Draft:
+    """A draft of any data, of a table with the means or vectors of many categories tried.
+
+    How many rows a category has does not say which of the two is better. No clock decides, so that
+    a table has one draft everywhere: of more than `_MOST_ROWS` rows it is that without a trial.
+    """
+    if draft.table is None or draft.table[0].rows > _MOST_ROWS:
+        return draft
+    problems = [problem for problem in Findings(*draft.table, "").problems if problem.is_settled]
+    tried = try_readings(draft, problems, inf, begin, load=load)
+    for each in tried:
+        if each.outcome != "taken":
+            begin(f"tried: {each.words}")
+    return with_taken(draft, tried)
 
 
 @dataclass
@@ -110,16 +134,18 @@ class _Trial:
         end: when the time is over.
         clock: returns seconds.
         readings: how many there are.
+        load: loads the data of the draft.
     """
 
     draft: Draft
     end: float
     clock: Callable[[], float]
     readings: int
+    load: LoadData = load_dataset
 
     def __post_init__(self) -> None:
         experiment = self._experiment(self.draft)
-        data = load_dataset(experiment.config.dataset)
+        data = self.load(experiment.config.dataset)
         split, numbers = prepare(experiment, lambda _: data).split, data.row_numbers
         parts = [split.train, *filter(None, [split.validation])]
         self.rows: Places = np.sort(np.concatenate([numbers[part.rows] for part in parts]))
@@ -183,7 +209,7 @@ class _Trial:
     def _scores(self, draft: Draft) -> _Scores:
         """The metric of each fold of the rows, by one network that is trained on the others."""
         config = self._experiment(draft).config
-        data, epochs = _taken(load_dataset(config.dataset), self.rows), config.training.epochs or 1
+        data, epochs = _taken(self.load(config.dataset), self.rows), config.training.epochs or 1
         words = {"dataset.test_size": "null", "dataset.folds": FOLDS, "members": 1}
         words["training.epochs"] = max(1, min(epochs, _VISITS // len(data.y)))
         experiment = self._experiment(draft, [f"{key}={value}" for key, value in words.items()])

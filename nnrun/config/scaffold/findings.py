@@ -69,6 +69,11 @@ class Problem:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     arguments: Sequence[str] = ()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is about features with many categories, which drafts decide by training."""
+        return self.cost is None and {*self.readings.values()} in ({"mean"}, {"vector"})
+
 
 class Findings:
     """The columns of a table that a config was made for.

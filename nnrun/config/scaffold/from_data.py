@@ -426,27 +426,22 @@ def name_of(data: Path) -> str:
 
 def searched_content(made: Draft, path: Path) -> dict[str, Any]:
     """The content of a config with a space to search: that of a draft for a file."""
-    data = _content(made, path)
-    return {"name": name_of(path), **data, "search": space_of(data)}
+    data = content_of(made, path)
+    return {**data, "search": space_of(data)}
 
 
-def drafted_config(data: Any, target: str | None) -> dict[str, Any]:
-    """The content of a config for a file, a folder of images or a table in memory.
-
-    Raises: as `draft` does; UsageError if it is something else.
-    """
-    if isinstance(data, Path):
-        return {"name": name_of(data), **_content(draft(data, target, Path.cwd()), data)}
+def draft_frame(data: Any, target: str | None) -> Draft:
+    """A config for a table in memory; raises as `draft` does, UsageError if it is none."""
     if not is_frame(data):
         kinds = "a path, or a table of pandas, polars or pyarrow"
         raise UsageError(f"data={type(data).__name__}: expected {kinds}")
-    made = draft_table(survey(Path("data"), data), target, GIVEN)
-    return {"name": _EXPERIMENT, **_content(made, Path("data"))}
+    return draft_table(survey(Path("data"), data), target, GIVEN)
 
 
-def _content(made: Draft, path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = parse(Text(made.text, str(path))).data
-    return content
+def content_of(made: Draft, path: Path | None) -> dict[str, Any]:
+    """The content of the config for a file or a folder, or None for a table in memory."""
+    data: dict[str, Any] = parse(Text(made.text, str(path or "data"))).data
+    return {"name": _EXPERIMENT if path is None else name_of(path), **data}
 
 
 def space_of(config: dict[str, Any]) -> dict[str, Any]:
