@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -420,6 +421,7 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
     those of installed packages and of NNRUN_PLUGINS, and the files of the argument `plugins`.
     """
     known = signature(function).parameters
+    option = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: [^ :]+)?(?=:)|--([a-z]+(?:-[a-z]+)*)")
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -430,7 +432,19 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
         load_ambient()
         files: Any = kwargs.get("plugins", ())
         load(*([files] if isinstance(files, str | os.PathLike) else files))
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except UsageError as error:  # which names the options of commands
+            values = signature(function).bind(*args, **kwargs).arguments
+
+            def argument(found: re.Match[str]) -> str:
+                name = (found[1] or found[2]).replace("-", "_")
+                value = values.get(name)
+                shown = f"={value!r}" * (bool(found[1]) and isinstance(value, str | Path | int))
+                return f"{name}{shown}" if name in known else found[0]
+
+            error.args = (option.sub(argument, str(error)), *error.args[1:])
+            raise
 
     return call
 

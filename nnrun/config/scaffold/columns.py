@@ -477,6 +477,7 @@ class Proposal:
         shared: whether rows in the order of time are split at random, since several have one time.
         other: of a sure split by time, when to split at random in place of it; empty if that
             leaves no features.
+        lagged: whether features are lags, which another split excludes.
     """
 
     by: str
@@ -485,6 +486,7 @@ class Proposal:
     beside: bool = False
     shared: bool = False
     other: str = ""
+    lagged: bool = False
 
     def lines(self) -> Iterator[str]:
         """The lines of the config: the split, and for one by time the other as a comment."""
@@ -494,12 +496,13 @@ class Proposal:
             yield f"  split: random\t{order}; in place of it:"
         yield self._line()
         if self.sure and self.other:
-            yield f"  # split: random\t{self.other}"
+            lags = " and of lags" * self.lagged
+            yield f"  # split: random\tin place of it{lags}, {self.other}"
 
     def _line(self) -> str:
         name = flow(self.column.name)
         why = (
-            f"the rows of one {name} are in one split"
+            f"the rows of one {name} are in one split{', in place of lags' * self.lagged}"
             if self.by == "group"
             else "trained on what comes first, tested on what comes last"
         )

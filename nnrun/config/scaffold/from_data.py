@@ -214,9 +214,10 @@ def _choose(found: Survey, wanted: str | None) -> Choice:
         found_lags = lags(target, chosen.by_time, found.columns, alone=alone)
         chosen = replace(chosen, lags=found_lags)
     if chosen.by_time is not None and (features or dated):
-        of_lags = " and of lags" * bool(chosen.lagged)
-        other = f"in place of it{of_lags}, if new rows are not later ones"
-        splits = [replace(split, other=other) for split in splits]
+        splits = [
+            replace(split, other="if new rows are not later ones", lagged=bool(chosen.lagged))
+            for split in splits
+        ]
         chosen = replace(chosen, splits=splits)
     if not features and not dated and not chosen.lagged:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
