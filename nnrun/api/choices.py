@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, overload
@@ -24,6 +24,7 @@ from nnrun.api.run import (
     words,
 )
 from nnrun.config.load import Origin
+from nnrun.config.settings import differing
 from nnrun.data.splits import GivenData
 from nnrun.errors import NnrunError, UsageError
 from nnrun.frames import to_frame
@@ -31,7 +32,7 @@ from nnrun.reports.best import estimate_words
 from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.reports.numbers import plural
 from nnrun.reports.run import report_markdown
-from nnrun.reports.trials import shown_search
+from nnrun.reports.trials import ShownSearch
 from nnrun.runs.catalog.index import RunIndex, look
 from nnrun.runs.catalog.select import BEST, named
 from nnrun.runs.catalog.summary import RunSummary, by_time
@@ -179,14 +180,14 @@ class SearchResult:
     @property
     def winner(self) -> Mapping[str, Any] | None:
         """The first of the final comparison: its `choice`, `mean`, `sd`, …; None without one."""
-        found: Mapping[str, Any] | None = self.content["winner"]
-        return found
+        winner: Mapping[str, Any] | None = self.content["winner"]
+        return winner
 
     @property
     def test(self) -> Mapping[str, Any] | None:
         """The winner's test result; None without a test split."""
-        found: Mapping[str, Any] | None = self.content["test"]
-        return found
+        test: Mapping[str, Any] | None = self.content["test"]
+        return test
 
     @property
     def best(self) -> Best:
@@ -199,12 +200,11 @@ class SearchResult:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        kept = ("value", "status", "seconds", "run_ids")
-        rows = [
-            {"number": t["number"], **t["choice"], **{key: t[key] for key in kept}}
-            for t in self.trials
-        ]
-        return to_frame(rows)
+        keys = ("value", "status", "seconds", "run_ids")
+        return to_frame(
+            {"number": trial["number"], **trial["choice"], **{key: trial[key] for key in keys}}
+            for trial in self.trials
+        )
 
 
 @explained
@@ -283,16 +283,14 @@ def search(
     root, output = Path(results), stderr_for(progress)
     origin: Origin = config if isinstance(config, Mapping) else Path(config)
     origin, tried = origin_of(origin, target, given, root, output.note)
-    plan = plan_search(origin, given, datasets, iterations, asynchronous=asynchronous)
-    plan = replace(plan, tried=tried)
+    plan = plan_search(origin, given, datasets, iterations, tried, asynchronous=asynchronous)
     store = Store(root, report_markdown, RunIndex(root))
     store.folder(plan.name, "")  # refuses a link that leads elsewhere
     with sending(mlflow, tensorboard, root, "search") as tracking:
         training = Training(store, datasets, tracking, jobs, threads, workers)
         call = f"nnrun.search({config!r})" if isinstance(config, str) else "nnrun.search(…)"
-        before = stored_search(plan, root, warnings.warn)
-        made = shown_search(plan, training, output, before, call, started)
-        state = made.run()
+        more = {"before": stored_search(plan, root, warnings.warn), "started": started}
+        state = ShownSearch(plan, training, output, command=call, **more).search.run()
         if state.board is not None:
             files = leaderboard_files(state.board)
             store.write(files)
@@ -341,19 +339,14 @@ class StoredRuns(Sequence[Run]):
             varied_only: whether of the settings those are left out that all runs share.
         """
         first = ("name", "run_id", "status", "seed", "split_seed", "fold", "started", "seconds")
-        keys = dict.fromkeys(key for run in self._summaries for key in run.settings)
-        shared = {
-            key
-            for key in keys
-            if varied_only
-            and all(run.settings.get(key) == self._summaries[0].settings.get(key)
-                    for run in self._summaries)
-        }  # fmt: skip
+        settings = [dict(run.settings) for run in self._summaries]
+        keys = dict.fromkeys(key for each in settings for key in each)
+        shown = differing(settings) if varied_only else keys
         metrics = dict.fromkeys(name for run in self._summaries for name in run.metrics)
         return [
             {
                 **{key: getattr(run, key) for key in (*first, "iterations")},
-                **{key: run.settings.get(key) for key in keys if key not in shared},
+                **{key: run.settings.get(key) for key in keys if key in shown},
                 **{name: run.metrics.get(name) for name in metrics},
             }
             for run in self._summaries

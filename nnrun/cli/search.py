@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from time import monotonic
@@ -21,7 +21,7 @@ from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.run import report_markdown
 from nnrun.reports.terminal.sweeps import search_tables
-from nnrun.reports.trials import shown_search, trial_counts
+from nnrun.reports.trials import ShownSearch, trial_counts
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import names_in
@@ -191,9 +191,9 @@ def command(
             paths[0], asked.target, [*words, *keys], asked.results, output.note
         )
         plan = plan_search(
-            origin, [*words, *keys], datasets, asked.iterations, asynchronous=asked.asynchronous
-        )
-        plan = replace(plan, tried=tried)
+            origin, [*words, *keys], datasets, asked.iterations, tried,
+            asynchronous=asked.asynchronous,
+        )  # fmt: skip
         output.notes(plan.notes)
         if plan.settings.judging.note:
             output.note(plan.settings.judging.note)
@@ -203,7 +203,9 @@ def command(
         again = command_again()
         training = asked.training(store, datasets, tracking, interruption)
         command = command_again(export=None)
-        search = shown_search(plan, training, output, before, command, started)
+        search = ShownSearch(
+            plan, training, output, before=before, command=command, started=started
+        ).search
         with saying_how_to_go_on(again, interruption):
             search.run()
         conclude(search, store, output, interruption, again)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -76,68 +76,49 @@ class Trials(Work):
         return "" if best is None else f"; best {number(best.value)} (trial {best.number})"
 
 
-class SearchRunner(Listener):
-    """Trains the runs of a search, and shows them.
+class ShownSearch(Listener):
+    """A search whose runs are trained in one way, and shown.
 
     Args:
-        training: how.
+        plan: of the search.
+        training: trains runs, and has the store.
         output: where they are shown.
+        others: further arguments of `Search`.
     """
 
-    search: Search
-
-    def __init__(self, training: Training, output: Output) -> None:
-        self._training = replace(training, begin=self._begin)
-        self._begin_training = training.begin
-        self._output = output
+    def __init__(self, plan: SearchPlan, training: Training, output: Output, **others: Any) -> None:
+        self._training, self._output = training, output
         self._trials: Trials | None = None
         self._workers = 1
+        assert training.store is not None
+        self.search = Search(
+            plan, training.store, self._train, training.stopped, listener=self, **others
+        )
 
-    def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
+    def _train(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
         if not isinstance(source, SearchRuns):
             work = shown(Runs(len(plan), f"{what}, "), self._output)
             # With more threads, runs could take longer on a busy machine than those of trials, by
             # which their time is estimated.
             return self._training.run(plan, work, source, sharing=self._workers)
         self._trials = Trials(self.search)
-        try:
-            return self._training.run(plan, shown(self._trials, self._output), source)
-        finally:
-            self._trials = None
+        training = replace(self._training, begin=self._begin)
+        return training.run(plan, shown(self._trials, self._output), source)
 
     def _begin(self, workers: int) -> None:
         """Say if there are more workers than runs that may be in progress."""
-        plan = self.search.plan
+        plan, self._workers = self.search.plan, workers
         most = plan.block.window * plan.default.variant.planned
-        if self._trials is not None:
-            self._workers = workers
-            if workers > most and not plan.asynchronous:
-                self._output.note(
-                    f"{count(workers)} workers, and {count(most)} have work at a time; "
-                    f"search.window={workers} lets all of them train, and makes it another search"
-                )
-        self._begin_training(workers)
+        if workers > most and not plan.asynchronous:
+            self._output.note(
+                f"{count(workers)} workers, and {count(most)} have work at a time; "
+                f"search.window={workers} lets all of them train, and makes it another search"
+            )
+        self._training.begin(workers)
 
     def tried(self, trial: Trial) -> None:
         if self._trials is not None:
             self._trials.tried(trial)
-
-
-def shown_search(
-    plan: SearchPlan,
-    training: Training,
-    output: Output,
-    before: Mapping[str, Any] | None,
-    command: str,
-    started: float,
-) -> Search:
-    """A search whose runs are trained so, and shown; the other arguments are those of `Search`."""
-    runner = SearchRunner(training, output)
-    assert training.store is not None
-    runner.search = Search(
-        plan, training.store, runner, training.stopped, runner, before, command, started
-    )
-    return runner.search
 
 
 class _Best:

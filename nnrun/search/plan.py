@@ -340,6 +340,7 @@ def plan_search(
     words: Sequence[str],
     datasets: Datasets,
     iterations: int | None = None,
+    tried: Mapping[str, Any] | None = None,
     *,
     asynchronous: bool = False,
 ) -> SearchPlan:
@@ -374,7 +375,7 @@ def plan_search(
     check_space(experiment, space, settings)
     identity = _identity(experiment, block, default, asynchronous=asynchronous)
     return SearchPlan(
-        block, asynchronous, space, settings, default, seeds, identity, experiment.notes
+        block, asynchronous, space, settings, default, seeds, identity, experiment.notes, tried
     )
 
 

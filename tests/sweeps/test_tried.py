@@ -86,12 +86,13 @@ def test_the_config_has_what_was_taken_with_a_comment_and_json_has_both_results(
     )
     assert "columns.categorical=[rooms]: RMSE of late" in " ".join(said.split())
     text = Path("t.yaml").read_text(encoding="utf-8")
-    [line] = [line for line in text.splitlines() if "target_mean" in line]
+    [line] = [line for line in text.splitlines() if line.startswith("    target_mean:")]
     columns = yaml.safe_load(text)["dataset"]["columns"]
     assert ({"flight", "gate_id"}, []) == ({*columns["target_mean"]}, columns.get("drop", []))
     shown = lab.json("init", "again", "--data", "t.csv", "--target", "late", "--try", "20")
     first = shown["tried"][0]
-    assert f"# tried: RMSE of late {first['reading']:.4g}, as drafted {first['draft']:.4g}" in line
+    assert "# tried: RMSE of late " in line
+    assert f"RMSE of late {first['reading']:.4g}, as drafted {first['draft']:.4g}" in line
     becomes = {one["name"]: one["becomes"] for one in shown["columns"]}
     assert "target mean (tried)" == becomes["flight"] == becomes["gate_id"]
     assert ["nnrun train again.yaml 'dataset.columns.categorical=[rooms]'"] == shown["alternatives"]
@@ -153,11 +154,11 @@ def test_with_no_time_to_check_them_together_only_the_best_is_taken(folder, ever
 
 def test_a_reading_that_cannot_be_trained_is_named_with_its_mistake(folder):
     """The others are tried all the same."""
-    made, problems = found_in(table())
-    wrong = Problem(["noise"], "", readings={"noise": "category"})
+    made, problems = found_in(table(blank=[""] * ROWS))
+    wrong = Problem(["blank"], "", readings={"blank": "number"})
     found = trying.try_readings(made, [wrong, problems[0]], clock=NEVER)
     assert ["not possible", "taken"] == [one.outcome for one in found]
-    assert "'noise'" in found[0].why
+    assert "'blank'" in found[0].why
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -204,7 +205,11 @@ def test_a_search_of_data_tries_for_a_tenth_of_its_time_and_goes_on_with_the_sam
     table().to_csv("t.csv", index=False)
     calls = []
 
-    def tried(made: Draft, problems: list[Problem], seconds: float, begin: object) -> list[Tried]:
+    def tried(
+        made: Draft, problems: list[Problem], seconds: float, begin: object, **_: object
+    ) -> list[Tried]:
+        if not problems:
+            return []
         calls.append(seconds)
         return [Tried(problems[0].readings, problems[0].arguments, "taken", "RMSE", 2.0, 1.0)]
 
