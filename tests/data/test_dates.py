@@ -100,7 +100,7 @@ def test_a_column_shows_its_format(cells):
     """All cells decide whether the day or the month comes first; the first odd one has its line."""
     found = evidence(cells)
     codes = found.format and found.format.codes
-    assert (codes, found.odd, found.ambiguous) == COLUMNS[cells]
+    assert (codes, found.odd, bool(found.doubt)) == COLUMNS[cells]
     assert found.line == (cells.index(found.odd) + 2 if found.odd else 0)
 
 

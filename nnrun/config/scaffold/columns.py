@@ -354,7 +354,7 @@ def guessed(columns: Sequence[ColumnProfile]) -> list[str]:
     return [
         column.name
         for column in columns
-        if (column.evidence.ambiguous if column.kind == "date" else _other_number(column))
+        if (column.evidence.doubt if column.kind == "date" else _other_number(column))
     ]
 
 
