@@ -421,7 +421,6 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
     those of installed packages and of NNRUN_PLUGINS, and the files of the argument `plugins`.
     """
     known = signature(function).parameters
-    option = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: [^ :]+)?(?=:)|--([a-z]+(?:-[a-z]+)*)")
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -435,15 +434,13 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except UsageError as error:  # which names the options of commands
-            values = signature(function).bind(*args, **kwargs).arguments
-
-            def argument(found: re.Match[str]) -> str:
-                name = (found[1] or found[2]).replace("-", "_")
-                value = values.get(name)
-                shown = f"={value!r}" * (bool(found[1]) and isinstance(value, str | Path | int))
-                return f"{name}{shown}" if name in known else found[0]
-
-            error.args = (option.sub(argument, str(error)), *error.args[1:])
+            text, values = str(error), signature(function).bind(*args, **kwargs).arguments
+            for name in known:
+                option, value = f"--{name.replace('_', '-')}(?![a-z-])", values.get(name)
+                named = f"{name}={value!r}" if isinstance(value, str | int) else name
+                text = re.sub(f"{option}( [^ :]+)?:", named.replace("\\", r"\\") + ":", text)
+                text = re.sub(option, name, text)
+            error.args = (text,)
             raise
 
     return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from nnrun.unfinished import undone_on_failure
 
 if TYPE_CHECKING:
     from nnrun.config.scaffold.findings import Findings
+    from nnrun.config.scaffold.tried import Tried
     from nnrun.config.schema.from_signature import NamedBlock
 
 
@@ -201,13 +203,13 @@ def command(
         _show(output, found)
 
 
-def _findings(drafted: Draft, file: Path) -> Findings | None:
+def _findings(drafted: Draft, file: Path, tried: Sequence[Tried] = ()) -> Findings | None:
     """What there is to show of a table; None of other data."""
     if drafted.table is None:
         return None
     from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # tables only
 
-    return Findings(*drafted.table, str(file))
+    return Findings(*drafted.table, str(file), tried)
 
 
 def _exists(file: Path) -> click.BadParameter:
@@ -217,9 +219,8 @@ def _exists(file: Path) -> click.BadParameter:
 
 def _tried(
     drafted: Draft, found: Findings, seconds: float, output: Output
-) -> tuple[Draft, Findings]:
+) -> tuple[Draft, Findings | None]:
     """The draft with the readings that are better, and what there is to show of it."""
-    from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # tables only
     from nnrun.config.scaffold.tried import with_taken  # noqa: PLC0415  # for --try alone
     from nnrun.sweeps.tried import try_readings  # noqa: PLC0415  # slow to import
 
@@ -227,8 +228,7 @@ def _tried(
     if not tried:
         output.note("there is no other reading of its columns to try")
     drafted = with_taken(drafted, tried)
-    assert drafted.table is not None
-    return drafted, Findings(*drafted.table, found.file, tried)
+    return drafted, _findings(drafted, Path(found.file), tried)
 
 
 def _page(found: Findings) -> str:

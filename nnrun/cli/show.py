@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -25,6 +25,7 @@ from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.reading import HISTORY, changed_file, read_history, read_run, refuse_damaged
 
 if TYPE_CHECKING:
+    from nnrun.reports.document import Block
     from nnrun.reports.left_out import LeftOut
 
 
@@ -118,10 +119,8 @@ def command(
     output.show(run_in_full(summary, stored.record, history, folder, packed))
     if columns_left_out:
         from nnrun.reports.left_out import left_out_blocks  # noqa: PLC0415  # slow to import
-        from nnrun.reports.terminal.fitting import blocks  # noqa: PLC0415  # likewise
 
-        for block in blocks([*left_out_blocks(columns_left_out)]):
-            output.show(block)
+        _show_blocks(output, left_out_blocks(columns_left_out))
 
 
 def _left_out(folder: Path, record: RunRecord) -> Sequence[LeftOut]:
@@ -155,12 +154,17 @@ def _show_slices(
     output: Output, folder: Path, record: RunRecord, columns: Sequence[str], *, pairs: bool
 ) -> None:
     from nnrun.reports.slices import slices_blocks, slices_of  # noqa: PLC0415  # slow to import
-    from nnrun.reports.terminal.fitting import blocks  # noqa: PLC0415  # likewise
     from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
     slices = slices_of(folder, record, Datasets().load, columns, pairs=pairs)
     output.data(slices.to_dict())
-    for block in blocks([*slices_blocks(slices)]):
+    _show_blocks(output, slices_blocks(slices))
+
+
+def _show_blocks(output: Output, shown: Iterable[Block]) -> None:
+    from nnrun.reports.terminal.fitting import blocks  # noqa: PLC0415  # slow to import
+
+    for block in blocks([*shown]):
         output.show(block)
 
 

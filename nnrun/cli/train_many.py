@@ -65,8 +65,7 @@ class TrainingRequest:
 
         def on_dask(plan: Plan, work: Listener) -> Workers:
             plan.refuse_plugin_files()
-            assert self.dask is not None
-            return DaskWorkers.at(self.dask, work.warn)
+            return DaskWorkers.at(self.dask or "", work.warn)
 
         return Training(
             store, datasets, tracking, self.jobs, self.threads, on_dask if self.dask else None,

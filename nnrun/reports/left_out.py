@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -53,12 +53,9 @@ def left_out(record: RunRecord, model: Model, load_data: LoadData) -> list[LeftO
     There is nothing to say of large files, nor where the data are missing or have changed.
     """
     source = record.config["dataset"]
-    path, columns = source.get("path"), source.get("columns") or {}
-    dropped = columns.get("drop") or []
-    if not dropped or not path or Path(path).suffix.lower() == ".npz":
-        return []
+    path, dropped = Path(source.get("path") or ""), (source.get("columns") or {}).get("drop")
     try:
-        if Path(path).stat().st_size > _LARGE:
+        if not dropped or not path.is_file() or path.stat().st_size > _LARGE:
             return []
         run = prepared_again(record, load_data)
         if run.split.validation is None:
@@ -67,20 +64,19 @@ def left_out(record: RunRecord, model: Model, load_data: LoadData) -> list[LeftO
         residuals = _residuals(model, outputs, part.y)
         if len(residuals) < _FEWEST or not np.isfinite(residuals).all():
             return []
-        table = _survey(Path(path), run.dataset.sha256)
-        profiles = [column for column in table.columns if column.name in dropped]
-        profiles = [column for column in profiles if column.kind not in ("constant", "empty")]
-        names = [column.name for column in profiles]
-        cells = read_carried(Path(path), names, table.separator, table.encoding)
+        table = _survey(path, run.dataset.sha256)
+        columns = [column for column in table.columns if column.name in dropped]
+        names = [column.name for column in columns]
+        cells = read_carried(path, names, table.separator, table.encoding)
     except (NnrunError, OSError, MemoryError):
         return []
     # SciPy is slow to import.
     from scipy.stats import t  # noqa: PLC0415
 
-    bound = float(t.ppf(1 - _LEVEL / max(1, len(profiles)), len(residuals) - 1))
+    bound = float(t.ppf(1 - _LEVEL / max(1, len(columns)), len(residuals) - 1))
     places = run.dataset.row_numbers[rows] - 1
     found = []
-    for column in profiles:
+    for column in columns:
         texts = [str(text).strip() for text in cells[column.name][places].tolist()]
         share, error = share_explained(column, texts, table.decimal, residuals)
         if share > bound * error > 0:
@@ -88,25 +84,15 @@ def left_out(record: RunRecord, model: Model, load_data: LoadData) -> list[LeftO
     return sorted(found, key=lambda one: -one.share)
 
 
-def left_out_blocks(columns: Sequence[LeftOut]) -> Iterator[Block]:
+def left_out_blocks(columns: Sequence[LeftOut]) -> list[Block]:
     """A table of the columns; nothing where there are none."""
-    if not columns:
-        return
     rows = [
-        [
-            Cell(one.column),
-            Cell(one.why),
-            Cell(f"{one.share:.1%}", one.share),
-            Cell(f"{one.low:.1%}"),
-        ]
+        [Cell(one.column), Cell(one.why), *(Cell(f"{n:.1%}", n) for n in (one.share, one.low))]
         for one in columns
     ]
-    header = ["column", "why it is left out", "explains of residuals", "at least"]
-    yield Grid("Columns that are left out", header, rows, texts=2)
-    yield Note(
-        "Shares of the variance of residuals of held-out rows, out of fold; columns that explain "
-        "no more than chance are not listed."
-    )
+    header = ["left out", "why", "explains of residuals", "at least"]
+    note = "Shares of the variance of residuals of held-out rows, out of fold, beyond chance."
+    return [Grid("Columns that are left out", header, rows, texts=2), Note(note)] if rows else []
 
 
 @lru_cache(maxsize=4)

@@ -77,14 +77,7 @@ class Trials(Work):
 
 
 class ShownSearch(Listener):
-    """A search whose runs are trained in one way, and shown.
-
-    Args:
-        plan: of the search.
-        training: trains runs, and has the store.
-        output: where they are shown.
-        others: further arguments of `Search`.
-    """
+    """A search whose runs `training` trains, and which is shown; `others` are those of `Search`."""
 
     def __init__(self, plan: SearchPlan, training: Training, output: Output, **others: Any) -> None:
         self._training, self._output = training, output

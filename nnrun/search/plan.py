@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import chain, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnrun.config.files import SUFFIXES
 from nnrun.config.load import Experiment, Origin, config_to_dict, load_content, read_config
 from nnrun.config.overrides import parse_overrides
+from nnrun.config.scaffold.findings import Findings
+from nnrun.config.scaffold.from_data import draft, name_of, searched_content
+from nnrun.config.scaffold.tried import Tried, with_taken
 from nnrun.config.schema.search import (
     DEPTH,
     Choice,
@@ -32,9 +35,7 @@ from nnrun.search.settings import Draw, Judging, Setting, Settings, Space, param
 from nnrun.search.trials import Goal, Pruning, make_pruning
 from nnrun.sweeps.board.best import FILE, read_search
 from nnrun.sweeps.planning.variants import Datasets
-
-if TYPE_CHECKING:
-    from nnrun.config.scaffold.from_data import Draft
+from nnrun.sweeps.tried import settled, try_readings
 
 # Mistakes in what a search may choose that show when its settings are made.
 
@@ -252,17 +253,11 @@ def origin_of(
 ) -> tuple[Origin, Mapping[str, Any] | None]:  # fmt: skip
     """The config to search; of a data file its draft, and what was tried of that.
 
-    With `search.time` among the `key=value` words, other readings of its columns are tried.
+    With `search.time` among the `key=value` words, other readings of its columns are tried; in the
+    results folder, a search that goes on finds those that it began with. `say` is called with what
+    is chosen.
 
-    Args:
-        config: a config, or a data file.
-        target: the column to predict of a data file; None to guess.
-        words: arguments.
-        results: the results folder: a search that goes on has the readings that it began with.
-        say: is called with what is chosen.
-
-    Raises:
-        UsageError: there is no such file, or a config has a target already.
+    Raises: UsageError if there is no such file, or a config has a target already.
     """
     if isinstance(config, Path) and not config.exists():
         raise UsageError(f"{config}: there is no such file; a search is of a config or a data file")
@@ -271,52 +266,28 @@ def origin_of(
             owner = "a config" if isinstance(config, Mapping) else config
             raise UsageError(f"--target {target}: it is for data files; {owner} has its own")
         return config, None
-    # The readers of data are slow to import.
-    from nnrun.config.scaffold.from_data import (  # noqa: PLC0415
-        draft,
-        name_of,
-        searched_content,
-    )
-
-    made, tried = draft(config.absolute(), target, Path.cwd()), None
+    made = draft(config.absolute(), target, Path.cwd())
     for choice in made.choices:
         say(choice)
     values = dict(word.partition("=")[::2] for word in words)
-    if made.table is not None and "search.time" in values:
-        name = values.get("name") or name_of(config)
-        made, tried = _tried(made, name, results, values["search.time"], say)
-    elif made.table is not None:
-        from nnrun.sweeps.tried import settled  # noqa: PLC0415  # likewise
-
-        made = settled(made, say)
-    return searched_content(made, config), tried
-
-
-def _tried(
-    made: Draft, name: str, results: Path, time: str, say: Callable[[str], object]
-) -> tuple[Draft, Mapping[str, Any] | None]:
-    """The draft with the readings of columns that are better, and what was tried."""
-    from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # of tables alone
-    from nnrun.config.scaffold.tried import Tried, with_taken  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.tried import try_readings  # noqa: PLC0415  # likewise
-
-    assert made.table is not None
+    try:
+        seconds = seconds_of_argument(values.get("search.time", "")) / _SHARE_OF_TIME
+    except ValueError:  # there is none, or the plan says what is wrong with it
+        return searched_content(settled(made, say), config), None
+    if made.table is None:
+        return searched_content(made, config), None
     digest = sha256(f"readings of {made.text}".encode()).hexdigest()
-    before: Mapping[str, Any] = {}
+    name, before = values.get("name") or name_of(config), dict[str, Any]()
     with suppress(DamageError):
         before = (read_search(results, name) or {}).get("tried") or {}
     if before.get("draft") == digest:
         tried = [Tried(**each) for each in before["readings"]]
     else:
-        try:
-            seconds = seconds_of_argument(time) / _SHARE_OF_TIME
-        except ValueError:  # the plan says so
-            return made, None
         tried = try_readings(made, Findings(*made.table, name).problems, seconds, say)
     for each in tried:
         say(f"tried: {each.words}")
     data = {"draft": digest, "readings": [asdict(each) for each in tried]}
-    return with_taken(made, tried), data if tried else None
+    return searched_content(with_taken(made, tried), config), data if tried else None
 
 
 def stored_search(

@@ -407,8 +407,7 @@ class Training:
         listener: called as runs begin and end, beside that of a call.
         jobs: how many runs train at the same time, on this machine; by default what saves time.
         threads: how many each run may use; by default its share of the cores, and one elsewhere.
-        workers: makes workers for a plan that are no processes of this machine; it is passed what
-            shows the work.
+        workers: makes workers elsewhere for a plan, and for what shows the work.
         stopped: returns whether to stop.
         begin: called before the first run, with the number of workers.
     """

@@ -162,7 +162,6 @@ class _Trial:
         """Other readings of some columns beside the draft."""
         found = Tried(readings, arguments, "not tried", why="there was no time")
         try:
-            self._check_time()
             drafted = self._as_drafted
             scores = self._scores(self.draft.read_as(readings, {}))
         except _OutOfTimeError:
@@ -175,7 +174,7 @@ class _Trial:
         metric = f"RMSE of {self._target}" if drafted.metric == "mse" else drafted.metric
         return replace(
             found, outcome="taken" if gain > chance else "kept", metric=metric,
-            draft=drafted.mean, reading=scores.mean,
+            draft=drafted.mean, reading=scores.mean, gain=gain,
             why="better, but not beyond chance" if 0 < gain <= chance else "",
         )  # fmt: skip
 
@@ -184,10 +183,10 @@ class _Trial:
         taken = [each for each in found if each.outcome == "taken"]
         if len(taken) < 2:
             return [*found]
-        best = max(taken, key=_gain)
+        best = max(taken, key=lambda each: each.gain)
         readings = {name: each.readings[name] for each in taken for name in each.columns}
         every = replace(self.tried(readings, ()), together=True)
-        if every.outcome == "taken" and _gain(every) >= _gain(best):
+        if every.outcome == "taken" and every.gain >= best.gain:
             return [*found, every]
         why = "of those that are better, the best alone is taken"
         others = [
@@ -197,10 +196,6 @@ class _Trial:
         if every.outcome == "taken":
             every = replace(every, outcome="kept", why="less than the best of them alone")
         return [*others, every]
-
-    def _check_time(self) -> None:
-        if self.clock() > self.end:
-            raise _OutOfTimeError
 
     def _experiment(self, draft: Draft, words: Sequence[str] = ()) -> Experiment:
         content = read_config({"name": "tried", **parse(Text(draft.text, "draft")).data})
@@ -218,7 +213,8 @@ class _Trial:
         values: dict[Replicate, float] = {}
         sizes = []
         for number in range(self.divisions * FOLDS):
-            self._check_time()
+            if self.clock() > self.end:
+                raise _OutOfTimeError
             replicate = Replicate(seed + number // FOLDS, fold=number % FOLDS + 1)
             run = prepare_again(replicate.applied(first.config), data, first.cache)
             check_rows(run, first)
@@ -243,13 +239,6 @@ class _Trial:
         chance = found.degrees.quantile((1 - CONFIDENCE) / self.readings) * found.error
         least = rounding_of(np.array([*drafted.values.values()]))
         return float(found.mean) * unit, max(float(chance) * unit, float(least))
-
-
-def _gain(tried: Tried) -> float:
-    """What a better reading gains."""
-    assert tried.draft is not None
-    assert tried.reading is not None
-    return abs(tried.reading - tried.draft)
 
 
 def _taken(data: Dataset, numbers: Places) -> Dataset:

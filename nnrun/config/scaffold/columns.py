@@ -313,15 +313,11 @@ def reason(column: ColumnProfile) -> str:
         what = "a code" if column.kind == "code" and not column.holds_codes else what
         return f"{what} with {column.different:,} different values, many for {column.rows:,} rows"
     if column.kind == "mixed" and column.numbers == column.rows - column.missing - 1:
-        where = f"{column.odd!r} in line {column.odd_line}"  # such as 'Total' below the rows
+        where = "{!r} in line {}".format(*column.odd)  # such as 'Total' below the rows
         return f"numbers, but for {where}; without it, they can be used"
     if column.kind == "mixed" and column.unclear:
         return f"numbers, but for {part(column)}"
-    odd = {
-        "mixed": (column.odd, column.odd_line),
-        "undated": (column.evidence.odd, column.evidence.line),
-    }
-    text, line = odd.get(column.kind, ("", 0))
+    text, line = column.odd if column.kind in ("mixed", "undated") else ("", 0)
     return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")
 
 

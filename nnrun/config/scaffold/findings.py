@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -233,7 +233,7 @@ class Findings:
         features = [column for column in choice.features if column.name not in readings]
         dropped = [column for column in choice.dropped if column.name not in readings]
         changed = [c for c in (*choice.features, *choice.dropped) if c.name in readings]
-        features += [column.read_as(readings[column.name]) for column in changed]
+        features += [replace(column, chosen=readings[column.name]) for column in changed]
         before, after = blocks(choice.features, choice.dropped), blocks(features, dropped)
         keys = sorted(
             (key for key in before if before[key] != after[key]),

@@ -72,19 +72,14 @@ class Draft:
     shown: str = ""
 
     def read_as(self, readings: Mapping[str, Reading], results: Mapping[str, str]) -> Draft:
-        """The draft of a table with other readings of some columns.
-
-        Args:
-            readings: by the names of columns.
-            results: what was measured, for some of them.
-        """
+        """The draft of a table with other readings of these columns, and what was measured."""
         assert self.table is not None
         found, choice = self.table
         columns = [
-            column.read_as(readings[column.name], results.get(column.name, ""))
-            if column.name in readings
-            else column
-            for column in found.columns
+            replace(each, chosen=readings[each.name], results=results.get(each.name, ""))
+            if each.name in readings
+            else each
+            for each in found.columns
         ]
         target = None if choice.guessed else choice.target.name
         return draft_table(replace(found, columns=columns), target, self.shown)

@@ -23,6 +23,7 @@ class Tried:
         metric: in words, such as "RMSE of price".
         draft: the mean over folds, as drafted; None where it is not known.
         reading: the mean with this reading, likewise.
+        gain: how much better the reading is.
         why: it was not tried, or not taken though it is better.
         together: whether these are several readings that were taken, checked at once.
     """
@@ -33,6 +34,7 @@ class Tried:
     metric: str = ""
     draft: float | None = None
     reading: float | None = None
+    gain: float = 0.0
     why: str = ""
     together: bool = False
 
@@ -50,10 +52,9 @@ class Tried:
 
     @property
     def how(self) -> str:
-        """The overrides on a line; of several readings, all of these."""
-        words = " ".join(self.arguments).replace("dataset.", "")
-        what = [f"{name} as {reading}" for name, reading in self.readings.items()]
-        return escaped(clipped(words or ", ".join(what)), kept="")
+        """The overrides on a line; of several readings, the columns."""
+        words = " ".join(self.arguments).replace("dataset.", "") or ", ".join(self.columns)
+        return escaped(clipped(words), kept="")
 
     @property
     def words(self) -> str:

@@ -317,16 +317,6 @@ class DateEvidence:
                         yield replace(form, others=(*form.others, other)), deepcopy(times)
 
     @property
-    def odd(self) -> str:
-        """The first text that is no date, or empty."""
-        return next(iter(self.words), "")
-
-    @property
-    def line(self) -> int:
-        """Where that is."""
-        return self.words[self.odd].line if self.words else 0
-
-    @property
     def format(self) -> DateFormat | None:
         """The likeliest format of all cells; None if they are not dates."""
         return self.candidates[0][0] if self.candidates and not self.words else None

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from copy import copy
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from pathlib import Path
@@ -171,12 +170,6 @@ class ColumnProfile:
     results: str = ""
     """What was measured for that choice."""
 
-    def read_as(self, reading: Reading, results: str = "") -> ColumnProfile:
-        """The same column with a chosen reading."""
-        column = copy(self)
-        column.chosen, column.results = reading, results
-        return column
-
     def add(self, texts: Sequence[str], lines: Sequence[int], decimal: str) -> None:
         """Count cells, and the lines that they are in."""
         self.rises = self.rises and all(map(self._follows, texts))
@@ -277,14 +270,16 @@ class ColumnProfile:
         return number(text.replace(",", ".") if decimal == "," and "." not in text else text)
 
     @property
-    def odd(self) -> str:
-        """The first cell that is neither a number nor missing, or empty."""
-        return min(self.words, key=lambda text: self.words[text].line, default="")
+    def odd_cells(self) -> Mapping[str, OddCell]:
+        """The first different cells that are not what most are: dates or numbers."""
+        return self.evidence.words if self.kind == "undated" else self.words
 
     @property
-    def odd_line(self) -> int:
-        """Where that is."""
-        return self.words[self.odd].line if self.words else 0
+    def odd(self) -> tuple[str, int]:
+        """The first of these, and its line; empty without one."""
+        cells = self.odd_cells
+        text = min(cells, key=lambda text: cells[text].line, default="")
+        return text, cells[text].line if cells else 0
 
     def settle(self, last: int) -> None:
         """Count few words among numbers or dates as missing values, once all cells are there.
@@ -294,8 +289,7 @@ class ColumnProfile:
         may be that of a total. Among few different values, words may be categories, unless they
         are usual ones for missing values.
         """
-        kind, present = self.kind, self.rows - self.missing
-        words = self.evidence.words if kind == "undated" else self.words
+        kind, present, words = self.kind, self.rows - self.missing, self.odd_cells
         if kind not in ("mixed", "undated") or self.infinite or len(words) >= MOST_ODD:
             return
         usual = {text: word for text, word in words.items() if _USUAL.fullmatch(text)}
