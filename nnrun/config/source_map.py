@@ -95,7 +95,8 @@ class Source(Document):
         name = format_path(path)
         for gone, argument in self.arguments.items():
             # A block that `null` took away, and that is needed.
-            if part == "block" and gone[:-1] == path and f"needs '{gone[-1]}'" in message:
+            is_gone = gone[:-1] == path and gone[-1] not in (self.at(path) or {})
+            if part == "block" and is_gone and f"needs '{gone[-1]}'" in message:
                 return Problem(message, name, argument=argument)
         for length in range(len(path), -1, -1):
             above = path[:length]

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import nnrun
 from nnrun.config.load import load_config
 from nnrun.config.overrides import parse_overrides
 from nnrun.config.scaffold.findings import Findings, Problem
@@ -226,3 +227,31 @@ def test_a_search_of_data_tries_for_a_tenth_of_its_time_and_goes_on_with_the_sam
     for run in content["winner"]["run_ids"]:
         report = yaml.safe_load(Path(f"results/t/{run}/report.json").read_text(encoding="utf-8"))
         assert [*reading["readings"]] == report["config"]["dataset"]["columns"]["target_mean"]
+
+
+def slopes(told: bool) -> pd.DataFrame:
+    """Towns with few rows each, whose slopes or means the target has."""
+    rng = random.Random(3)
+    towns = [(rng.gauss(0, 3), rng.gauss(0, 3)) for _ in range(60)]
+    rows = [(rng.randrange(60), rng.gauss(0, 1)) for _ in range(ROWS)]
+    y = [x * towns[at][0] if told else towns[at][1] + rng.gauss(0, 1) for at, x in rows]
+    return pd.DataFrame({"town": [f"t{at}" for at, _ in rows], "x": [x for _, x in rows], "y": y})
+
+
+@pytest.mark.parametrize(("told", "key"), [(True, "embedding"), (False, "target_mean")])
+def test_a_draft_reads_many_categories_as_folds_say(lab, told, key):
+    """By the command and in Python, of files and of tables: means cannot tell slopes."""
+    frame = slopes(told).round(4)
+    frame.to_csv("t.csv", index=False)
+    lab.ok("init", "--data", "t.csv", "--target", "y", "-q")
+    columns = yaml.safe_load(Path("t.yaml").read_text(encoding="utf-8"))["dataset"]["columns"]
+    assert ["town"] == [*columns[key]]
+    for data in ("t.csv", frame):
+        assert columns == nnrun.init(data, "y")["dataset"]["columns"]
+
+
+def test_a_large_table_has_the_draft_without_a_trial(folder, monkeypatch):
+    """A trial of many rows takes longer than a draft should."""
+    monkeypatch.setattr(trying, "_MOST_ROWS", ROWS - 1)
+    made, _ = found_in(slopes(told=True), "y")
+    assert made is trying.settled(made, pytest.fail)
