@@ -25,7 +25,7 @@ from nnrun.api.run import (
     read,
 )
 from nnrun.config.names import SPLITS
-from nnrun.data.splits import load_dataset, loader_of
+from nnrun.data.splits import GivenData, load_dataset, loader_of
 from nnrun.reports.live.work import OneRun, session
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
@@ -188,8 +188,7 @@ def init(data: Any, target: str | None = None) -> dict[str, Any]:
     say = stderr_for(None).note
     if isinstance(data, str | os.PathLike):
         return content_of(settled(draft(Path(data), target, Path.cwd()), say), Path(data))
-    made = draft_frame(data, target)
-    return content_of(settled(made, say, loader_of(data) or load_dataset), None)
+    return content_of(settled(draft_frame(data, target), say, GivenData(data).load), None)
 
 
 @explained

@@ -187,13 +187,9 @@ def command(
         asked.trackers.open(output.error, asked.results, "search") as tracking,
     ):
         datasets = Datasets()
-        origin, tried = origin_of(
-            paths[0], asked.target, [*words, *keys], asked.results, output.note
-        )
-        plan = plan_search(
-            origin, [*words, *keys], datasets, asked.iterations, tried,
-            asynchronous=asked.asynchronous,
-        )  # fmt: skip
+        given, options = [*words, *keys], {"asynchronous": asked.asynchronous}
+        origin, tried = origin_of(paths[0], asked.target, given, asked.results, output.note)
+        plan = plan_search(origin, given, datasets, asked.iterations, tried, **options)
         output.notes(plan.notes)
         if plan.settings.judging.note:
             output.note(plan.settings.judging.note)

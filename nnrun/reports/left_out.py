@@ -24,7 +24,6 @@ from nnrun.runs.record import RunRecord
 
 # Bytes of a file that take seconds to look at.
 _LARGE = 10_000_000
-_FEWEST = 20
 # The share of tables of chance in which a column is shown.
 _LEVEL = 0.05
 
@@ -62,7 +61,7 @@ def left_out(record: RunRecord, model: Model, load_data: LoadData) -> list[LeftO
             return []
         part, outputs, rows = outputs_of_held_out(run, model, "validation")
         residuals = _residuals(model, outputs, part.y)
-        if len(residuals) < _FEWEST or not np.isfinite(residuals).all():
+        if len(residuals) < 2 or not np.isfinite(residuals).all():
             return []
         table = _survey(path, run.dataset.sha256)
         columns = [column for column in table.columns if column.name in dropped]
@@ -70,8 +69,7 @@ def left_out(record: RunRecord, model: Model, load_data: LoadData) -> list[LeftO
         cells = read_carried(path, names, table.separator, table.encoding)
     except (NnrunError, OSError, MemoryError):
         return []
-    # SciPy is slow to import.
-    from scipy.stats import t  # noqa: PLC0415
+    from scipy.stats import t  # noqa: PLC0415  # slow to import
 
     bound = float(t.ppf(1 - _LEVEL / max(1, len(columns)), len(residuals) - 1))
     places = run.dataset.row_numbers[rows] - 1

@@ -273,9 +273,9 @@ def origin_of(
     try:
         seconds = seconds_of_argument(values.get("search.time", "")) / _SHARE_OF_TIME
     except ValueError:  # there is none, or the plan says what is wrong with it
+        seconds = 0.0
+    if not seconds or made.table is None:
         return searched_content(settled(made, say), config), None
-    if made.table is None:
-        return searched_content(made, config), None
     digest = sha256(f"readings of {made.text}".encode()).hexdigest()
     name, before = values.get("name") or name_of(config), dict[str, Any]()
     with suppress(DamageError):

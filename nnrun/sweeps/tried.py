@@ -40,8 +40,8 @@ SECONDS = 20.0
 FOLDS = 5
 # Fewer rows are divided twice: their folds differ more. Neither number depends on the clock.
 _FEW_ROWS, _DIVISIONS = 2_000, 2
-# A draft of more rows would take longer than some seconds.
-_MOST_ROWS = 10_000
+# A draft of more rows or columns would take longer than some seconds.
+_MOST_ROWS, _MOST_COLUMNS = 10_000, 40
 # Rows that a network sees, about, in all of its epochs.
 _VISITS = 200_000
 
@@ -113,9 +113,12 @@ def settled(draft: Draft, begin: Callable[[str], object], load: LoadData = load_
     """A draft of any data, of a table with the means or vectors of many categories tried.
 
     How many rows a category has does not say which of the two is better. No clock decides, so that
-    a table has one draft everywhere: of more than `_MOST_ROWS` rows it is that without a trial.
+    a table has one draft everywhere: a large table has that without a trial.
     """
-    if draft.table is None or draft.table[0].rows > _MOST_ROWS:
+    if draft.table is None:
+        return draft
+    found = draft.table[0]
+    if found.rows > _MOST_ROWS or len(found.columns) > _MOST_COLUMNS:
         return draft
     problems = [problem for problem in Findings(*draft.table, "").problems if problem.is_settled]
     tried = try_readings(draft, problems, inf, begin, load=load)

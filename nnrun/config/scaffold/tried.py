@@ -68,8 +68,6 @@ class Tried:
 def with_taken(draft: Draft, tried: Sequence[Tried]) -> Draft:
     """A draft with the readings that were taken, each with a comment that says so."""
     taken = [each for each in tried if each.outcome == "taken" and not each.together]
-    if not taken:
-        return draft
     readings = {name: each.readings[name] for each in taken for name in each.columns}
     made = draft.read_as(readings, {name: each.results for each in taken for name in each.columns})
     better = "better than as drafted, when tried"
