@@ -269,7 +269,7 @@ def origin_of(
     made = draft(config.absolute(), target, Path.cwd())
     for choice in made.choices:
         say(choice)
-    values = dict(word.partition("=")[::2] for word in words)
+    values = {".".join(each.steps): str(each.value) for each in parse_overrides(words)[0]}
     try:
         seconds = seconds_of_argument(values.get("search.time", "")) / _SHARE_OF_TIME
     except ValueError:  # there is none, or the plan says what is wrong with it

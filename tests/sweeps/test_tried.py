@@ -206,21 +206,19 @@ def test_a_search_of_data_tries_for_a_tenth_of_its_time_and_goes_on_with_the_sam
     table().to_csv("t.csv", index=False)
     calls = []
 
-    def tried(
-        made: Draft, problems: list[Problem], seconds: float, begin: object, **_: object
-    ) -> list[Tried]:
-        if not problems:
-            return []
+    def tried(made: Draft, problems: list[Problem], seconds: float, begin: object) -> list[Tried]:
         calls.append(seconds)
         return [Tried(problems[0].readings, problems[0].arguments, "taken", "RMSE", 2.0, 1.0)]
 
-    monkeypatch.setattr(trying, "try_readings", tried)
+    monkeypatch.setattr("nnrun.search.plan.try_readings", tried)
     words = ["t.csv", "--target", "late", "--trials", "1", "--no-random", "members=1"]
     lab.ok("search", *words, "--iterations", "20", "name=other")
     assert [] == calls
     words += ["--time", "600", "--iterations", "30"]
     said = [lab.ok("search", *words).said for _ in range(2)]
-    assert [60.0] == calls
+    more = {"trials": 1, "time": 600, "iterations": 30, "random": False}
+    again = nnrun.search("t.csv", {"members": 1}, target="late", **more)
+    assert ([60.0], 1) == (calls, len(again.content["tried"]["readings"]))
     assert all("tried: with columns.drop=" in text for text in said)
     content = yaml.safe_load(Path("results/t/search.json").read_text(encoding="utf-8"))
     [reading] = content["tried"]["readings"]
