@@ -402,7 +402,7 @@ def missing_values(
 
     They are a list if several columns have some, and no text has one among its categories.
     """
-    found = {column.name: [*column.taken] for column in columns if column.taken}
+    found = {column.name: [*column.nulls] for column in columns if column.nulls}
     every = {word.lower(): word for words in found.values() for word in words}
     labels = {text.lower() for c in read_as(columns, "category", "vector") for text in c.values}
     more = [column for column in dropped if column.unclear and column.kind == "mixed"]
@@ -418,7 +418,7 @@ def missing_values(
         yield "  missing_values:"
         yield from (f"    {flow(name)}: {flow(words)}" for name, words in found.items())
     for column in more:
-        entry = f"{flow(column.name)}: {flow([*column.taken, *column.unclear])}"
+        entry = f"{flow(column.name)}: {flow([*column.nulls, *column.unclear])}"
         line = f"  # {entry}" if found else f"# missing_values: {{{entry}}}"
         yield f"  {line}\twould keep this column, if it is not under drop"
 

@@ -243,7 +243,7 @@ def _described(choice: Choice) -> Iterator[str]:
     if numbers := [column.name for column in choice.features if may_be_codes(column)]:
         what = f"it takes as numbers what may be codes, {_clipped(numbers)}"
         yield f"{what}; a comment has them as categories"
-    if words := [f"{c.name} ({', '.join(c.taken)})" for c in choice.written if c.taken]:
+    if words := [f"{c.name} ({', '.join(c.nulls)})" for c in choice.written if c.nulls]:
         yield f"it takes words as missing values: {_clipped(words)}"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"

@@ -159,7 +159,7 @@ class ColumnProfile:
     _step: int | None = None
     words: dict[str, OddCell] = field(default_factory=dict)
     """The first different cells that are neither numbers nor missing."""
-    taken: dict[str, OddCell] = field(default_factory=dict)
+    nulls: dict[str, OddCell] = field(default_factory=dict)
     """Words that are counted as missing values."""
     unclear: dict[str, OddCell] = field(default_factory=dict)
     """Those among them that are hardly such words, and those that keep it from being used."""
@@ -300,9 +300,9 @@ class ColumnProfile:
             short = plain = usual
         if _in_few(plain, FEW, present):
             self._take(plain)
-        rest = {text: word for text, word in short.items() if text not in self.taken}
+        rest = {text: word for text, word in short.items() if text not in self.nulls}
         self.unclear = rest if _in_few(rest, _FEWER, present, most=MOST_ODD) else {}
-        if len(self.taken) + len(rest) <= _MOST_WORDS and self.unclear and kind == "mixed":
+        if len(self.nulls) + len(rest) <= _MOST_WORDS and self.unclear and kind == "mixed":
             self._take(rest)
 
     def _take(self, words: Mapping[str, OddCell]) -> None:
@@ -311,7 +311,7 @@ class ColumnProfile:
             self.different -= 1
             for known in (self.values, self.words, self.evidence.words):
                 known.pop(text, None)
-        self.taken |= words
+        self.nulls |= words
 
     @property
     def labels(self) -> dict[str, int]:
