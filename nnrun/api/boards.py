@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -50,11 +50,12 @@ from nnrun.sweeps.out_of_fold import OutOfFold
 from nnrun.sweeps.out_of_fold import out_of_fold as collect
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.grid import models_of
+from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
-from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
+from nnrun.sweeps.sweep import Training
 from nnrun.sweeps.workers.base import ExecutorWorkers, Workers
-from nnrun.systems.process import not_collected, threads_for
+from nnrun.systems.process import not_collected
 
 # A leaderboard as a value, and what is made of stored runs: pages, packed files, importance.
 
@@ -380,8 +381,7 @@ def sweep(
     """
     several = [configs] if isinstance(configs, str | os.PathLike | Mapping) else list(configs)
     jobs, threads = at_least_one("jobs", jobs), at_least_one("threads", threads)
-    if executor is not None:
-        check_executor(executor)
+    workers = workers_of(executor, jobs)
     if executor is not None and on_evaluation is not None:
         raise UsageError("on_evaluation needs runs of this machine: jobs=N, and no executor")
     if not several:
@@ -399,32 +399,16 @@ def sweep(
     plan = make_plan(_origins(several), arguments, datasets)
     root = None if results is None else Path(results)
     store = None if root is None else Store(root, report_markdown, RunIndex(root))
-    processes = 1 if executor else workers_for(plan, jobs)
     callback = EvaluationCallback(
         on_evaluation,
         lambda run, row: Evaluation.of(row, run.key, run.seed, run.variant.choice),
     )
     own = [] if listener is None else [listener]
-    with (
-        sending(mlflow, tensorboard, root, "sweep") as tracking,
-        shown(SweepRuns(len(plan)), stderr_for(progress)) as work,
-    ):
-        this = Sweep(
-            plan,
-            store,
-            datasets,
-            Listeners(work, *own, tracking, callback),
-            force=force,
-            fail_fast=fail_fast,
-            threads=(threads or 1) if executor else threads_for(threads, processes),
-        )
-        if executor is not None:
-            if is_of_dask(executor):
-                plan.refuse_plugin_files()
-            workers: Workers = executor_workers(executor, jobs)
-        else:
-            workers = local_workers(this, processes)
-        done = this.run(workers)
+    with sending(mlflow, tensorboard, root, "sweep") as tracking:
+        listener = Listeners(*own, tracking, callback)
+        training = Training(store, datasets, listener, jobs, threads, workers)
+        work = shown(SweepRuns(len(plan)), stderr_for(progress))
+        done = training.run(plan, work, force=force, fail_fast=fail_fast)
         callback.check()
         made_by = f"nnrun.sweep([{', '.join(map(_shown, several))}])"
         board = with_margin(make_leaderboard(done, made_by), margin)
@@ -470,28 +454,31 @@ def _arguments(
     return Arguments.parse([format_grid(*item) for item in grid], number, iterations)
 
 
-def check_executor(executor: object) -> None:
-    """Refuse what is no executor, such as the address of a scheduler, or a class of executors."""
+def workers_of(
+    executor: Executor | None, jobs: int | None
+) -> Callable[[Plan, Listener], Workers] | None:
+    """What makes the workers of an executor, of which there are as many as it says, or `jobs`.
+
+    Raises: UsageError if it is none, but the address of a scheduler, or a class of executors.
+    """
+    if executor is None:
+        return None
     if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
         raise UsageError(
             f"executor={executor!r}: it has to be an executor of concurrent.futures, such as "
             "ThreadPoolExecutor(4), or a client of Dask: dask.distributed.Client(ADDRESS)"
         )
 
+    def make(plan: Plan, work: Listener) -> Workers:
+        if type(executor).__module__.partition(".")[0] == "distributed":
+            from nnrun.sweeps.workers.dask import DaskWorkers  # noqa: PLC0415  # Dask is there
 
-def is_of_dask(executor: Executor) -> bool:
-    """Whether an executor is a client of Dask."""
-    return type(executor).__module__.partition(".")[0] == "distributed"
+            plan.refuse_plugin_files()
+            # Its workers keep data; otherwise each run would bring them along.
+            return DaskWorkers(getattr(executor, "_client", executor))
+        if jobs is not None and jobs > 1:
+            return ExecutorWorkers(executor, jobs)
+        number = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
+        return ExecutorWorkers(executor, int(number))
 
-
-def executor_workers(executor: Executor, jobs: int | None) -> Workers:
-    """The workers of an executor, and how many these are, as far as it is known."""
-    if is_of_dask(executor):
-        from nnrun.sweeps.workers.dask import DaskWorkers  # noqa: PLC0415  # Dask is there
-
-        # Its workers keep data; otherwise each run would bring them along.
-        return DaskWorkers(getattr(executor, "_client", executor))
-    if jobs is not None and jobs > 1:
-        return ExecutorWorkers(executor, jobs)
-    number = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
-    return ExecutorWorkers(executor, int(number))
+    return make

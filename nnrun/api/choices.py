@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, overload
 
-from nnrun.api.boards import check_executor, executor_workers, is_of_dask
+from nnrun.api.boards import workers_of
 from nnrun.api.experiments import sending, stderr_for, train_saved
 from nnrun.api.run import (
     FROM_DATA,
@@ -24,39 +23,29 @@ from nnrun.api.run import (
     read,
     words,
 )
-from nnrun.config.files import SUFFIXES
 from nnrun.config.load import Origin
+from nnrun.config.settings import differing
 from nnrun.data.splits import GivenData
-from nnrun.errors import DamageError, NnrunError, UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.frames import to_frame
 from nnrun.reports.best import estimate_words
 from nnrun.reports.leaderboard_files import leaderboard_files
-from nnrun.reports.live.runs import Runs as SweepRuns
 from nnrun.reports.numbers import plural
 from nnrun.reports.run import report_markdown
-from nnrun.reports.shown import shown
-from nnrun.reports.trials import Trials
+from nnrun.reports.trials import ShownSearch
 from nnrun.runs.catalog.index import RunIndex, look
 from nnrun.runs.catalog.select import BEST, named
 from nnrun.runs.catalog.summary import RunSummary, by_time
-from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import names_in
-from nnrun.search.plan import plan_search
-from nnrun.search.runs import SearchRuns
-from nnrun.search.search import Search
-from nnrun.search.trials import Trial
+from nnrun.search.plan import origin_of, plan_search, stored_search
 from nnrun.suggestions import suggestion
-from nnrun.sweeps.active_runs import SweepProgress
-from nnrun.sweeps.board.best import Choice, chosen_config, read_search
+from nnrun.sweeps.board.best import Choice, chosen_config
 from nnrun.sweeps.board.rows import Row
 from nnrun.sweeps.final import final_of
 from nnrun.sweeps.named_runs import best as best_choice
-from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.planning.variants import Datasets
-from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
-from nnrun.systems.process import threads_for
-from nnrun.trackers.tracking import Tracking
+from nnrun.sweeps.sweep import Training
 
 # The best setting of an experiment.
 
@@ -191,14 +180,14 @@ class SearchResult:
     @property
     def winner(self) -> Mapping[str, Any] | None:
         """The first of the final comparison: its `choice`, `mean`, `sd`, …; None without one."""
-        found: Mapping[str, Any] | None = self.content["winner"]
-        return found
+        winner: Mapping[str, Any] | None = self.content["winner"]
+        return winner
 
     @property
     def test(self) -> Mapping[str, Any] | None:
         """The winner's test result; None without a test split."""
-        found: Mapping[str, Any] | None = self.content["test"]
-        return found
+        test: Mapping[str, Any] | None = self.content["test"]
+        return test
 
     @property
     def best(self) -> Best:
@@ -211,12 +200,11 @@ class SearchResult:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        kept = ("value", "status", "seconds", "run_ids")
-        rows = [
-            {"number": t["number"], **t["choice"], **{key: t[key] for key in kept}}
-            for t in self.trials
-        ]
-        return to_frame(rows)
+        keys = ("value", "status", "seconds", "run_ids")
+        return to_frame(
+            {"number": trial["number"], **trial["choice"], **{key: trial[key] for key in keys}}
+            for trial in self.trials
+        )
 
 
 @explained
@@ -284,8 +272,7 @@ def search(
     """
     started = monotonic()
     jobs, threads = at_least_one("jobs", jobs), at_least_one("threads", threads)
-    if executor is not None:
-        check_executor(executor)
+    workers = workers_of(executor, jobs)
     asked = {
         "trials": trials, "time": f"{time}s" if isinstance(time, int | float) else time,
         "sampler": sampler, "seeds": seeds, "pruning": pruning, "random": random,
@@ -293,21 +280,17 @@ def search(
     keys = {f"search.{key}": value for key, value in asked.items() if value is not None}
     datasets = Datasets() if data is None else Datasets(GivenData(data).read)
     given = words(overrides) + words({} if data is None else FROM_DATA) + words(keys)
-    plan = plan_search(
-        _origin_of(config, target), given, datasets, iterations, asynchronous=asynchronous
-    )
-    root = Path(results)
+    root, output = Path(results), stderr_for(progress)
+    origin: Origin = config if isinstance(config, Mapping) else Path(config)
+    origin, tried = origin_of(origin, target, given, root, output.note)
+    plan = plan_search(origin, given, datasets, iterations, tried, asynchronous=asynchronous)
     store = Store(root, report_markdown, RunIndex(root))
     store.folder(plan.name, "")  # refuses a link that leads elsewhere
     with sending(mlflow, tensorboard, root, "search") as tracking:
-        trainer = _Trainer(store, datasets, tracking, executor, jobs, threads, progress)
+        training = Training(store, datasets, tracking, jobs, threads, workers)
         call = f"nnrun.search({config!r})" if isinstance(config, str) else "nnrun.search(…)"
-        found = Search(
-            plan, store, trainer, listener=trainer, before=_before(root, plan.name),
-            command=call, started=started,
-        )  # fmt: skip
-        trainer.search = found
-        state = found.run()
+        more = {"before": stored_search(plan, root, warnings.warn), "started": started}
+        state = ShownSearch(plan, training, output, command=call, **more).search.run()
         if state.board is not None:
             files = leaderboard_files(state.board)
             store.write(files)
@@ -315,80 +298,6 @@ def search(
     if state.ended and state.winner is None:
         raise NnrunError("no run of the final comparison has completed, so nothing is chosen")
     return SearchResult(state.to_dict(), root)
-
-
-class _Trainer(Listener):
-    """Trains the runs of a search, and shows them."""
-
-    def __init__(
-        self,
-        store: Store,
-        datasets: Datasets,
-        tracking: Tracking,
-        executor: Executor | None,
-        jobs: int | None,
-        threads: int | None,
-        progress: bool | None,
-    ) -> None:
-        self._store, self._datasets, self._tracking = store, datasets, tracking
-        self._executor, self._jobs, self._threads = executor, jobs, threads
-        self._output = stderr_for(progress)
-        self._trials: Trials | None = None
-        self.search: Search | None = None
-
-    def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
-        executor = self._executor
-        processes = 1 if executor else workers_for(plan, self._jobs)
-        threads = (self._threads or 1) if executor else threads_for(self._threads, processes)
-        with self._shown(plan, what, source) as work:
-            sweep = Sweep(
-                plan, self._store, self._datasets, Listeners(work, self._tracking),
-                threads=threads, source=source,
-            )  # fmt: skip
-            if executor is None:
-                return sweep.run(local_workers(sweep, processes))
-            if is_of_dask(executor):
-                plan.refuse_plugin_files()
-            return sweep.run(executor_workers(executor, self._jobs))
-
-    @contextmanager
-    def _shown(self, plan: Plan, what: str, source: RunSource | None) -> Iterator[Listener]:
-        assert self.search is not None
-        if not isinstance(source, SearchRuns):
-            with shown(SweepRuns(len(plan), f"{what}, "), self._output) as work:
-                yield work
-            return
-        with shown(Trials(self.search), self._output) as self._trials:
-            yield self._trials
-        self._trials = None
-
-    def tried(self, trial: Trial) -> None:
-        if self._trials is not None:
-            self._trials.tried(trial)
-
-
-def _origin_of(config: Config, target: str | None) -> Origin:
-    """The config to search; of a data file, the one that fits it."""
-    if isinstance(config, Mapping) or Path(config).suffix.lower() in SUFFIXES:
-        if target is not None:
-            raise UsageError(f"target={target!r}: it is for data files; a config has its own")
-        return config if isinstance(config, Mapping) else Path(config)
-    if not Path(config).exists():
-        raise UsageError(f"{config}: there is no such file; a search is of a config or a data file")
-    # The readers of data are slow to import.
-    from nnrun.config.scaffold.from_data import draft, searched_content  # noqa: PLC0415
-
-    path = Path(config)
-    return searched_content(draft(path.absolute(), target, Path.cwd()), path)
-
-
-def _before(root: Path, name: str) -> Mapping[str, Any] | None:
-    """What an earlier call has written, if that can be used."""
-    try:
-        return read_search(root, name)
-    except DamageError as error:
-        warnings.warn(f"{error.what}; it is written anew from the stored runs", stacklevel=3)
-        return None
 
 
 # The list of stored runs.
@@ -430,19 +339,14 @@ class StoredRuns(Sequence[Run]):
             varied_only: whether of the settings those are left out that all runs share.
         """
         first = ("name", "run_id", "status", "seed", "split_seed", "fold", "started", "seconds")
-        keys = dict.fromkeys(key for run in self._summaries for key in run.settings)
-        shared = {
-            key
-            for key in keys
-            if varied_only
-            and all(run.settings.get(key) == self._summaries[0].settings.get(key)
-                    for run in self._summaries)
-        }  # fmt: skip
+        settings = [dict(run.settings) for run in self._summaries]
+        keys = dict.fromkeys(key for each in settings for key in each)
+        shown = differing(settings) if varied_only else keys
         metrics = dict.fromkeys(name for run in self._summaries for name in run.metrics)
         return [
             {
                 **{key: getattr(run, key) for key in (*first, "iterations")},
-                **{key: run.settings.get(key) for key in keys if key not in shared},
+                **{key: run.settings.get(key) for key in keys if key in shown},
                 **{name: run.metrics.get(name) for name in metrics},
             }
             for run in self._summaries

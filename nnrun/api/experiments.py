@@ -25,7 +25,7 @@ from nnrun.api.run import (
     read,
 )
 from nnrun.config.names import SPLITS
-from nnrun.data.splits import load_dataset, loader_of
+from nnrun.data.splits import GivenData, load_dataset, loader_of
 from nnrun.reports.live.work import OneRun, session
 from nnrun.reports.run import report_markdown
 from nnrun.reports.shown import shown
@@ -182,9 +182,13 @@ def init(data: Any, target: str | None = None) -> dict[str, Any]:
         DataError: the data cannot be read, or have nothing to predict from.
     """
     # The config language and readers of data are slow to import.
-    from nnrun.config.scaffold.from_data import drafted_config  # noqa: PLC0415
+    from nnrun.config.scaffold.from_data import content_of, draft, draft_frame  # noqa: PLC0415
+    from nnrun.sweeps.tried import settled  # noqa: PLC0415
 
-    return drafted_config(Path(data) if isinstance(data, str | os.PathLike) else data, target)
+    say = stderr_for(None).note
+    if isinstance(data, str | os.PathLike):
+        return content_of(settled(draft(Path(data), target, Path.cwd()), say), Path(data))
+    return content_of(settled(draft_frame(data, target), say, GivenData(data).load), None)
 
 
 @explained

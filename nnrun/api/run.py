@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -456,7 +457,17 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
         load_ambient()
         files: Any = kwargs.get("plugins", ())
         load(*([files] if isinstance(files, str | os.PathLike) else files))
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except UsageError as error:  # which names the options of commands
+            text, values = str(error), signature(function).bind(*args, **kwargs).arguments
+            for name in known:
+                option, value = f"--{name.replace('_', '-')}(?![a-z-])", values.get(name)
+                named = f"{name}={value!r}" if isinstance(value, str | int) else name
+                text = re.sub(f"{option}( [^ :]+)?:", named.replace("\\", r"\\") + ":", text)
+                text = re.sub(option, name, text)
+            error.args = (text,)
+            raise
 
     return call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from nnrun.unfinished import undone_on_failure
 
 if TYPE_CHECKING:
     from nnrun.config.scaffold.findings import Findings
+    from nnrun.config.scaffold.tried import Tried
     from nnrun.config.schema.from_signature import NamedBlock
 
 
@@ -162,6 +163,10 @@ def command(
     if data is not None and data.is_file() and data.stat().st_size >= _LARGE:
         output.note(f"reading {data}")
     drafted = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
+    if tried is None and drafted.table is not None:
+        from nnrun.sweeps.tried import settled  # noqa: PLC0415  # slow to import
+
+        drafted = settled(drafted, output.note)
     found = _findings(drafted, file)
     given = {"--html": html is not None, "--try": tried is not None, "--json": output.json}
     if found is None and (option := next((name for name in given if given[name]), None)):
@@ -198,13 +203,13 @@ def command(
         _show(output, found)
 
 
-def _findings(drafted: Draft, file: Path) -> Findings | None:
+def _findings(drafted: Draft, file: Path, tried: Sequence[Tried] = ()) -> Findings | None:
     """What there is to show of a table; None of other data."""
     if drafted.table is None:
         return None
     from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # tables only
 
-    return Findings(*drafted.table, str(file))
+    return Findings(*drafted.table, str(file), tried)
 
 
 def _exists(file: Path) -> click.BadParameter:
@@ -214,20 +219,16 @@ def _exists(file: Path) -> click.BadParameter:
 
 def _tried(
     drafted: Draft, found: Findings, seconds: float, output: Output
-) -> tuple[Draft, Findings]:
+) -> tuple[Draft, Findings | None]:
     """The draft with the readings that are better, and what there is to show of it."""
-    from nnrun.config.scaffold.tried import rewritten, taken_of  # noqa: PLC0415  # for --try alone
+    from nnrun.config.scaffold.tried import with_taken  # noqa: PLC0415  # for --try alone
     from nnrun.sweeps.tried import try_readings  # noqa: PLC0415  # slow to import
 
-    tried = try_readings(drafted.text, found.problems, seconds, output.note)
+    tried = try_readings(drafted, found.problems, seconds, output.note)
     if not tried:
         output.note("there is no other reading of its columns to try")
-    better = "in place of that it takes what was better when tried"
-    choices = [f"{better}: {one.how} ({one.results})" for one in taken_of(tried)]
-    text = rewritten(drafted.text, tried)
-    return replace(drafted, text=text, choices=[*drafted.choices, *choices]), found.after(
-        tried, drafted.text
-    )
+    drafted = with_taken(drafted, tried)
+    return drafted, _findings(drafted, Path(found.file), tried)
 
 
 def _page(found: Findings) -> str:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,40 +13,25 @@ from nnrun.cli import options
 from nnrun.cli.group import Interruption
 from nnrun.cli.options import check_target, command_again, split_arguments
 from nnrun.cli.output import Output
-from nnrun.cli.train_many import Training, TrainingRequest, saying_how_to_go_on
-from nnrun.config.files import SUFFIXES
-from nnrun.config.load import Origin
+from nnrun.cli.train_many import TrainingRequest, saying_how_to_go_on
 from nnrun.config.names import is_name
-from nnrun.config.schema.search import PRUNINGS, SAMPLERS, seconds_of_argument
-from nnrun.errors import DamageError, NnrunError, UsageError
+from nnrun.config.schema.search import PRUNINGS, SAMPLERS
+from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.leaderboard_files import leaderboard_files
-from nnrun.reports.live.runs import Runs
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.run import report_markdown
-from nnrun.reports.shown import shown
 from nnrun.reports.terminal.sweeps import search_tables
-from nnrun.reports.trials import Trials, trial_counts
+from nnrun.reports.trials import ShownSearch, trial_counts
 from nnrun.runs.catalog.index import RunIndex
-from nnrun.runs.events import Listener
 from nnrun.runs.storage.store import Store
 from nnrun.runs.storage.sweep_progress import names_in
-from nnrun.search.plan import SearchPlan, plan_search
+from nnrun.search.plan import origin_of, plan_search, stored_search
 from nnrun.search.proposer import export_study
-from nnrun.search.runs import SearchRuns
 from nnrun.search.search import Search
 from nnrun.search.state import SearchState, best_trials
-from nnrun.search.trials import Trial
 from nnrun.suggestions import suggestion
-from nnrun.sweeps.active_runs import SweepProgress
 from nnrun.sweeps.board.best import DAMAGE, FILE, is_searched, misformed, read_search
-from nnrun.sweeps.planning.plan import Plan, RunSource
 from nnrun.sweeps.planning.variants import Datasets
-
-if TYPE_CHECKING:
-    from nnrun.config.scaffold.from_data import Draft
-
-# A data file's columns are read in other ways for at most one part in this many of the time.
-_SHARE_OF_TIME = 10
 
 # The results of a search: shown, and the errors that the command ends with.
 
@@ -113,50 +94,6 @@ def _longer(state: SearchState) -> str:
 
 
 # `nnrun search`: the best setting for a budget.
-
-# Trains the runs of a search as those of a sweep are trained.
-
-
-class CliRunner(Listener):
-    """Trains runs, and shows them."""
-
-    def __init__(self, training: Training) -> None:
-        self._training = training
-        self._trials: Trials | None = None
-        self._workers = 1
-        self.search: Search | None = None
-
-    def __call__(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
-        training = self._training
-        if isinstance(source, SearchRuns):
-            return training.run(plan, self._shown(), source, begin=self._note_idle)
-        work = shown(Runs(len(plan), f"{what}, "), training.output)
-        # With more threads, runs could take longer on a busy machine than those of trials, by which
-        # their time is estimated.
-        return training.run(plan, work, source, sharing=self._workers)
-
-    @contextmanager
-    def _shown(self) -> Iterator[Trials]:
-        assert self.search is not None
-        with shown(Trials(self.search), self._training.output) as self._trials:
-            yield self._trials
-        self._trials = None
-
-    def _note_idle(self, workers: int) -> None:
-        """Say if there are more workers than runs that may be in progress."""
-        assert self.search is not None
-        self._workers = workers
-        plan = self.search.plan
-        most = plan.block.window * plan.default.variant.planned
-        if workers > most and not plan.asynchronous:
-            self._training.output.note(
-                f"{count(workers)} workers, and {count(most)} have work at a time; "
-                f"search.window={workers} lets all of them train, and makes it another search"
-            )
-
-    def tried(self, trial: Trial) -> None:
-        if self._trials is not None:
-            self._trials.tried(trial)
 
 
 @dataclass(frozen=True)
@@ -250,43 +187,26 @@ def command(
         asked.trackers.open(output.error, asked.results, "search") as tracking,
     ):
         datasets = Datasets()
-        origin, tried = _origin_of(paths[0], asked, [*words, *keys], output)
-        plan = plan_search(
-            origin, [*words, *keys], datasets, asked.iterations, asynchronous=asked.asynchronous
-        )
-        plan = replace(plan, tried=tried)
+        given, options = [*words, *keys], {"asynchronous": asked.asynchronous}
+        origin, tried = origin_of(paths[0], asked.target, given, asked.results, output.note)
+        plan = plan_search(origin, given, datasets, asked.iterations, tried, **options)
         output.notes(plan.notes)
         if plan.settings.judging.note:
             output.note(plan.settings.judging.note)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         store.folder(plan.name, "")  # refuses a link that leads elsewhere
-        before = _before(plan, asked.results, output)
+        before = stored_search(plan, asked.results, output.note)
         again = command_again()
-        runner = CliRunner(Training(asked, store, datasets, output, interruption, tracking))
-        search = Search(
-            plan, store, runner, interruption.stop, runner, before,
-            command_again(export=None), started,
-        )  # fmt: skip
-        runner.search = search
+        training = asked.training(store, datasets, tracking, interruption)
+        command = command_again(export=None)
+        search = ShownSearch(
+            plan, training, output, before=before, command=command, started=started
+        ).search
         with saying_how_to_go_on(again, interruption):
             search.run()
         conclude(search, store, output, interruption, again)
     if asked.export is not None:
         _export(plan.name, asked.results, asked.export, output)
-
-
-def _before(plan: SearchPlan, results: Path, output: Output) -> Mapping[str, Any] | None:
-    """What an earlier call of a search has written, if that can be used."""
-    try:
-        content = read_search(results, plan.name)
-    except DamageError as error:
-        output.note(f"{error.what}; it is written anew from the runs that are stored")
-        if plan.block.time is not None:
-            output.note("the time that earlier calls have used is not known, and begins anew")
-        return None
-    if content is not None and content.get("identity") != plan.identity:
-        output.note(f"{FILE} of {plan.name} is of another search, which this one replaces")
-    return content
 
 
 def _need_search(name: str, results: Path) -> None:
@@ -305,65 +225,3 @@ def _export(name: str, results: Path, file: Path, output: Output) -> None:
     except DAMAGE:
         raise misformed(results / name / FILE) from None
     output.note(f"wrote {file}")
-
-
-def _origin_of(
-    path: Path, asked: Request, words: Sequence[str], output: Output
-) -> tuple[Origin, Mapping[str, Any] | None]:
-    """The config to search, and what was tried of a data file, whose draft it is.
-
-    Raises:
-        UsageError: there is no such file, or a config has a target already.
-    """
-    if not path.exists():
-        raise UsageError(f"{path}: there is no such file; a search is of a config or a data file")
-    target = asked.target
-    if path.suffix.lower() in SUFFIXES:
-        if target is not None:
-            raise UsageError(f"--target {target}: it is for data files; {path} has its own")
-        return path, None
-    # The readers of data are slow to import.
-    from nnrun.config.scaffold.from_data import (  # noqa: PLC0415
-        draft,
-        name_of,
-        searched_content,
-    )
-
-    made = draft(path.absolute(), target, Path.cwd())
-    output.notes(made.choices)
-    values = dict(word.partition("=")[::2] for word in words)
-    name, seconds = values.get("name") or name_of(path), values.get("search.time")
-    if made.table is None or seconds is None:
-        return searched_content(made, path), None
-    made, tried = _tried(made, name, asked.results, seconds, output)
-    return searched_content(made, path), tried
-
-
-def _tried(
-    made: Draft, name: str, results: Path, time: str, output: Output
-) -> tuple[Draft, Mapping[str, Any] | None]:
-    """The draft with the readings of columns that are better, and what was tried, for search.json.
-
-    A search that goes on has the readings that it began with, whatever there was time for.
-    """
-    from nnrun.config.scaffold.findings import Findings  # noqa: PLC0415  # of tables alone
-    from nnrun.config.scaffold.tried import Tried, rewritten  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.tried import try_readings  # noqa: PLC0415  # likewise
-
-    assert made.table is not None
-    digest = sha256(made.text.encode()).hexdigest()
-    before: Mapping[str, Any] = {}
-    with suppress(DamageError):
-        before = (read_search(results, name) or {}).get("tried") or {}
-    if before.get("draft") == digest:
-        tried = [Tried(**each) for each in before["readings"]]
-    else:
-        try:
-            seconds = seconds_of_argument(time) / _SHARE_OF_TIME
-        except ValueError:  # the plan says so
-            return made, None
-        problems = Findings(*made.table, name).problems
-        tried = try_readings(made.text, problems, seconds, output.note)
-    output.notes(f"tried: {each.words}" for each in tried)
-    data = {"draft": digest, "readings": [asdict(each) for each in tried]}
-    return replace(made, text=rewritten(made.text, tried)), data if tried else None

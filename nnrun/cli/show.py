@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +23,10 @@ from nnrun.runs.catalog.summary import DAMAGED, IN_PROGRESS
 from nnrun.runs.record import RunRecord
 from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.reading import HISTORY, changed_file, read_history, read_run, refuse_damaged
+
+if TYPE_CHECKING:
+    from nnrun.reports.document import Block
+    from nnrun.reports.left_out import LeftOut
 
 
 @click.command("show")
@@ -94,6 +100,7 @@ def command(
     changed = changed_file(folder, stored.record, (HISTORY,))
     if changed is not None and summary.status not in IN_PROGRESS:
         summary, history = summary._replace(status=DAMAGED, error=changed), {}
+    columns_left_out = _left_out(folder, stored.record)
     output.data(
         {
             **stored.record.to_dict(),
@@ -101,6 +108,7 @@ def command(
             "note": summary.note,
             "folder": run if is_packed(run) else str(folder),
             "verdict": run_verdict(stored.record).to_dict(),
+            "left_out": [asdict(one) for one in columns_left_out],
             "history": {
                 name: [v if isfinite(v) else None for v in values]
                 for name, values in history.items()
@@ -109,6 +117,25 @@ def command(
     )
     packed = run if is_packed(run) else None
     output.show(run_in_full(summary, stored.record, history, folder, packed))
+    if columns_left_out:
+        from nnrun.reports.left_out import left_out_blocks  # noqa: PLC0415  # slow to import
+
+        _show_blocks(output, left_out_blocks(columns_left_out))
+
+
+def _left_out(folder: Path, record: RunRecord) -> Sequence[LeftOut]:
+    """What columns that a config leaves out tell of the errors of a network."""
+    dropped = (record.config["dataset"].get("columns") or {}).get("drop")
+    if not dropped or record.weights_sha256 is None:
+        return []
+    from nnrun.models.load import load_model  # noqa: PLC0415  # slow to import
+    from nnrun.reports.left_out import left_out  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
+
+    try:
+        return left_out(record, load_model(folder), Datasets().load)
+    except (NnrunError, OSError):
+        return []
 
 
 def _note_search(output: Output, folder: Path, record: RunRecord, results: Path) -> None:
@@ -127,12 +154,17 @@ def _show_slices(
     output: Output, folder: Path, record: RunRecord, columns: Sequence[str], *, pairs: bool
 ) -> None:
     from nnrun.reports.slices import slices_blocks, slices_of  # noqa: PLC0415  # slow to import
-    from nnrun.reports.terminal.fitting import blocks  # noqa: PLC0415  # likewise
     from nnrun.sweeps.planning.variants import Datasets  # noqa: PLC0415  # likewise
 
     slices = slices_of(folder, record, Datasets().load, columns, pairs=pairs)
     output.data(slices.to_dict())
-    for block in blocks([*slices_blocks(slices)]):
+    _show_blocks(output, slices_blocks(slices))
+
+
+def _show_blocks(output: Output, shown: Iterable[Block]) -> None:
+    from nnrun.reports.terminal.fitting import blocks  # noqa: PLC0415  # slow to import
+
+    for block in blocks([*shown]):
         output.show(block)
 
 

@@ -16,7 +16,7 @@ from nnrun.cli import options
 from nnrun.cli.group import Interruption
 from nnrun.cli.options import command_again
 from nnrun.cli.output import Output
-from nnrun.cli.train_many import Request, Training, compared_options, saying_how_to_go_on
+from nnrun.cli.train_many import Request, compared_options, saying_how_to_go_on
 from nnrun.config.names import REPLICATION
 from nnrun.errors import NnrunError, UsageError, first_of
 from nnrun.reports.board_verdict import board_data
@@ -358,7 +358,7 @@ def command(
         part = "" if plan.shard == WHOLE else f"shard {plan.shard}, "
         start = monotonic()
         with asked.trackers.open(output.error, asked.results, "sweep") as tracking:
-            training = Training(asked, store, datasets, output, interruption, tracking)
+            training = asked.training(store, datasets, tracking, interruption)
             work = shown(Runs(len(plan), part), output)
             with saying_how_to_go_on(again, interruption):
                 progress = training.run(plan, work, force=asked.force, fail_fast=asked.fail_fast)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,17 @@ from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, NothingSavedError, UsageError
 from nnrun.reports.live.work import Checks
 from nnrun.reports.shown import shown
-from nnrun.runs.events import Listener, Listeners
+from nnrun.runs.events import Listener
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.active_runs import SweepProgress
 from nnrun.sweeps.planning.arguments import Arguments
 from nnrun.sweeps.planning.frozen import Planned
 from nnrun.sweeps.planning.grid import models_of
-from nnrun.sweeps.planning.plan import WHOLE, Plan, RunSource, Shard
+from nnrun.sweeps.planning.plan import WHOLE, Plan, Shard
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.planning.variants import Datasets
-from nnrun.sweeps.sweep import Sweep, local_workers, workers_for
+from nnrun.sweeps.sweep import Training
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.dask import DaskWorkers
-from nnrun.systems.process import threads_for
 from nnrun.trackers.tracking import Trackers, Tracking
 
 
@@ -60,54 +58,19 @@ class TrainingRequest:
                 "--dask needs the address of a scheduler, such as tcp://127.0.0.1:8786"
             )
 
+    def training(
+        self, store: Store, datasets: Datasets, tracking: Tracking, interruption: Interruption
+    ) -> Training:
+        """What trains the runs; once it has begun, an interruption ends it in order."""
 
-@dataclass(frozen=True)
-class Training:
-    """Trains runs with the options of a command."""
-
-    asked: TrainingRequest
-    store: Store
-    datasets: Datasets
-    output: Output
-    interruption: Interruption
-    tracking: Tracking
-
-    def run(
-        self,
-        plan: Plan,
-        work: AbstractContextManager[Listener],
-        source: RunSource | None = None,
-        *,
-        force: bool = False,
-        fail_fast: bool = False,
-        sharing: int = 1,
-        begin: Callable[[int], None] = lambda at_a_time: None,
-    ) -> SweepProgress:
-        """Train the runs of a plan, or of a source; `begin` is called with the number of
-        workers. Runs have the threads that they had if at least so many `sharing` workers trained.
-        """
-        asked = self.asked
-        if asked.dask:
+        def on_dask(plan: Plan, work: Listener) -> Workers:
             plan.refuse_plugin_files()
-        processes = 1 if asked.dask else workers_for(plan, asked.jobs)
-        threads = (
-            (asked.threads or 1)
-            if asked.dask
-            else threads_for(asked.threads, max(processes, sharing))
-        )
-        with work as listener:
-            sweep = Sweep(
-                plan, self.store, self.datasets, Listeners(listener, self.tracking),
-                self.interruption.stop, force=force, fail_fast=fail_fast, threads=threads,
-                source=source,
-            )  # fmt: skip
-            if asked.dask:
-                workers: Workers = DaskWorkers.at(asked.dask, listener.warn)
-            else:
-                workers = local_workers(sweep, processes)
-            begin(workers.at_a_time)
-            self.interruption.defer()
-            return sweep.run(workers)
+            return DaskWorkers.at(self.dask or "", work.warn)
+
+        return Training(
+            store, datasets, tracking, self.jobs, self.threads, on_dask if self.dask else None,
+            interruption.stop, lambda workers: interruption.defer(),
+        )  # fmt: skip
 
 
 @contextmanager

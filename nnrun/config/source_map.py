@@ -93,6 +93,11 @@ class Source(Document):
         """A problem at `path`, or at the nearest path above it that exists."""
         path = self._as_written(path)
         name = format_path(path)
+        for gone, argument in self.arguments.items():
+            # A block that `null` took away, and that is needed.
+            is_gone = gone[:-1] == path and gone[-1] not in (self.at(path) or {})
+            if part == "block" and is_gone and f"needs '{gone[-1]}'" in message:
+                return Problem(message, name, argument=argument)
         for length in range(len(path), -1, -1):
             above = path[:length]
             if above in self.arguments:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from nnrun.data.columns.categories import Categorical, OneHot
 from nnrun.data.columns.cell_errors import MISSING_LABELS
 from nnrun.data.columns.cells import MISSING
 from nnrun.data.columns.column import Number
+from nnrun.data.columns.missing_words import MissingWords
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.steps import LEAST, MOST, NEAR, AddsColumns
 from nnrun.errors import UsageError
@@ -237,7 +238,7 @@ def invert(graph: Graph, name: str, scaling: Any, y: str) -> str:
     return graph.add("Add", graph.add("Mul", y, scale), shift)
 
 
-FLOAT, DOUBLE, INT64 = 1, 11, 7  # of TensorProto.DataType
+FLOAT, DOUBLE, INT64, BOOL = 1, 11, 7, 9  # of TensorProto.DataType
 
 STEPS: dict[str, StepEmitter] = {
     "l2": _l2,
@@ -471,33 +472,52 @@ def emit_table(graph: Graph, layout: Layout, dtype: str) -> tuple[str, dict[str,
         kind = "string" if text else dtype
         if inputs.setdefault(column.source, kind) != kind:
             raise UsageError(f"--columns: '{column.source}' is read as numbers and as text")
+        name, every = f"columns.{index}", columns.missing_values
+        words = [*every.get("", ()), *every.get(column.source, ())]
+        x = column.source
+        if kind != "string" and words:
+            numbers = MissingWords.of(x, columns.missing_values, columns.decimal).numbers
+            x = _without(graph, name, x, [*numbers], kind)
         if isinstance(column, Categorical):
-            parts.append(_categories(graph, f"columns.{index}", column, kind))
+            parts.append(_categories(graph, name, column, x, kind, words))
         else:
-            parts.append(_numbers(graph, column))
+            parts.append(_numbers(graph, column, x))
     return graph.add("Concat", *parts, axis=1), inputs
 
 
-def _numbers(graph: Graph, column: Number) -> str:
+def _without(graph: Graph, name: str, x: str, missing: Sequence[float], dtype: str) -> str:
+    """Numbers with NaN for those that stand for missing ones."""
+    values = graph.constant(f"{name}.missing", np.array([missing], dtype))
+    equal = graph.add("Cast", graph.add("Equal", x, values), to=INT64)
+    is_missing = graph.add("Cast", graph.reduce("ReduceSum", equal, [1]), to=BOOL)
+    return graph.add(
+        "Where", is_missing, graph.constant(f"nan.{dtype}", np.array(np.nan, dtype)), x
+    )
+
+
+def _numbers(graph: Graph, column: Number, x: str) -> str:
     """A number, NaN where it is missing; where training had none missing, that is an error."""
-    x = graph.add("Cast", column.source, to=DOUBLE)
+    x = graph.add("Cast", x, to=DOUBLE)
     if column.statistic:
         return x
     index = graph.add("Cast", graph.add("IsNaN", x), to=INT64)
     return graph.add("Add", x, _checked(graph, index, f"a number of '{column.name}' is missing"))
 
 
-def _categories(graph: Graph, name: str, column: Categorical, dtype: str) -> str:
-    """The features of the categories of a column, as texts or as numbers."""
+def _categories(
+    graph: Graph, name: str, column: Categorical, x: str, dtype: str, missing_words: Sequence[str]
+) -> str:
+    """The features of the categories in x, as texts or as numbers."""
     places = {label: place for place, label in enumerate(column.known)}
     places |= dict.fromkeys(column.rare, len(column.known))
     missing = places.pop(MISSING, _INVALID)
     otherwise = _INVALID if column.otherwise is None else column.otherwise
     if dtype == "string":
-        words = dict.fromkeys(_spellings(MISSING_LABELS), missing)
-        numbers = graph.numbers_of(column.source, {**words, **places}, otherwise, name)
+        spellings = [*missing_words, *_spellings({*MISSING_LABELS, *map(str.lower, missing_words)})]
+        words = dict.fromkeys(spellings, missing)
+        numbers = graph.numbers_of(x, {**words, **places}, otherwise, name)
     else:
-        numbers = _numbers_by_value(graph, name, column, places, missing, otherwise, dtype)
+        numbers = _numbers_by_value(graph, name, column, x, places, missing, otherwise, dtype)
     flat = graph.add("Reshape", numbers, graph.constant("flat", np.array([-1], np.int64)))
     features = np.asarray(column.encoded(np.arange(len(column.known) + 1)), np.float64)
     title = f"a category of '{column.name}' is missing or none of training"
@@ -513,6 +533,7 @@ def _numbers_by_value(
     graph: Graph,
     name: str,
     column: Categorical,
+    x: str,
     places: Mapping[str, int],
     missing: int,
     otherwise: int,
@@ -523,14 +544,14 @@ def _numbers_by_value(
     if len({*values.ravel().tolist()}) < len(places):
         message = f"--columns: categories of '{column.name}' are equal in {dtype}"
         raise UsageError(f"{message}; add --dtype float64")
-    equal = graph.add("Equal", column.source, graph.constant(f"{name}.values", values))
+    equal = graph.add("Equal", x, graph.constant(f"{name}.values", values))
     of_each = np.array([[place - otherwise for place in places.values()]], np.int64)
     chosen = graph.add("Cast", equal, to=INT64)
     chosen = graph.add("Mul", chosen, graph.constant(f"{name}.numbers", of_each))
     rest = graph.constant(f"integer.{otherwise}", np.int64(otherwise))
     number = graph.add("Add", graph.reduce("ReduceSum", chosen, [1]), rest)
     blank = graph.constant(f"integer.{missing}", np.int64(missing))
-    return graph.add("Where", graph.add("IsNaN", column.source), blank, number)
+    return graph.add("Where", graph.add("IsNaN", x), blank, number)
 
 
 # A model as an ONNX file: preprocessing, network and decoding of its outputs.

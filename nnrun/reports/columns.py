@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from nnrun import __version__
 from nnrun.characters import shortened
-from nnrun.config.scaffold.findings import COSTS, Finding, Findings, Problem
+from nnrun.config.scaffold.findings import COSTS, Finding, Findings
 from nnrun.config.scaffold.relations import Relation
 from nnrun.data.readers.profile import ColumnProfile
 from nnrun.reports.charts.axes import TALL
@@ -30,7 +30,7 @@ _HEADER = ["column", "taken for", "why", "missing", "examples", "becomes"]
 
 def columns_document(found: Findings, *, whole: bool = False) -> Document:
     """What there is to say of a table; `whole`, with all columns and a chart of each."""
-    problems = [*_problems(found.problems, whole=whole)]
+    problems = [*_problems(found, whole=whole)]
     sections = [Section("Problems first", problems)] if problems else []
     sections.append(Section("Columns", [*_columns(found.columns, whole=whole)]))
     if found.tried:
@@ -45,14 +45,14 @@ def columns_document(found: Findings, *, whole: bool = False) -> Document:
     )  # fmt: skip
 
 
-def _problems(problems: Sequence[Problem], *, whole: bool) -> Iterator[Block]:
-    for problem in problems:
+def _problems(found: Findings, *, whole: bool) -> Iterator[Block]:
+    for problem in found.problems:
         costly = problem.cost is None or problem.cost >= COSTS
         if not (costly or whole):
             continue
         yield Note(sentence(problem.text), "warning" if problem.cost and costly else "")
-        if problem.command:
-            yield Code(problem.command, language="sh")
+        if command := found.command(problem):
+            yield Code(command, language="sh")
 
 
 def _columns(columns: Sequence[Finding], *, whole: bool) -> Iterator[Block]:

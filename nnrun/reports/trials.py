@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 from nnrun.characters import clean
-from nnrun.reports.live.work import LINES_EACH, Picture, Work
-from nnrun.reports.numbers import counted, number, plural, remaining
+from nnrun.reports.live.runs import Runs
+from nnrun.reports.live.work import LINES_EACH, Output, Picture, Work
+from nnrun.reports.numbers import count, counted, number, plural, remaining
+from nnrun.reports.shown import shown
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.sweeps import choice_line, ending_words
+from nnrun.runs.events import Listener
+from nnrun.search.plan import SearchPlan
+from nnrun.search.runs import SearchRuns
 from nnrun.search.search import Search
 from nnrun.search.state import best_trials
 from nnrun.search.trials import Trial
+from nnrun.sweeps.active_runs import SweepProgress
+from nnrun.sweeps.planning.plan import Plan, RunSource
+from nnrun.sweeps.sweep import Training
 
 _MOST_SHOWN = 5
 
@@ -64,6 +74,44 @@ class Trials(Work):
         """The best trial so far, in words."""
         best = self.search.state.best
         return "" if best is None else f"; best {number(best.value)} (trial {best.number})"
+
+
+class ShownSearch(Listener):
+    """A search whose runs `training` trains, and which is shown; `others` are those of `Search`."""
+
+    def __init__(self, plan: SearchPlan, training: Training, output: Output, **others: Any) -> None:
+        self._training, self._output = training, output
+        self._trials: Trials | None = None
+        self._workers = 1
+        assert training.store is not None
+        self.search = Search(
+            plan, training.store, self._train, training.stopped, listener=self, **others
+        )
+
+    def _train(self, plan: Plan, what: str, source: RunSource | None = None) -> SweepProgress:
+        if not isinstance(source, SearchRuns):
+            work = shown(Runs(len(plan), f"{what}, "), self._output)
+            # With more threads, runs could take longer on a busy machine than those of trials, by
+            # which their time is estimated.
+            return self._training.run(plan, work, source, sharing=self._workers)
+        self._trials = Trials(self.search)
+        training = replace(self._training, begin=self._begin)
+        return training.run(plan, shown(self._trials, self._output), source)
+
+    def _begin(self, workers: int) -> None:
+        """Say if there are more workers than runs that may be in progress."""
+        plan, self._workers = self.search.plan, workers
+        most = plan.block.window * plan.default.variant.planned
+        if workers > most and not plan.asynchronous:
+            self._output.note(
+                f"{count(workers)} workers, and {count(most)} have work at a time; "
+                f"search.window={workers} lets all of them train, and makes it another search"
+            )
+        self._training.begin(workers)
+
+    def tried(self, trial: Trial) -> None:
+        if self._trials is not None:
+            self._trials.tried(trial)
 
 
 class _Best:

@@ -130,7 +130,7 @@ def _judged(run: PlannedRun, split: str, store: Store, datasets: Datasets) -> _J
     config = run.replicate.applied(resolved_config(run.variant.config))
     prepared = prepare_again(config, datasets.load(config.dataset, run.variant.data))
     model = load_model(folder)
-    part, outputs = outputs_of_held_out(prepared, model, split)
+    part, outputs, _ = outputs_of_held_out(prepared, model, split)
     return _Judged(prepared, model.task, part, outputs)
 
 

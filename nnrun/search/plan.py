@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import chain, takewhile
+from pathlib import Path
 from typing import Any
 
+from nnrun.config.files import SUFFIXES
 from nnrun.config.load import Experiment, Origin, config_to_dict, load_content, read_config
 from nnrun.config.overrides import parse_overrides
-from nnrun.config.schema.search import DEPTH, Choice, Depth, Distribution, Range, SearchConfig
+from nnrun.config.scaffold.findings import Findings
+from nnrun.config.scaffold.from_data import draft, name_of, searched_content
+from nnrun.config.scaffold.tried import Tried, with_taken
+from nnrun.config.schema.search import (
+    DEPTH,
+    Choice,
+    Depth,
+    Distribution,
+    Range,
+    SearchConfig,
+    seconds_of_argument,
+)
 from nnrun.config.settings import canonical_json
 from nnrun.config.yaml import KeyPath
-from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.errors import ConfigError, DamageError, DataError, UsageError
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.search.proposer import drawn_with, optuna
 from nnrun.search.settings import Draw, Judging, Setting, Settings, Space, parameters_of
 from nnrun.search.trials import Goal, Pruning, make_pruning
+from nnrun.sweeps.board.best import FILE, read_search
 from nnrun.sweeps.planning.variants import Datasets
+from nnrun.sweeps.tried import settled, try_readings
 
 # Mistakes in what a search may choose that show when its settings are made.
 
@@ -225,11 +241,77 @@ class SearchPlan:
         )  # fmt: skip
 
 
+# Searches of data files, whose drafts are the configs, and searches that go on.
+
+# Columns are read in other ways for at most one part in this many of the time.
+_SHARE_OF_TIME = 10
+
+
+def origin_of(
+    config: Origin, target: str | None, words: Sequence[str], results: Path,
+    say: Callable[[str], object],
+) -> tuple[Origin, Mapping[str, Any] | None]:  # fmt: skip
+    """The config to search; of a data file its draft, and what was tried of that.
+
+    With `search.time` among the `key=value` words, other readings of its columns are tried; in the
+    results folder, a search that goes on finds those that it began with. `say` is called with what
+    is chosen.
+
+    Raises: UsageError if there is no such file, or a config has a target already.
+    """
+    if isinstance(config, Path) and not config.exists():
+        raise UsageError(f"{config}: there is no such file; a search is of a config or a data file")
+    if isinstance(config, Mapping) or config.suffix.lower() in SUFFIXES:
+        if target is not None:
+            owner = "a config" if isinstance(config, Mapping) else config
+            raise UsageError(f"--target {target}: it is for data files; {owner} has its own")
+        return config, None
+    made = draft(config.absolute(), target, Path.cwd())
+    for choice in made.choices:
+        say(choice)
+    values = {".".join(each.steps): str(each.value) for each in parse_overrides(words)[0]}
+    try:
+        seconds = seconds_of_argument(values.get("search.time", "")) / _SHARE_OF_TIME
+    except ValueError:  # there is none, or the plan says what is wrong with it
+        seconds = 0.0
+    if not seconds or made.table is None:
+        return searched_content(settled(made, say), config), None
+    digest = sha256(f"readings of {made.text}".encode()).hexdigest()
+    name, before = values.get("name") or name_of(config), dict[str, Any]()
+    with suppress(DamageError):
+        before = (read_search(results, name) or {}).get("tried") or {}
+    if before.get("draft") == digest:
+        tried = [Tried(**each) for each in before["readings"]]
+    else:
+        tried = try_readings(made, Findings(*made.table, name).problems, seconds, say)
+    for each in tried:
+        say(f"tried: {each.words}")
+    data = {"draft": digest, "readings": [asdict(each) for each in tried]}
+    return searched_content(with_taken(made, tried), config), data if tried else None
+
+
+def stored_search(
+    plan: SearchPlan, results: Path, say: Callable[[str], object]
+) -> Mapping[str, Any] | None:
+    """What an earlier call of a search has written, if that can be used; `say` is warned if not."""
+    try:
+        content = read_search(results, plan.name)
+    except DamageError as error:
+        say(f"{error.what}; it is written anew from the runs that are stored")
+        if plan.block.time is not None:
+            say("the time that earlier calls have used is not known, and begins anew")
+        return None
+    if content is not None and content.get("identity") != plan.identity:
+        say(f"{FILE} of {plan.name} is of another search, which this one replaces")
+    return content
+
+
 def plan_search(
     origin: Origin,
     words: Sequence[str],
     datasets: Datasets,
     iterations: int | None = None,
+    tried: Mapping[str, Any] | None = None,
     *,
     asynchronous: bool = False,
 ) -> SearchPlan:
@@ -264,7 +346,7 @@ def plan_search(
     check_space(experiment, space, settings)
     identity = _identity(experiment, block, default, asynchronous=asynchronous)
     return SearchPlan(
-        block, asynchronous, space, settings, default, seeds, identity, experiment.notes
+        block, asynchronous, space, settings, default, seeds, identity, experiment.notes, tried
     )
 
 

@@ -6,7 +6,8 @@ import json
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from dataclasses import replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from itertools import islice
 from time import monotonic, sleep
 from typing import Any
@@ -17,7 +18,7 @@ from nnrun.data.rows import available_memory
 from nnrun.engines.selection import compile_ahead
 from nnrun.errors import DataError, NnrunError, NothingSavedError, UsageError
 from nnrun.pool import LostTogetherError, Message, NoWorkersError, serialize_error
-from nnrun.runs.events import Listener
+from nnrun.runs.events import Listener, Listeners
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult, compare_published
@@ -35,7 +36,7 @@ from nnrun.sweeps.workers.base import (
     most_runs,
 )
 from nnrun.sweeps.workers.job import Evaluations
-from nnrun.systems.process import cores
+from nnrun.systems.process import cores, threads_for
 from nnrun.training.state import TrainingState
 
 MOST_ATTEMPTS = 3
@@ -394,6 +395,59 @@ def local_workers(sweep: Sweep, workers: int) -> Workers:
         processes.close()
         raise
     return processes
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the runs of sweeps and searches are trained.
+
+    Args:
+        store: where results are kept; None to keep only their scores.
+        datasets: that plans were made with.
+        listener: called as runs begin and end, beside that of a call.
+        jobs: how many runs train at the same time, on this machine; by default what saves time.
+        threads: how many each run may use; by default its share of the cores, and one elsewhere.
+        workers: makes workers elsewhere for a plan, and for what shows the work.
+        stopped: returns whether to stop.
+        begin: called before the first run, with the number of workers.
+    """
+
+    store: Store | None
+    datasets: Datasets
+    listener: Listener
+    jobs: int | None = None
+    threads: int | None = None
+    workers: Callable[[Plan, Listener], Workers] | None = None
+    stopped: Callable[[], bool] = lambda: False
+    begin: Callable[[int], object] = lambda workers: None
+
+    def run(
+        self,
+        plan: Plan,
+        work: AbstractContextManager[Listener],
+        source: RunSource | None = None,
+        *,
+        force: bool = False,
+        fail_fast: bool = False,
+        sharing: int = 1,
+    ) -> SweepProgress:
+        """Train the runs of a plan, or of a source, while `work` shows them.
+
+        Runs have the threads that they had if at least so many `sharing` workers trained.
+        """
+        if self.workers is None:
+            processes = workers_for(plan, self.jobs)
+            threads = threads_for(self.threads, max(processes, sharing))
+        else:
+            threads = self.threads or 1
+        with work as listener:
+            sweep = Sweep(
+                plan, self.store, self.datasets, Listeners(listener, self.listener),
+                self.stopped, force=force, fail_fast=fail_fast, threads=threads, source=source,
+            )  # fmt: skip
+            made = self.workers(plan, listener) if self.workers else local_workers(sweep, processes)
+            self.begin(made.at_a_time)
+            return sweep.run(made)
 
 
 def _is_worth_a_process(plan: Plan) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from math import sqrt
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import inf, isfinite, sqrt
 from statistics import fmean
 from time import monotonic
 from typing import Any
@@ -14,10 +15,13 @@ import numpy as np
 from nnrun.characters import escaped
 from nnrun.config.load import Experiment, load_content, read_config
 from nnrun.config.overrides import parse_overrides
-from nnrun.config.scaffold.findings import Problem
-from nnrun.config.scaffold.tried import Changes, Tried, arguments_of, changes_of, joined
+from nnrun.config.scaffold.findings import Findings, Problem
+from nnrun.config.scaffold.from_data import Draft
+from nnrun.config.scaffold.tried import Tried, with_taken
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.yaml import Text, parse
 from nnrun.data.dataset import Dataset
+from nnrun.data.readers.profile import Reading
 from nnrun.data.rows import Places
 from nnrun.data.splits import load_dataset
 from nnrun.errors import ConfigError, NnrunError, clipped
@@ -36,10 +40,12 @@ SECONDS = 20.0
 FOLDS = 5
 # Fewer rows are divided twice: their folds differ more. Neither number depends on the clock.
 _FEW_ROWS, _DIVISIONS = 2_000, 2
+# A draft of more rows or columns would take longer than some seconds.
+_MOST_ROWS, _MOST_COLUMNS = 10_000, 40
 # Rows that a network sees, about, in all of its epochs.
 _VISITS = 200_000
-# What decides which rows are test rows and what is predicted is no reading of a column.
-_DIVIDING = {"split", "test_size", "validation_size", "folds", "stratify", "task", "target"}
+
+LoadData = Callable[[DatasetConfig], Dataset]
 
 
 class _OutOfTimeError(NnrunError):
@@ -65,20 +71,13 @@ def first_line(error: NnrunError) -> str:
     return clipped(text.partition("\n")[0])
 
 
-def is_reading(problem: Problem) -> bool:
-    """Whether there is another reading of columns to try, with the same rows to predict."""
-    changed = [*changes_of(problem.arguments)]
-    return bool(changed) and not any(
-        key[0] != "dataset" or {key[-1], *key[1:2]} & _DIVIDING for key in changed
-    )
-
-
 def try_readings(
-    text: str,
+    draft: Draft,
     problems: Sequence[Problem],
     seconds: float = SECONDS,
     begin: Callable[[str], object] = lambda _: None,
     clock: Callable[[], float] = monotonic,
+    load: LoadData = load_dataset,
 ) -> list[Tried]:
     """Try the readings that problems offer, each by itself, and at last those taken together.
 
@@ -87,25 +86,46 @@ def try_readings(
     the draft are in no fold.
 
     Args:
-        text: the draft.
+        draft: of a table.
         problems: those without another reading are left out.
         seconds: that it may take.
         begin: is called with what will be done, in words.
         clock: returns seconds.
+        load: loads the data of the draft.
     """
-    readings = [problem for problem in problems if is_reading(problem)]
+    readings = [problem for problem in problems if problem.readings]
     if not readings:
         return []
     try:
-        trial = _Trial(text, clock() + seconds, clock, len(readings))
+        trial = _Trial(draft, clock() + seconds, clock, len(readings), load)
     except NnrunError as error:  # the draft itself cannot be trained
         why = first_line(error)
-        return [Tried(each.columns, each.arguments, "not possible", why=why) for each in readings]
+        return [Tried(each.readings, each.arguments, "not possible", why=why) for each in readings]
     folds = f"{FOLDS} folds" + f", {_DIVISIONS} times over" * (trial.divisions > 1)
     what = f"{len(readings)} other reading{'s' * (len(readings) > 1)} of columns"
-    begin(f"trying {what} on {folds}, for {seconds:g} s at the most; test rows are in none of them")
-    found = [trial.tried(problem.columns, changes_of(problem.arguments)) for problem in readings]
+    at_most = f", for {seconds:g} s at the most" * isfinite(seconds)
+    begin(f"trying {what} on {folds}{at_most}; test rows are in none of them")
+    found = [trial.tried(problem.readings, problem.arguments) for problem in readings]
     return trial.together(found)
+
+
+def settled(draft: Draft, begin: Callable[[str], object], load: LoadData = load_dataset) -> Draft:
+    """A draft of any data, of a table with the means or vectors of many categories tried.
+
+    How many rows a category has does not say which of the two is better. No clock decides, so that
+    a table has one draft everywhere: a large table has that without a trial.
+    """
+    if draft.table is None:
+        return draft
+    found = draft.table[0]
+    if found.rows > _MOST_ROWS or len(found.columns) > _MOST_COLUMNS:
+        return draft
+    problems = [problem for problem in Findings(*draft.table, "").problems if problem.is_settled]
+    tried = try_readings(draft, problems, inf, begin, load=load)
+    for each in tried:
+        if each.outcome != "taken":
+            begin(f"tried: {each.words}")
+    return with_taken(draft, tried)
 
 
 @dataclass
@@ -113,43 +133,40 @@ class _Trial:
     """A draft, and what was measured with it.
 
     Args:
-        text: the draft.
+        draft: of a table.
         end: when the time is over.
         clock: returns seconds.
         readings: how many there are.
+        load: loads the data of the draft.
     """
 
-    text: str
+    draft: Draft
     end: float
     clock: Callable[[], float]
     readings: int
-    _as_drafted: dict[bytes, _Scores] = field(default_factory=dict)
+    load: LoadData = load_dataset
 
     def __post_init__(self) -> None:
-        experiment = self._experiment({})
-        self._data = load_dataset(experiment.config.dataset)
-        prepared = prepare(experiment, lambda _: self._data)
-        split, numbers = prepared.split, self._data.row_numbers
+        experiment = self._experiment(self.draft)
+        data = self.load(experiment.config.dataset)
+        split, numbers = prepare(experiment, lambda _: data).split, data.row_numbers
         parts = [split.train, *filter(None, [split.validation])]
         self.rows: Places = np.sort(np.concatenate([numbers[part.rows] for part in parts]))
         by_time = experiment.config.dataset.split.by == "time"
         self.divisions = 1 if by_time or len(self.rows) >= _FEW_ROWS else _DIVISIONS
-        names = self._data.target_names
+        names = data.target_names
         self._target = escaped(names[0], kept="") if names else ""
 
-    def tried(self, columns: Sequence[str], changes: Changes) -> Tried:
-        """One reading beside the draft."""
-        found = Tried(columns, arguments_of(changes), "not tried", why="there was no time")
+    @cached_property
+    def _as_drafted(self) -> _Scores:
+        return self._scores(self.draft)
+
+    def tried(self, readings: Mapping[str, Reading], arguments: Sequence[str]) -> Tried:
+        """Other readings of some columns beside the draft."""
+        found = Tried(readings, arguments, "not tried", why="there was no time")
         try:
-            self._check_time()
-            data = load_dataset(self._experiment(changes).config.dataset)
-            rows = self.rows[np.isin(self.rows, data.row_numbers)]  # lags need earlier ones
-            theirs, ours = _taken(data, rows), _taken(self._data, rows)
-            if not _are_alike(theirs, ours):
-                return replace(found, outcome="not possible", why="it changes target or split")
-            drafted = self._as_drafted.get(rows.tobytes()) or self._scores({}, ours)
-            self._as_drafted[rows.tobytes()] = drafted
-            scores = self._scores(changes, theirs)
+            drafted = self._as_drafted
+            scores = self._scores(self.draft.read_as(readings, {}))
         except _OutOfTimeError:
             return found
         except NnrunError as error:
@@ -160,7 +177,7 @@ class _Trial:
         metric = f"RMSE of {self._target}" if drafted.metric == "mse" else drafted.metric
         return replace(
             found, outcome="taken" if gain > chance else "kept", metric=metric,
-            draft=drafted.mean, reading=scores.mean,
+            draft=drafted.mean, reading=scores.mean, gain=gain,
             why="better, but not beyond chance" if 0 < gain <= chance else "",
         )  # fmt: skip
 
@@ -169,13 +186,10 @@ class _Trial:
         taken = [each for each in found if each.outcome == "taken"]
         if len(taken) < 2:
             return [*found]
-        best = max(taken, key=_gain)
-        columns = [*dict.fromkeys(column for each in taken for column in each.columns)]
-        changes = joined(self.text, [changes_of(each.arguments) for each in taken])
-        every = Tried(columns, (), "not possible", why="they do not go together", together=True)
-        if changes is not None:
-            every = replace(self.tried(columns, changes), together=True)
-        if every.outcome == "taken" and _gain(every) >= _gain(best):
+        best = max(taken, key=lambda each: each.gain)
+        readings = {name: each.readings[name] for each in taken for name in each.columns}
+        every = replace(self.tried(readings, ()), together=True)
+        if every.outcome == "taken" and every.gain >= best.gain:
             return [*found, every]
         why = "of those that are better, the best alone is taken"
         others = [
@@ -186,26 +200,24 @@ class _Trial:
             every = replace(every, outcome="kept", why="less than the best of them alone")
         return [*others, every]
 
-    def _check_time(self) -> None:
-        if self.clock() > self.end:
-            raise _OutOfTimeError
+    def _experiment(self, draft: Draft, words: Sequence[str] = ()) -> Experiment:
+        content = read_config({"name": "tried", **parse(Text(draft.text, "draft")).data})
+        return load_content(content, parse_overrides(words)[0])
 
-    def _experiment(self, changes: Changes, words: Sequence[str] = ()) -> Experiment:
-        content = read_config({"name": "tried", **parse(Text(self.text, "draft")).data})
-        return load_content(content, parse_overrides([*arguments_of(changes), *words])[0])
-
-    def _scores(self, changes: Changes, data: Dataset) -> _Scores:
-        """The metric of each fold of these rows, by one network that is trained on the others."""
-        epochs = self._experiment({}).config.training.epochs or 1
+    def _scores(self, draft: Draft) -> _Scores:
+        """The metric of each fold of the rows, by one network that is trained on the others."""
+        config = self._experiment(draft).config
+        data, epochs = _taken(self.load(config.dataset), self.rows), config.training.epochs or 1
         words = {"dataset.test_size": "null", "dataset.folds": FOLDS, "members": 1}
         words["training.epochs"] = max(1, min(epochs, _VISITS // len(data.y)))
-        experiment = self._experiment(changes, [f"{key}={value}" for key, value in words.items()])
+        experiment = self._experiment(draft, [f"{key}={value}" for key, value in words.items()])
         first = prepare(experiment, lambda _: data)
         seed, metric = first.config.seed, first.main_metric
         values: dict[Replicate, float] = {}
         sizes = []
         for number in range(self.divisions * FOLDS):
-            self._check_time()
+            if self.clock() > self.end:
+                raise _OutOfTimeError
             replicate = Replicate(seed + number // FOLDS, fold=number % FOLDS + 1)
             run = prepare_again(replicate.applied(first.config), data, first.cache)
             check_rows(run, first)
@@ -230,19 +242,6 @@ class _Trial:
         chance = found.degrees.quantile((1 - CONFIDENCE) / self.readings) * found.error
         least = rounding_of(np.array([*drafted.values.values()]))
         return float(found.mean) * unit, max(float(chance) * unit, float(least))
-
-
-def _gain(tried: Tried) -> float:
-    """What a better reading gains, in parts of the draft's result: with lags, rows are others."""
-    assert tried.draft is not None
-    assert tried.reading is not None
-    return abs(tried.reading - tried.draft) / (abs(tried.draft) or 1.0)
-
-
-def _are_alike(one: Dataset, other: Dataset) -> bool:
-    """Whether rows have the same targets, and are divided by the same values."""
-    pairs = [(one.y, other.y), (one.split_values, other.split_values)]
-    return one.classes == other.classes and all(np.array_equal(*pair) for pair in pairs)  # type: ignore[arg-type]
 
 
 def _taken(data: Dataset, numbers: Places) -> Dataset:

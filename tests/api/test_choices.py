@@ -129,3 +129,19 @@ def test_packages_that_are_functions_are_both():
     """
     subprocess.run([sys.executable, "-c", inspect.cleandoc(code)], check=True)
     assert {"trials", "jobs", "data"} <= {*inspect.signature(nnrun.search).parameters}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nnrun.init("t.csv", "zz"), "target='zz': there is no column 'zz'"),
+        (lambda: nnrun.init(".", "zz"), "target names a column of a table; images have"),
+        (lambda: nnrun.best("cars", order_by="f1"), "order_by='f1': no run here has it"),
+    ],
+)
+def test_errors_name_arguments_and_no_options(lab, swept, call, message):
+    """As Python has them."""
+    pd.DataFrame({"x": range(40), "y": range(40)}).to_csv("t.csv", index=False)
+    with pytest.raises(UsageError) as caught:
+        call()
+    assert str(caught.value).startswith(message)

@@ -582,3 +582,17 @@ def test_keys_are_left_out_with_lines_that_keep_them(folder):
         names = prepare(load_config(Path("t.yaml"))).dataset.feature_names
         wanted = "flight" if "drop" in start else "flight: mean of the target"
         assert (wanted, "size") == names
+
+
+def test_a_split_by_group_is_in_place_of_lags(folder):
+    """Its comment says so; a config with both has no order of time for the lags."""
+    rows = [(at // 12, 100 + at % 12, at * 7 % 13 + 0.5) for at in range(960)]
+    days = [(date(2024, 1, 1) + timedelta(day)).isoformat() for day, _, _ in rows]
+    frame = pd.DataFrame(rows, columns=["day", "store_id", "price"]).assign(day=days)
+    frame.assign(size=range(0, 1920, 2)).to_csv("t.csv", index=False)
+    text = draft(Path("t.csv"), "price", Path.cwd()).text
+    assert "\n  lags: {price: " in text
+    assert "are in one split, in place of lags" in text
+    text = text.replace("  lags:", "  # lags:").replace("  split: {by: time", "  # split: {by")
+    Path("t.yaml").write_text(text.replace("  # split: {by: group", "  split: {by: group"))
+    load_config(Path("t.yaml"))

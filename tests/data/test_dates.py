@@ -100,8 +100,9 @@ def test_a_column_shows_its_format(cells):
     """All cells decide whether the day or the month comes first; the first odd one has its line."""
     found = evidence(cells)
     codes = found.format and found.format.codes
-    assert (codes, found.odd, found.ambiguous) == COLUMNS[cells]
-    assert found.line == (cells.index(found.odd) + 2 if found.odd else 0)
+    odd = next(iter(found.words), "")
+    assert (codes, odd, bool(found.doubt)) == COLUMNS[cells]
+    assert not odd or found.words[odd].line == cells.index(odd) + 2
 
 
 def test_times_have_a_range_an_order_and_a_step():

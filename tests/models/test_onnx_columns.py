@@ -185,3 +185,20 @@ def test_the_command_writes_columns(frame, tmp_path):
     answer = invoke("export", run.path, "-o", tmp_path / "iris.py", "--columns")
     assert 2 == answer.code
     assert "--columns is for ONNX files" in answer.err
+
+
+def test_words_for_missing_values_are_those_of_the_run(frame):
+    """In texts, in categories that are numbers, and in numbers."""
+    rows = frame.assign(
+        shop=frame["shop"].fillna("k.A."),
+        zone=frame["zone"].fillna(-9),
+        size=frame["size"].fillna(-1),
+    )
+    words = {"shop": ["k.A."], "zone": ["-9"], "size": ["-1"]}
+    run = run_of(rows, ONE_HOT, dataset={"missing_values": words})
+    found, spread = fed(run, rows, "float64")[0], frame["price"].std()
+    np.testing.assert_allclose(found / spread, run.predict(rows) / spread, 0, 1e-6)
+    assert (
+        found[4]
+        == fed(run, rows.assign(shop=rows["shop"].replace("k.A.", "K.A.")), "float64")[0][4]
+    )

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ import pandas as pd
 import pytest
 import yaml
 
+import nnrun
 from nnrun.config.load import load_config
+from nnrun.config.overrides import parse_overrides
 from nnrun.config.scaffold.findings import Findings, Problem
-from nnrun.config.scaffold.from_data import draft
-from nnrun.config.scaffold.tried import Tried, changes_of, joined, rewritten
+from nnrun.config.scaffold.from_data import Draft, draft
+from nnrun.config.scaffold.tried import Tried, with_taken
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps import tried as trying
 from tests.cli.tables import TABLES, write_table
@@ -53,12 +56,12 @@ def every(tmp_path_factory, few_epochs):
         return trying.try_readings(*found_in(table()), clock=NEVER)
 
 
-def found_in(frame: pd.DataFrame, target: str = "late") -> tuple[str, list[Problem]]:
+def found_in(frame: pd.DataFrame, target: str = "late") -> tuple[Draft, list[Problem]]:
     """The draft for a table, and its problems."""
     frame.to_csv("t.csv", index=False)
     made = draft(Path("t.csv"), target, Path.cwd())
     assert made.table is not None
-    return made.text, Findings(*made.table, "t.yaml").problems
+    return made, Findings(*made.table, "t.yaml").problems
 
 
 def outcomes(tried: list[Tried]) -> dict[str, str]:
@@ -76,7 +79,7 @@ def test_readings_that_are_better_beyond_chance_are_taken_and_others_are_not(eve
 
 def test_the_config_has_what_was_taken_with_a_comment_and_json_has_both_results(lab, monkeypatch):
     """What is printed and written is what `check` accepts, and the table says what was tried."""
-    monkeypatch.setattr(trying, "monotonic", NEVER)
+    monkeypatch.setattr(trying, "try_readings", partial(trying.try_readings, clock=NEVER))
     table().to_csv("t.csv", index=False)
     said = lab.ok("init", "--data", "t.csv", "--target", "late", "--try").said
     assert (
@@ -84,14 +87,15 @@ def test_the_config_has_what_was_taken_with_a_comment_and_json_has_both_results(
     )
     assert "columns.categorical=[rooms]: RMSE of late" in " ".join(said.split())
     text = Path("t.yaml").read_text(encoding="utf-8")
-    [line] = [line for line in text.splitlines() if "target_mean" in line]
+    [line] = [line for line in text.splitlines() if line.startswith("    target_mean:")]
     columns = yaml.safe_load(text)["dataset"]["columns"]
     assert ({"flight", "gate_id"}, []) == ({*columns["target_mean"]}, columns.get("drop", []))
     shown = lab.json("init", "again", "--data", "t.csv", "--target", "late", "--try", "20")
     first = shown["tried"][0]
-    assert f"# tried: RMSE of late {first['reading']:.4g}, as drafted {first['draft']:.4g}" in line
+    assert "# tried: RMSE of late " in line
+    assert f"RMSE of late {first['reading']:.4g}, as drafted {first['draft']:.4g}" in line
     becomes = {one["name"]: one["becomes"] for one in shown["columns"]}
-    assert "target_mean (tried)" == becomes["flight"] == becomes["gate_id"]
+    assert "target mean (tried)" == becomes["flight"] == becomes["gate_id"]
     assert ["nnrun train again.yaml 'dataset.columns.categorical=[rooms]'"] == shown["alternatives"]
     lab.ok("check", "t.yaml")
     assert not Path("results").exists()
@@ -100,13 +104,13 @@ def test_the_config_has_what_was_taken_with_a_comment_and_json_has_both_results(
 def test_targets_of_test_rows_do_not_change_what_is_taken(folder, every):
     """Other values in the draft's test rows give the same results to the last bit."""
     frame = table()
-    text, _ = found_in(frame)
-    Path("t.yaml").write_text(text, encoding="utf-8")
+    made, _ = found_in(frame)
+    Path("t.yaml").write_text(made.text, encoding="utf-8")
     prepared = prepare(load_config(Path("t.yaml")))
     test = prepared.split.held_out["test"].rows
     frame.loc[test, "late"] = frame["late"].sample(len(test), random_state=3).to_numpy() + 7.5
     assert ROWS // 5 == len(test)
-    assert every == trying.try_readings(text, found_in(frame)[1], clock=NEVER)
+    assert every == trying.try_readings(*found_in(frame), clock=NEVER)
 
 
 def test_each_other_row_is_held_out_once_in_each_division(folder, monkeypatch):
@@ -115,9 +119,9 @@ def test_each_other_row_is_held_out_once_in_each_division(folder, monkeypatch):
     monkeypatch.setattr(
         trying, "execute", lambda run, *rest: runs.append(run) or execute(run, *rest)
     )
-    text, problems = found_in(table())
-    trying.try_readings(text, problems[:1], clock=NEVER)
-    Path("t.yaml").write_text(text, encoding="utf-8")
+    made, problems = found_in(table())
+    trying.try_readings(made, problems[:1], clock=NEVER)
+    Path("t.yaml").write_text(made.text, encoding="utf-8")
     split = prepare(load_config(Path("t.yaml"))).split
     others = np.sort(np.concatenate([split.train.rows, split.validation.rows])) + 1
     for part in (runs[:5], runs[5:10], runs[10:15], runs[15:]):
@@ -129,102 +133,48 @@ def test_each_other_row_is_held_out_once_in_each_division(folder, monkeypatch):
 
 def test_the_clock_decides_which_readings_are_tried_and_nothing_else(folder, every):
     """Without time none is; a reading that had time has the bits that it has with more."""
-    text, problems = found_in(table())
-    none = trying.try_readings(text, problems, clock=AT_ONCE)
+    made, problems = found_in(table())
+    none = trying.try_readings(made, problems, clock=AT_ONCE)
     assert {"not tried"} == {one.outcome for one in none}
-    assert text == rewritten(text, none)
+    assert made.text == with_taken(made, none).text
     asked: list[int] = []
-    trying.try_readings(text, problems[:1], clock=lambda: float(bool(asked.append(0))))
+    trying.try_readings(made, problems[:1], clock=lambda: float(bool(asked.append(0))))
     ticks = iter([0.0] * (len(asked) + 1))
-    part = trying.try_readings(text, problems, 1.0, clock=lambda: next(ticks, 2.0))
+    part = trying.try_readings(made, problems, 1.0, clock=lambda: next(ticks, 2.0))
     assert [every[0], *none[1:]] == part
 
 
 def test_with_no_time_to_check_them_together_only_the_best_is_taken(folder, every):
     """What is better alone may not be so beside another one."""
-    text, _ = found_in(table())
     each = every[:2]
-    found = trying._Trial(text, 1.0, lambda: 2.0, 2).together(each)
+    found = trying._Trial(found_in(table())[0], 1.0, lambda: 2.0, 2).together(each)
     best = min(each, key=lambda one: one.reading or 0.0)
     assert [best.columns] == [one.columns for one in found if one.outcome == "taken"]
     assert ("not tried", True) == (found[-1].outcome, found[-1].together)
 
 
-def test_lags_are_tried_on_folds_by_time_beside_the_same_rows(folder):
-    """Of a series that returns to its mean; rows without two before them are in no fold."""
-    steps = np.random.default_rng(2).normal(size=ROWS)
-    days = pd.date_range("2024-01-01", periods=ROWS).strftime("%Y-%m-%d")
-    frame = pd.DataFrame({"day": days, "wind": np.abs(steps[::-1]), "y": steps})
-    for at in range(1, ROWS):
-        frame.loc[at, "y"] += 0.9 * frame.loc[at - 1, "y"]
-    text, _ = found_in(frame.round(3), "y")
-    lags = Problem(["y"], "", command="nnrun train t.yaml 'dataset.lags={y: [1, 2]}'")
-    assert "split: {by: time" in text
-    text = "\n".join(line for line in text.splitlines() if not line.startswith("  lags:"))
-    said: list[str] = []
-    [found] = trying.try_readings(text, [lags], begin=said.append, clock=NEVER)
-    assert "on 5 folds, for" in said[0]
-    assert "taken" == found.outcome
-    assert {"y": [1, 2]} == yaml.safe_load(rewritten(text, [found]))["dataset"]["lags"]
-
-
-def test_a_reading_that_puts_rows_at_other_times_is_not_compared(folder):
-    """Dates whose day may come first: as the folds differ, so do the rows to predict."""
-    days = [
-        f"{month:02}/{day:02}/20{year}"
-        for year in (21, 22, 23)
-        for month in range(1, 13)
-        for day in range(1, 13)
-    ]
-    x = np.random.default_rng(0).normal(size=len(days))
-    text, _ = found_in(pd.DataFrame({"day": days, "x": x, "y": x + 1}), "y")
-    assert "split: {by: time" in text
-    other = "nnrun train t.yaml 'dataset.columns.formats={day: 31/12/1999}'"
-    [found] = trying.try_readings(text, [Problem(["day"], "", command=other)], clock=NEVER)
-    assert ("not possible", "it changes target or split") == (found.outcome, found.why)
-
-
-@pytest.mark.parametrize("key", ["dataset.split=random", "dataset.columns.target=noise", "seed=3"])
-def test_what_changes_the_question_is_no_reading(folder, key):
-    """Other test rows or another target have results that are not comparable."""
-    text, _ = found_in(table())
-    assert [] == trying.try_readings(text, [Problem([], "", command=f"nnrun train t.yaml {key}")])
-
-
 def test_a_reading_that_cannot_be_trained_is_named_with_its_mistake(folder):
     """The others are tried all the same."""
-    text, problems = found_in(table())
-    wrong = Problem(["nn"], "", command="nnrun train t.yaml dataset.columns.categorical=[nn]")
-    found = trying.try_readings(text, [wrong, problems[0]], clock=NEVER)
+    made, problems = found_in(table(blank=[""] * ROWS))
+    wrong = Problem(["blank"], "", readings={"blank": "number"})
+    found = trying.try_readings(made, [wrong, problems[0]], clock=NEVER)
     assert ["not possible", "taken"] == [one.outcome for one in found]
-    assert "nn" in found[0].why
+    assert "'blank'" in found[0].why
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_draft_with_a_reading_says_what_the_overrides_say(folder, name):
-    """Of each alternative of real tables, whatever blocks it changes, alone and with the next."""
+    """Of each alternative of real tables, whatever keys it changes."""
     _, data, *rest = write_table(name)
     made = draft(Path(data), rest[-1] if rest else None, Path.cwd())
-    readings = [p for p in Findings(*made.table, "x.yaml").problems if trying.is_reading(p)]
-    for size in (1, 2):
-        for part in itertools.combinations(readings, size):
-            found = [Tried(p.columns, p.arguments, "taken", "RMSE", 2.0, 1.0) for p in part]
-            changes = joined(made.text, [changes_of(p.arguments) for p in part])
-            data = yaml.safe_load(rewritten(made.text, found))
-            for steps, value in changes.items():
-                there = data
-                for step in steps:
-                    there = (there or {}).get(step)
-                assert (value or None) == (there or None)
-
-
-def test_changes_of_one_list_are_joined_by_what_each_adds_and_takes_away():
-    """As two columns that are kept; other values for one key do not go together."""
-    text = "dataset:\n  columns:\n    drop: [a, b, c]\n"
-    parts = [changes_of([f"dataset.columns.drop={each}"]) for each in ("[b, c]", "[a, c, d]")]
-    assert {("dataset", "columns", "drop"): ["c", "d"]} == joined(text, parts)
-    sizes = [changes_of([f"dataset.columns.embedding={{a: {size}}}"]) for size in (2, 3)]
-    assert None is joined(text, sizes)
+    for problem in Findings(*made.table, "x.yaml").problems:
+        if problem.readings:
+            tried = Tried(problem.readings, problem.arguments, "taken", "RMSE", 2.0, 1.0)
+            data = yaml.safe_load(with_taken(made, [tried]).text)["dataset"]
+            for change in parse_overrides(problem.arguments)[0]:
+                block, key = change.steps[-2:]
+                there = data[block].get(key) if block == "columns" else data[block].get(key, False)
+                assert sorted(change.value or []) == sorted(there or [])
 
 
 def test_ctrl_c_leaves_nothing(lab, monkeypatch):
@@ -256,20 +206,50 @@ def test_a_search_of_data_tries_for_a_tenth_of_its_time_and_goes_on_with_the_sam
     table().to_csv("t.csv", index=False)
     calls = []
 
-    def tried(text: str, problems: list[Problem], seconds: float, begin: object) -> list[Tried]:
+    def tried(made: Draft, problems: list[Problem], seconds: float, begin: object) -> list[Tried]:
         calls.append(seconds)
-        return [Tried(problems[0].columns, problems[0].arguments, "taken", "RMSE", 2.0, 1.0)]
+        return [Tried(problems[0].readings, problems[0].arguments, "taken", "RMSE", 2.0, 1.0)]
 
-    monkeypatch.setattr(trying, "try_readings", tried)
+    monkeypatch.setattr("nnrun.search.plan.try_readings", tried)
     words = ["t.csv", "--target", "late", "--trials", "1", "--no-random", "members=1"]
     lab.ok("search", *words, "--iterations", "20", "name=other")
     assert [] == calls
     words += ["--time", "600", "--iterations", "30"]
     said = [lab.ok("search", *words).said for _ in range(2)]
-    assert [60.0] == calls
+    more = {"trials": 1, "time": 600, "iterations": 30, "random": False}
+    again = nnrun.search("t.csv", {"members": 1}, target="late", **more)
+    assert ([60.0], 1) == (calls, len(again.content["tried"]["readings"]))
     assert all("tried: with columns.drop=" in text for text in said)
     content = yaml.safe_load(Path("results/t/search.json").read_text(encoding="utf-8"))
     [reading] = content["tried"]["readings"]
     for run in content["winner"]["run_ids"]:
         report = yaml.safe_load(Path(f"results/t/{run}/report.json").read_text(encoding="utf-8"))
-        assert reading["columns"] == report["config"]["dataset"]["columns"]["target_mean"]
+        assert [*reading["readings"]] == report["config"]["dataset"]["columns"]["target_mean"]
+
+
+def slopes(told: bool) -> pd.DataFrame:
+    """Towns with few rows each, whose slopes or means the target has."""
+    rng = random.Random(3)
+    towns = [(rng.gauss(0, 3), rng.gauss(0, 3)) for _ in range(60)]
+    rows = [(rng.randrange(60), rng.gauss(0, 1)) for _ in range(ROWS)]
+    y = [x * towns[at][0] if told else towns[at][1] + rng.gauss(0, 1) for at, x in rows]
+    return pd.DataFrame({"town": [f"t{at}" for at, _ in rows], "x": [x for _, x in rows], "y": y})
+
+
+@pytest.mark.parametrize(("told", "key"), [(True, "embedding"), (False, "target_mean")])
+def test_a_draft_reads_many_categories_as_folds_say(lab, told, key):
+    """By the command and in Python, of files and of tables: means cannot tell slopes."""
+    frame = slopes(told).round(4)
+    frame.to_csv("t.csv", index=False)
+    lab.ok("init", "--data", "t.csv", "--target", "y", "-q")
+    columns = yaml.safe_load(Path("t.yaml").read_text(encoding="utf-8"))["dataset"]["columns"]
+    assert ["town"] == [*columns[key]]
+    for data in ("t.csv", frame):
+        assert columns == nnrun.init(data, "y")["dataset"]["columns"]
+
+
+def test_a_large_table_has_the_draft_without_a_trial(folder, monkeypatch):
+    """A trial of many rows takes longer than a draft should."""
+    monkeypatch.setattr(trying, "_MOST_ROWS", ROWS - 1)
+    made, _ = found_in(slopes(told=True), "y")
+    assert made is trying.settled(made, pytest.fail)

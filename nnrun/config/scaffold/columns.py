@@ -19,6 +19,7 @@ from nnrun.data.readers.profile import (
     MANY_KEYS,
     ROWS_OF_EACH,
     ColumnProfile,
+    Reading,
     names_keys,
     names_measure,
     names_people,
@@ -32,22 +33,23 @@ MOST_ONE_HOT = 100
 _RARE = 5
 
 
-USABLE = ("number", "category", "code", "text")
-"""The kinds of columns that are features as they are."""
+def reading_of(column: ColumnProfile) -> Reading | None:
+    """What a column is as a feature, by its kind if nothing is chosen; None where it is none.
 
-
-def is_embedded(column: ColumnProfile) -> bool:
-    """Whether its categories get learned vectors, and not a feature for each."""
-    return column.kind == "category" and column.different > MOST_ONE_HOT
-
-
-def is_averaged(column: ColumnProfile) -> bool:
-    """Whether its categories are means of the target.
-
-    They have few rows each (`ROWS_OF_EACH`): too few for weights of their own, which nothing draws
-    towards those of other categories, as the mean of a category is drawn towards that of all rows.
+    Categories of codes and texts have few rows each (`ROWS_OF_EACH`): too few for weights of their
+    own, which nothing draws towards those of other categories, as the mean of a category is drawn
+    towards that of all rows.
     """
-    return column.kind in ("code", "text")
+    if column.chosen is not None or column.kind == "number":
+        return column.chosen or "number"
+    if column.kind == "category":
+        return "vector" if column.different > MOST_ONE_HOT else "category"
+    return "mean" if column.kind in ("code", "text") else None
+
+
+def read_as(columns: Sequence[ColumnProfile], *readings: Reading) -> list[ColumnProfile]:
+    """Those of some columns that have one of these readings."""
+    return [column for column in columns if reading_of(column) in readings]
 
 
 def dimensions(column: ColumnProfile) -> int:
@@ -58,11 +60,12 @@ def dimensions(column: ColumnProfile) -> int:
 
 def width(column: ColumnProfile, classes: int = 0) -> int:
     """The numbers that a network gets for a column, of a target with so many classes."""
-    if is_embedded(column):
+    reading = reading_of(column)
+    if reading == "vector":
         return dimensions(column)
-    if is_averaged(column):
+    if reading == "mean":
         return classes if classes > 2 else 1
-    return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
+    return len(column.labels) + (column.missing > 0) if reading == "category" else 1
 
 
 # Fewer values are told apart by a line, and more are hardly codes.
@@ -72,7 +75,8 @@ _ROWS_OF_CODE = 30
 
 def may_be_codes(column: ColumnProfile) -> bool:
     """Whether the numbers of a column are few whole ones, each in many rows."""
-    whole = column.kind == "number" and column.whole == column.numbers
+    is_number = column.kind == "number" == reading_of(column)
+    whole = is_number and column.whole == column.numbers
     often = column.numbers >= _ROWS_OF_CODE * column.different
     few = column.different in _CODES or (
         names_keys(column.name) and 2 < column.different <= MANY_KEYS
@@ -84,13 +88,11 @@ def category_lines(
     features: Sequence[ColumnProfile], dropped: Sequence[ColumnProfile]
 ) -> Iterator[str]:
     """The lines of the config for all columns of categories that are used, or might be."""
-    used = [column for column in features if column.kind == "category"]
-    one_hot = [column for column in used if not is_embedded(column)]
-    embedded = [column for column in used if is_embedded(column)]
+    one_hot, embedded = read_as(features, "category"), read_as(features, "vector")
     if one_hot:
         codes = " or codes such as 007," * any(column.holds_codes for column in one_hot)
         yield f"    # Text{codes} with few different values: a feature for each."
-        yield f"    categorical: {flow([column.name for column in one_hot])}"
+        yield f"    categorical: {flow([column.name for column in one_hot])}{_measured(one_hot)}"
     if mixed := [column for column in dropped if column.may_hold_categories]:
         names = [column.name for column in (*one_hot, *mixed)]
         why = "numbers and text as categories, if they are not under drop"
@@ -102,19 +104,41 @@ def category_lines(
         yield "    # Text with many: vectors of this length, which the network learns."
         yield "    embedding:"
         for column in embedded:
-            yield f"      {_entry(column)}\t{column.different:,} different values"
-    averaged = [column for column in features if is_averaged(column)]
+            measured = _measured([column]).replace("\t", "; ")
+            yield f"      {_entry(column)}\t{column.different:,} different values{measured}"
+    averaged = read_as(features, "mean")
     if averaged:
         yield f"    # Text with fewer than {ROWS_OF_EACH} rows for each of many values: the mean of"
         yield "    # the target for each value, of a training row without its own part of the rows."
-        yield f"    target_mean: {flow([column.name for column in averaged])}"
+        yield f"    target_mean: {flow([column.name for column in averaged])}{_measured(averaged)}"
         entries = [_entry(column) for column in (*embedded, *averaged)]
         yield f"    # embedding: {{{', '.join(entries)}}}\tvectors, for those not under target_mean"
     if keys := [column for column in dropped if may_be_averaged(column)]:
         names = [column.name for column in (*averaged, *keys)]
         yield f"    # target_mean: {flow(names)}\twould keep keys, if they are not under drop"
-    if any(_has_rare(column) for column in used):
+    for column in read_as(features, "number"):
+        if measured := _measured([column]):
+            yield f"    # {flow(column.name)} is a number{measured}"
+    if any(_has_rare(column) for column in (*one_hot, *embedded)):
         yield f"    min_count: {_RARE}\tcategories in fewer training rows are put together"
+
+
+def _measured(columns: Sequence[ColumnProfile]) -> str:
+    """A comment on what was measured where a reading was chosen."""
+    results = dict.fromkeys(column.results for column in columns if column.results)
+    return f"\ttried: {'; '.join(results)}" * bool(results)
+
+
+def blocks(
+    features: Sequence[ColumnProfile], dropped: Sequence[ColumnProfile]
+) -> dict[str, list[str] | dict[str, int]]:
+    """What `dataset.columns` has of these columns, by its keys."""
+    return {
+        "drop": [column.name for column in dropped],
+        "categorical": [column.name for column in read_as(features, "category")],
+        "embedding": {c.name: dimensions(c) for c in read_as(features, "vector")},
+        "target_mean": [column.name for column in read_as(features, "mean")],
+    }
 
 
 def drop_lines(dropped: Sequence[ColumnProfile]) -> Iterator[str]:
@@ -289,15 +313,11 @@ def reason(column: ColumnProfile) -> str:
         what = "a code" if column.kind == "code" and not column.holds_codes else what
         return f"{what} with {column.different:,} different values, many for {column.rows:,} rows"
     if column.kind == "mixed" and column.numbers == column.rows - column.missing - 1:
-        where = f"{column.odd!r} in line {column.odd_line}"  # such as 'Total' below the rows
+        where = "{!r} in line {}".format(*column.odd)  # such as 'Total' below the rows
         return f"numbers, but for {where}; without it, they can be used"
     if column.kind == "mixed" and column.unclear:
         return f"numbers, but for {part(column)}"
-    odd = {
-        "mixed": (column.odd, column.odd_line),
-        "undated": (column.evidence.odd, column.evidence.line),
-    }
-    text, line = odd.get(column.kind, ("", 0))
+    text, line = column.odd if column.kind in ("mixed", "undated") else ("", 0)
     return _REASONS[column.kind] + (f", such as {text!r} in line {line}" if text else "")
 
 
@@ -330,7 +350,7 @@ def guessed(columns: Sequence[ColumnProfile]) -> list[str]:
     return [
         column.name
         for column in columns
-        if (column.evidence.ambiguous if column.kind == "date" else _other_number(column))
+        if (column.evidence.doubt if column.kind == "date" else _other_number(column))
     ]
 
 
@@ -341,7 +361,8 @@ def _format(column: ColumnProfile, decimal: str) -> tuple[str | list[str], str]:
         if date is None or date.is_iso:
             return "", ""
         return _listed([one.example() for one in date.every]), _other_days(column.evidence.doubt)
-    if column.shown is None or column.kind not in ("number", "counter", "constant"):
+    is_read = column.kind in ("number", "counter", "constant") and column.chosen != "category"
+    if column.shown is None or not is_read:
         return "", ""
     every = column.shown.format.every
     examples = [_example(column, form, decimal) for form in every]
@@ -381,9 +402,9 @@ def missing_values(
 
     They are a list if several columns have some, and no text has one among its categories.
     """
-    found = {column.name: [*column.taken] for column in columns if column.taken}
+    found = {column.name: [*column.nulls] for column in columns if column.nulls}
     every = {word.lower(): word for words in found.values() for word in words}
-    labels = {text.lower() for c in columns if c.kind == "category" for text in c.values}
+    labels = {text.lower() for c in read_as(columns, "category", "vector") for text in c.values}
     more = [column for column in dropped if column.unclear and column.kind == "mixed"]
     for column in columns:
         if column.unclear:
@@ -397,7 +418,7 @@ def missing_values(
         yield "  missing_values:"
         yield from (f"    {flow(name)}: {flow(words)}" for name, words in found.items())
     for column in more:
-        entry = f"{flow(column.name)}: {flow([*column.taken, *column.unclear])}"
+        entry = f"{flow(column.name)}: {flow([*column.nulls, *column.unclear])}"
         line = f"  # {entry}" if found else f"# missing_values: {{{entry}}}"
         yield f"  {line}\twould keep this column, if it is not under drop"
 
@@ -452,6 +473,7 @@ class Proposal:
         shared: whether rows in the order of time are split at random, since several have one time.
         other: of a sure split by time, when to split at random in place of it; empty if that
             leaves no features.
+        lagged: whether features are lags, which another split excludes.
     """
 
     by: str
@@ -460,6 +482,7 @@ class Proposal:
     beside: bool = False
     shared: bool = False
     other: str = ""
+    lagged: bool = False
 
     def lines(self) -> Iterator[str]:
         """The lines of the config: the split, and for one by time the other as a comment."""
@@ -469,12 +492,13 @@ class Proposal:
             yield f"  split: random\t{order}; in place of it:"
         yield self._line()
         if self.sure and self.other:
-            yield f"  # split: random\t{self.other}"
+            lags = " and of lags" * self.lagged
+            yield f"  # split: random\tin place of it{lags}, {self.other}"
 
     def _line(self) -> str:
         name = flow(self.column.name)
         why = (
-            f"the rows of one {name} are in one split"
+            f"the rows of one {name} are in one split{', in place of lags' * self.lagged}"
             if self.by == "group"
             else "trained on what comes first, tested on what comes last"
         )

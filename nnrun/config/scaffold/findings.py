@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from nnrun.characters import shortened
 from nnrun.config.scaffold.columns import (
     COUNTED,
-    dimensions,
+    blocks,
     guessed,
-    is_averaged,
-    is_embedded,
     may_be_averaged,
     may_be_codes,
+    read_as,
+    reading_of,
     reason,
     width,
     width_of,
 )
 from nnrun.config.scaffold.from_data import Choice, is_indicated
-from nnrun.config.scaffold.relations import Relation, Sample
-from nnrun.config.scaffold.tried import Changes, Tried, arguments_of, changes_of, joined, taken_of
+from nnrun.config.scaffold.relations import Relation, Sample, is_ordered
+from nnrun.config.scaffold.tried import Tried
 from nnrun.config.yaml_scalars import flow
-from nnrun.data.readers.profile import ColumnProfile, Survey
+from nnrun.data.readers.profile import ColumnProfile, Reading, Survey
 
 COSTS, _MUCH = 0.02, 0.2
 """From here on what is left out "may cost", or "may cost much"."""
@@ -59,19 +59,20 @@ class Finding:
 class Problem:
     """What may be wrong with how columns are used.
 
-    `cost` is how much of the target it may cost, None where that is not known, and `command` what
-    does otherwise.
+    `cost` is how much of the target it may cost, None where that is not known; `readings` are other
+    ones of the columns, and `arguments` the overrides of the draft that take these.
     """
 
     columns: Sequence[str]
     text: str
     cost: float | None = None
-    command: str = ""
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
 
     @property
-    def arguments(self) -> list[str]:
-        """The overrides of the command."""
-        return shlex.split(self.command)[3:]  # after `nnrun train FILE`
+    def is_settled(self) -> bool:
+        """Whether it is about features with many categories, which drafts decide by training."""
+        return self.cost is None and {*self.readings.values()} in ({"mean"}, {"vector"})
 
 
 class Findings:
@@ -81,27 +82,18 @@ class Findings:
         found: the table.
         choice: what the config uses of it.
         file: of the config.
+        tried: the other readings that were tried before.
     """
 
-    def __init__(self, found: Survey, choice: Choice, file: str) -> None:
-        self.table, self.choice, self.file = found, choice, file
-        self.tried: Sequence[Tried] = ()
+    def __init__(
+        self, found: Survey, choice: Choice, file: str, tried: Sequence[Tried] = ()
+    ) -> None:
+        self.table, self.choice, self.file, self.tried = found, choice, file, tried
 
-    def after(self, tried: Sequence[Tried], text: str) -> Findings:
-        """The same for the draft with the readings that were taken; `text` is that without."""
-        found = Findings(self.table, self.choice, self.file)
-        found.tried, found.sample = tried, self.sample
-        taken = [changes_of(each.arguments) for each in taken_of(tried)]
-        left = [each for each in self.problems if changes_of(each.arguments) not in taken]
-        found.problems = [self._beside(taken, each, text) for each in left]
-        return found
-
-    def _beside(self, taken: Sequence[Changes], problem: Problem, text: str) -> Problem:
-        """A problem whose command leaves what was taken as it is."""
-        changes = changes_of(problem.arguments)
-        every = joined(text, [*taken, changes]) or {}
-        words = arguments_of({steps: every[steps] for steps in changes if steps in every})
-        return replace(problem, command=self._command(words) if words else "")
+    def command(self, problem: Problem) -> str:
+        """What does otherwise; empty where nothing does."""
+        words = ["nnrun", "train", self.file, *problem.arguments]
+        return shlex.join(words) if problem.arguments else ""
 
     @cached_property
     def sample(self) -> Sample:
@@ -110,8 +102,7 @@ class Findings:
 
     def relation(self, column: ColumnProfile) -> Relation:
         """How a column goes with the target."""
-        numbers = column.kind in ("number", "date", "unnamed", *COUNTED)
-        return self.sample.relation(column, as_numbers=numbers and not may_be_averaged(column))
+        return self.sample.relation(column, as_numbers=is_ordered(column))
 
     @cached_property
     def columns(self) -> list[Finding]:
@@ -141,12 +132,12 @@ class Findings:
                 {"columns": [*one.columns], "text": one.text, "cost": one.cost}
                 for one in self.problems
             ],
-            "alternatives": [one.command for one in self.problems if one.command],
-            "tried": [asdict(one) for one in self.tried],
+            "alternatives": [*filter(None, map(self.command, self.problems))],
+            "tried": [{"columns": one.columns, **asdict(one)} for one in self.tried],
         }
 
     def _finding(self, column: ColumnProfile, has_problem: bool) -> Finding:
-        becomes, left_out = self._tried(column) or self._becomes(column)
+        becomes, left_out = self._becomes(column)
         taken = "identifier" if column.kind in _IDENTIFIERS else _TAKEN[column.kind]
         said = has_problem or left_out or column.missing or column is self.choice.target
         examples = [shortened(text, _LONGEST) for text in column.labels][:_EXAMPLES]
@@ -165,20 +156,8 @@ class Findings:
         if column.kind in _TAKEN and column.kind != "number":
             words = f"{different:,} different"
             rows = (column.rows - column.missing) / max(1, different)
-            return words + f", {rows:.0f} rows each" * is_averaged(column)
+            return words + f", {rows:.0f} rows each" * (reading_of(column) == "mean")
         return f"{column.low:.4g} to {column.high:.4g}, {different:,} different"
-
-    def _tried(self, column: ColumnProfile) -> tuple[str, bool] | None:
-        """What it becomes where another reading than that of the draft was taken."""
-        for each in taken_of(self.tried):
-            if column.name in each.columns:
-                keys = [
-                    steps[-1]
-                    for steps, value in changes_of(each.arguments).items()
-                    if isinstance(value, list | dict) and column.name in value
-                ]
-                return f"{', '.join(keys) or '1 number'} (tried)", False
-        return None
 
     def _becomes(self, column: ColumnProfile) -> tuple[str, bool]:
         """What it becomes, and whether that is nothing."""
@@ -194,38 +173,29 @@ class Findings:
         return "; ".join(words) or "left out", not words
 
     def _features(self, column: ColumnProfile) -> str:
-        size = width(column, len(self.choice.labels))
-        if is_averaged(column):
-            return "target mean" if size == 1 else f"{size} class shares"
-        if is_embedded(column):
-            return f"vector of {size}"
-        return "1 number" if column.kind != "category" else f"{size} features"
+        size, reading = width(column, len(self.choice.labels)), reading_of(column)
+        tried = " (tried)" * bool(column.results)
+        if reading == "mean":
+            return ("target mean" if size == 1 else f"{size} class shares") + tried
+        if reading == "vector":
+            return f"vector of {size}{tried}"
+        return ("1 number" if reading != "category" else f"{size} features") + tried
 
     def _problems(self) -> Iterator[Problem]:
         choice = self.choice
         for column in choice.dropped:
             if column.kind not in ("constant", "empty"):
                 yield self._left_out(column)
-        if averaged := [column for column in choice.features if is_averaged(column)]:
-            vectors = [c for c in choice.features if is_embedded(c)]
-            entries = [f"{flow(c.name)}: {dimensions(c)}" for c in (*vectors, *averaged)]
-            names = _listed(averaged)
-            text = f"{names}: few rows for each value, so means of the target; or learned vectors"
-            command = self._train(target_mean="[]", embedding=f"{{{', '.join(entries)}}}")
-            yield Problem([c.name for c in averaged], text, command=command)
-        if vectors := [column for column in choice.features if is_embedded(column)]:
-            means = [column.name for column in (*vectors, *averaged)]
-            text = f"{_listed(vectors)}: many values, so learned vectors; or means of the target"
-            command = self._train(embedding="{}", target_mean=flow(means))
-            yield Problem([c.name for c in vectors], text, command=command)
-        if coded := [column for column in choice.features if may_be_codes(column)]:
-            text = f"{_listed(coded)}: few whole numbers, taken as amounts; they may be codes"
-            command = self._train(categorical=flow([*self._one_hot, *(c.name for c in coded)]))
-            without = sum(column.missing for column in choice.needed)
-            others = [column for column in choice.features if column not in coded]
-            if is_indicated(choice.features, without) and not is_indicated(others, without):
-                command += " dataset.missing.indicator=false"
-            yield Problem([c.name for c in coded], text, command=command)
+        features = [column for column in choice.features if column.chosen is None]
+        averaged, vectors = read_as(features, "mean"), read_as(features, "vector")
+        why = "few rows for each value, so means of the target; or learned vectors"
+        yield from self._otherwise(averaged, "vector", why)
+        yield from self._otherwise(
+            vectors, "mean", "many values, so learned vectors; or means of the target"
+        )
+        coded = [column for column in features if may_be_codes(column)]
+        why = "few whole numbers, taken as amounts; they may be codes"
+        yield from self._otherwise(coded, "category", why)
         for name in guessed([*choice.written]):
             yield Problem([name], f"'{name}': its format is a guess; a comment has the other one")
 
@@ -239,31 +209,41 @@ class Findings:
             means = "its values" if relation.edges else "its means"
             alone = f"{means} alone explain {cost:.2f} of the target"
         text = f"leaving out '{name}' {may}: {alone}; it is {reason(column)}"
-        return Problem([name], text, cost, self._kept(column))
+        reading: Reading | None = "mean" if may_be_averaged(column) else None
+        if reading is None and column.may_hold_categories:
+            reading = "category"
+        elif reading is None and column.kind in (*COUNTED, "unnamed"):
+            reading = "number"
+        if reading is None:
+            return Problem([name], text, cost)
+        return Problem([name], text, cost, {name: reading}, self._arguments({name: reading}))
 
-    def _kept(self, column: ColumnProfile) -> str:
-        """The command that keeps a column, if one can."""
-        others = [one.name for one in self.choice.dropped if one is not column]
-        more = {"drop": flow(others)}
-        if may_be_averaged(column):
-            means = [one.name for one in self.choice.features if is_averaged(one)]
-            more["target_mean"] = flow([*means, column.name])
-        elif column.may_hold_categories:
-            more["categorical"] = flow([*self._one_hot, column.name])
-        elif column.kind not in (*COUNTED, "unnamed"):
-            return ""
-        return self._train(**more)
+    def _otherwise(
+        self, columns: Sequence[ColumnProfile], reading: Reading, why: str
+    ) -> Iterator[Problem]:
+        """Columns that may be read in another way, if there are any."""
+        if columns:
+            readings = dict.fromkeys([column.name for column in columns], reading)
+            words = f"{_listed(columns)}: {why}"
+            yield Problem([*readings], words, None, readings, self._arguments(readings))
 
-    @property
-    def _one_hot(self) -> list[str]:
-        used = (one for one in self.choice.features if one.kind == "category")
-        return [one.name for one in used if not is_embedded(one)]
-
-    def _train(self, **columns: str) -> str:
-        return self._command([f"dataset.columns.{key}={value}" for key, value in columns.items()])
-
-    def _command(self, words: Sequence[str]) -> str:
-        return shlex.join(["nnrun", "train", self.file, *words])
+    def _arguments(self, readings: Mapping[str, Reading]) -> list[str]:
+        """The overrides of the draft for these readings, first of what has fewer columns then."""
+        choice = self.choice
+        features = [column for column in choice.features if column.name not in readings]
+        dropped = [column for column in choice.dropped if column.name not in readings]
+        changed = [c for c in (*choice.features, *choice.dropped) if c.name in readings]
+        features += [replace(column, chosen=readings[column.name]) for column in changed]
+        before, after = blocks(choice.features, choice.dropped), blocks(features, dropped)
+        keys = sorted(
+            (key for key in before if before[key] != after[key]),
+            key=lambda key: len(after[key]) - len(before[key]),
+        )
+        words = [f"dataset.columns.{key}={flow(after[key])}" for key in keys]
+        without = sum(column.missing for column in choice.needed)
+        if is_indicated(choice.features, without) and not is_indicated(features, without):
+            words.append("dataset.missing.indicator=false")
+        return words
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from nnrun.characters import escaped
 from nnrun.config.names import is_name
 from nnrun.config.scaffold.columns import (
-    USABLE,
     Lags,
     Proposal,
     category_lines,
@@ -21,14 +20,14 @@ from nnrun.config.scaffold.columns import (
     drop_lines,
     formats,
     guessed,
-    is_averaged,
-    is_embedded,
     is_identifier,
     lags,
     may_be_codes,
     missing_values,
     parts_of,
     proposals,
+    read_as,
+    reading_of,
     reason,
     width,
     width_of,
@@ -49,7 +48,7 @@ from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.opening import GIVEN, why_no_file
 from nnrun.data.readers.opening import stem as stem_of
 from nnrun.data.readers.parquet import is_frame
-from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Survey, survey
+from nnrun.data.readers.profile import FEW_CATEGORIES, ColumnProfile, Reading, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
@@ -64,12 +63,26 @@ _PLENTY = 30
 class Draft:
     """A config, and a line for each choice in it: what it predicts and what it leaves out.
 
-    `table` is what was read of a table, and what was chosen of it.
+    `table` is what was read of a table, and what was chosen of it; `shown` is its path.
     """
 
     text: str
     choices: list[str]
     table: tuple[Survey, Choice] | None = None
+    shown: str = ""
+
+    def read_as(self, readings: Mapping[str, Reading], results: Mapping[str, str]) -> Draft:
+        """The draft of a table with other readings of these columns, and what was measured."""
+        assert self.table is not None
+        found, choice = self.table
+        columns = [
+            replace(each, chosen=readings[each.name], results=results.get(each.name, ""))
+            if each.name in readings
+            else each
+            for each in found.columns
+        ]
+        target = None if choice.guessed else choice.target.name
+        return draft_table(replace(found, columns=columns), target, self.shown)
 
 
 @dataclass(frozen=True)
@@ -156,7 +169,7 @@ def draft_table(found: Survey, target: str | None, shown: str) -> Draft:
         *filter(None, [_part(found), _read(found), _doubt(found), _sheets(found)]),
         *_described(choice),
     ]
-    return Draft(aligned(_csv(found, choice, shown)), words, (found, choice))
+    return Draft(aligned(_csv(found, choice, shown)), words, (found, choice), shown)
 
 
 def _choose(found: Survey, wanted: str | None) -> Choice:
@@ -164,8 +177,8 @@ def _choose(found: Survey, wanted: str | None) -> Choice:
     if wanted is not None and wanted not in by_name:
         why = suggestion(wanted, by_name) + (f"; {sheets}" if (sheets := _sheets(found)) else "")
         raise UsageError(f"--target: there is no column '{wanted}'{why}")
-    usable = [column for column in found.columns if column.kind in USABLE]
-    target = by_name[wanted] if wanted is not None else _guess(usable, found)
+    usable = [column for column in found.columns if reading_of(column)]
+    target = by_name[wanted] if wanted is not None else _guess(found)
     labels = _classes(target, found)
     splits = [*proposals(found.columns, target)]
     split_by = [split.column.name for split in splits if split.sure]
@@ -196,9 +209,10 @@ def _choose(found: Survey, wanted: str | None) -> Choice:
         found_lags = lags(target, chosen.by_time, found.columns, alone=alone)
         chosen = replace(chosen, lags=found_lags)
     if chosen.by_time is not None and (features or dated):
-        of_lags = " and of lags" * bool(chosen.lagged)
-        other = f"in place of it{of_lags}, if new rows are not later ones"
-        splits = [replace(split, other=other) for split in splits]
+        splits = [
+            replace(split, other="if new rows are not later ones", lagged=bool(chosen.lagged))
+            for split in splits
+        ]
         chosen = replace(chosen, splits=splits)
     if not features and not dated and not chosen.lagged:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
@@ -211,10 +225,9 @@ def _described(choice: Choice) -> Iterator[str]:
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
     yield f"it predicts {name}{guess}: {choice.task} ({why})"
-    vectors = [column.name for column in choice.features if is_embedded(column)]
-    if vectors:
+    if vectors := [column.name for column in read_as(choice.features, "vector")]:
         yield f"it learns vectors for the categories of {_clipped(vectors)}"
-    if means := [column.name for column in choice.features if is_averaged(column)]:
+    if means := [column.name for column in read_as(choice.features, "mean")]:
         yield f"it takes means of the target for the values of {_clipped(means)}"
     parts = {c.name: parts_of(c, splits=c in choice.split_by) for c in choice.dates}
     if parts:
@@ -230,7 +243,7 @@ def _described(choice: Choice) -> Iterator[str]:
     if numbers := [column.name for column in choice.features if may_be_codes(column)]:
         what = f"it takes as numbers what may be codes, {_clipped(numbers)}"
         yield f"{what}; a comment has them as categories"
-    if words := [f"{c.name} ({', '.join(c.taken)})" for c in choice.written if c.taken]:
+    if words := [f"{c.name} ({', '.join(c.nulls)})" for c in choice.written if c.nulls]:
         yield f"it takes words as missing values: {_clipped(words)}"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
@@ -320,13 +333,13 @@ def _csv(found: Survey, choice: Choice, shown: str) -> Iterator[str]:
     yield from settings(
         size,
         timed=any(split.by == "time" for split in choice.splits),
-        numbers=any(column.kind == "number" for column in features) or bool(choice.lagged),
+        numbers=bool(read_as(features, "number") or choice.lagged),
     )
 
 
 def is_indicated(features: Sequence[ColumnProfile], without: int) -> bool:
     """Whether features say where a number was missing, in rows but for those left out."""
-    return any(c.missing >= without + _PLENTY for c in features if c.kind == "number")
+    return any(c.missing >= without + _PLENTY for c in read_as(features, "number"))
 
 
 def _missing(
@@ -351,12 +364,12 @@ def _format(found: Survey) -> Iterator[str]:
         yield f"  encoding: {found.encoding}\ta guess: the file is not UTF-8"
 
 
-def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
+def _guess(found: Survey) -> ColumnProfile:
     """A column with the name of a target, else the last one that can be predicted.
 
     Names of identifiers, such as `AirlineID`, come last.
     """
-    usable = [column for column in usable if not is_averaged(column)]
+    usable = [column for column in found.columns if column.kind in ("number", "category")]
     if not usable:
         raise DataError(f"{found.path}: no column has several numbers, or few different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
@@ -409,27 +422,22 @@ def name_of(data: Path) -> str:
 
 def searched_content(made: Draft, path: Path) -> dict[str, Any]:
     """The content of a config with a space to search: that of a draft for a file."""
-    data = _content(made, path)
-    return {"name": name_of(path), **data, "search": space_of(data)}
+    data = content_of(made, path)
+    return {**data, "search": space_of(data)}
 
 
-def drafted_config(data: Any, target: str | None) -> dict[str, Any]:
-    """The content of a config for a file, a folder of images or a table in memory.
-
-    Raises: as `draft` does; UsageError if it is something else.
-    """
-    if isinstance(data, Path):
-        return {"name": name_of(data), **_content(draft(data, target, Path.cwd()), data)}
+def draft_frame(data: Any, target: str | None) -> Draft:
+    """A config for a table in memory; raises as `draft` does, UsageError if it is none."""
     if not is_frame(data):
         kinds = "a path, or a table of pandas, polars or pyarrow"
         raise UsageError(f"data={type(data).__name__}: expected {kinds}")
-    made = draft_table(survey(Path("data"), data), target, GIVEN)
-    return {"name": _EXPERIMENT, **_content(made, Path("data"))}
+    return draft_table(survey(Path("data"), data), target, GIVEN)
 
 
-def _content(made: Draft, path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = parse(Text(made.text, str(path))).data
-    return content
+def content_of(made: Draft, path: Path | None) -> dict[str, Any]:
+    """The content of the config for a file or a folder, or None for a table in memory."""
+    data: dict[str, Any] = parse(Text(made.text, str(path or "data"))).data
+    return {"name": _EXPERIMENT if path is None else name_of(path), **data}
 
 
 def space_of(config: dict[str, Any]) -> dict[str, Any]:

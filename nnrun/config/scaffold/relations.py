@@ -10,6 +10,7 @@ from datetime import UTC
 
 import numpy as np
 
+from nnrun.config.scaffold.columns import COUNTED, may_be_averaged
 from nnrun.data.readers.profile import ColumnProfile, Survey, opened
 from nnrun.nn.signature import Array
 
@@ -19,6 +20,12 @@ _YEAR = 365.2425 * 86_400  # in seconds
 _PIECES, _FOLDS, _MOST_NAMED = 20, 5, 12
 _LARGEST = 1e100
 BLANK = "(missing)"
+
+
+def is_ordered(column: ColumnProfile) -> bool:
+    """Whether its values are compared as numbers or dates, and not as categories."""
+    is_number = column.kind in ("number", "date", "unnamed", *COUNTED)
+    return is_number and not may_be_averaged(column)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,23 +112,46 @@ class Sample:
         y = self.targets
         if not len(y):
             return 0.0
-        codes = codes - codes.min()
         wanted = y[:, None] == np.arange(len(self.classes)) if self.classes else y[:, None]
-        wanted, found = wanted.astype(float), np.empty((len(y), wanted.shape[1]))
-        fold = np.random.default_rng(0).permutation(len(y)) % _FOLDS
-        for part in range(_FOLDS):
-            rest = fold != part
-            mean = wanted[rest].mean(axis=0) if rest.any() else wanted.mean(axis=0)
-            sums = np.zeros((int(codes.max()) + 1, wanted.shape[1]))
-            np.add.at(sums, codes[rest], wanted[rest])
-            rows = np.bincount(codes[rest], minlength=len(sums))[:, None]
-            # Drawn towards the mean of all, as if one more row had it.
-            found[~rest] = ((sums + mean) / (rows + 1))[codes[~rest]]
+        found = _means_of_others(codes, wanted.astype(float))
         if self.classes:
             share = wanted.mean(axis=0).max()
             return max(0.0, float(np.mean(found.argmax(axis=1) == y) - share))
         spread = float(np.sum((y - y.mean()) ** 2))
         return max(0.0, 1 - float(np.sum((y - found[:, 0]) ** 2)) / spread) if spread else 0.0
+
+
+def _means_of_others(codes: Array, wanted: Array) -> Array:
+    """The means of targets (rows, numbers) for the code of each row, in the rows of other folds."""
+    codes, found = codes - codes.min(), np.empty(wanted.shape)
+    fold = np.random.default_rng(0).permutation(len(wanted)) % _FOLDS
+    for part in range(_FOLDS):
+        rest = fold != part
+        mean = wanted[rest].mean(axis=0) if rest.any() else wanted.mean(axis=0)
+        sums = np.zeros((int(codes.max()) + 1, wanted.shape[1]))
+        np.add.at(sums, codes[rest], wanted[rest])
+        rows = np.bincount(codes[rest], minlength=len(sums))[:, None]
+        # Drawn towards the mean of all, as if one more row had it.
+        found[~rest] = ((sums + mean) / (rows + 1))[codes[~rest]]
+    return found
+
+
+def share_explained(
+    column: ColumnProfile, texts: Sequence[str], decimal: str, residuals: Array
+) -> tuple[float, float]:
+    """How much of the variance of residuals (rows, numbers) a column explains out of fold.
+
+    Returns the share and its standard error, by what each row gains over the mean of other folds.
+    """
+    if is_ordered(column):
+        values = np.array([_float(column, text, decimal) for text in texts])
+        codes = _pieces(values, values[np.isfinite(values)], _PIECES)
+    else:
+        codes = _coded(texts)[0]
+    plain, means = (_means_of_others(each, residuals) for each in (np.zeros_like(codes), codes))
+    gains = ((residuals - plain) ** 2 - (residuals - means) ** 2).sum(axis=1)
+    spread = float(((residuals - residuals.mean(axis=0)) ** 2).sum()) or 1.0
+    return float(gains.sum()) / spread, float(gains.std(ddof=1)) * math.sqrt(len(gains)) / spread
 
 
 def _is_moderate(value: float | None) -> bool:

@@ -133,7 +133,10 @@ class MembersConfig(Block):
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        settings = data.get("settings")
+        settings, number = data.get("settings"), data.get("number")
+        if isinstance(settings, list) and type(number) is int and 0 < number <= len(settings):
+            message = "no member has these settings: the first of {} has those of the config"
+            yield ConfigIssue(message.format(number), ("settings", number - 1))
         for index, values in enumerate(settings if isinstance(settings, list) else ()):
             for key in values if isinstance(values, dict) else ():
                 if str(key).partition(".")[0] not in _OF_MEMBERS:

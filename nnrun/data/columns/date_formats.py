@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
@@ -237,13 +238,10 @@ _MOST_OTHERS = 2
 _SIGN = re.compile(r"%[a-zA-Z](\W?)")
 
 
-def _agrees(form: DateFormat, forms: Sequence[DateFormat]) -> bool:
-    """Whether it has days and months in the order of one of these, if it has the same signs."""
-    return any(
-        _order(form) in (order, None) or _signs(form) != _signs(other) or not order
-        for other in forms
-        for order in [_order(other)]
-    )
+def _agrees(form: DateFormat, other: DateFormat) -> bool:
+    """Whether it has days and months in the order of another format, if it has the same signs."""
+    orders = _order(form), _order(other)
+    return None in orders or orders[0] == orders[1] or _signs(form) != _signs(other)
 
 
 def _signs(form: DateFormat) -> tuple[str, bool]:
@@ -268,17 +266,13 @@ class OddCell:
 
 @dataclass(eq=False)
 class DateEvidence:
-    """The dates of a column in the order of its rows, by the formats that read them.
+    """The dates of a column in the order of its rows, by the formats that read all of them."""
 
-    `formats` are those that read most, so far as is known; `others` read what none of these does.
-    """
-
-    formats: list[DateFormat] = field(default_factory=list)
-    others: list[list[DateFormat]] = field(default_factory=list)
+    candidates: list[tuple[DateFormat, Times]] = field(default_factory=list)
+    """Formats with the times that they read, the likeliest first."""
     count: int = 0
     words: dict[str, OddCell] = field(default_factory=dict)
     """The first texts that are no dates; after `MOST_ODD` of them, nothing more is looked at."""
-    _times: list[Times] = field(default_factory=list)
     _zoned: bool | None = None
     """Whether dates have time zones, once one has been read."""
 
@@ -295,88 +289,48 @@ class DateEvidence:
             self.words[text].count += 1
             return
         if not self.count:
-            self.formats = formats_of(text)
-            self._times = [Times() for _ in self.formats]
-        times = self._by_first(text) or self._by_others(text)
-        if times is None:
+            self.candidates = [(form, Times()) for form in formats_of(text)]
+        reading = [each for each in self.candidates if self._reads(each[0], text)]
+        reading = reading or [*self._extended(text)]
+        if not reading:
             self.words[text] = OddCell(line)
             return
-        self._zoned = times[0].tzinfo is not None
+        self.candidates = reading
         self.count += 1
-        for known, time in zip(self._times, times, strict=True):
-            known.add(time)
+        for form, times in reading:
+            time = form.read(text)
+            assert time is not None
+            times.add(time)
+            self._zoned = time.tzinfo is not None
 
-    def _by_first(self, text: str) -> list[datetime] | None:
-        """The time by each of the first formats that read a text; None if none does."""
-        found = [(form, form.read(text)) for form in self.formats]
-        if any(time and not self._has_zone(time) for _, time in found):
-            return None
-        reading = [form for form, time in found if time is not None]
-        others = [[form for form in forms if _agrees(form, reading)] for forms in self.others]
-        if not reading or not all(others):
-            return None
-        self._keep(reading)
-        self.others = others
-        return [time for _, time in found if time is not None]
+    def _reads(self, form: DateFormat, text: str) -> bool:
+        """Whether a format reads a text, with a time zone just as those before have one."""
+        time = form.read(text)
+        return time is not None and self._zoned in (None, time.tzinfo is not None)
 
-    def _by_others(self, text: str) -> list[datetime] | None:
-        """The time by other formats, for each of the first ones; None if there are none."""
-        known = [form for forms in self.others for form in forms]
-        new = [] if len(self.others) == _MOST_OTHERS else formats_of(text)
-        for forms, place in [
-            *((forms, place) for place, forms in enumerate(self.others)),
-            (new, len(self.others)),
-        ]:
-            read = [form for form in forms if _agrees(form, self.formats) and form not in known]
-            read = [form for form in (read if forms is new else forms) if form.read(text)]
-            time = read[0].read(text) if read else None
-            if time is not None and self._has_zone(time) and self.count:
-                self.others[place : place + 1] = [read]
-                self._keep([form for form in self.formats if _agrees(form, read)])
-                return [time] * len(self.formats)
-        return None
-
-    def _has_zone(self, time: datetime) -> bool:
-        """Whether it has a time zone just as those before have."""
-        return self._zoned in (None, time.tzinfo is not None)
-
-    def _keep(self, formats: Sequence[DateFormat]) -> None:
-        """Go on with some of the first formats."""
-        kept = [place for place, form in enumerate(self.formats) if form in formats]
-        self.formats = [self.formats[place] for place in kept]
-        self._times = [self._times[place] for place in kept]
-
-    @property
-    def odd(self) -> str:
-        """The first text that is no date, or empty."""
-        return next(iter(self.words), "")
-
-    @property
-    def line(self) -> int:
-        """Where that is."""
-        return self.words[self.odd].line if self.words else 0
+    def _extended(self, text: str) -> Iterator[tuple[DateFormat, Times]]:
+        """Candidates with one more format, for a text that none of them reads."""
+        for form, times in self.candidates:
+            if len(form.others) < _MOST_OTHERS:
+                for other in formats_of(text):
+                    if _agrees(other, form) and self._reads(other, text):
+                        yield replace(form, others=(*form.others, other)), deepcopy(times)
 
     @property
     def format(self) -> DateFormat | None:
         """The likeliest format of all cells; None if they are not dates."""
-        if not self.formats or self.words:
-            return None
-        return replace(self.formats[0], others=tuple(forms[0] for forms in self.others))
-
-    @property
-    def ambiguous(self) -> bool:
-        """Whether days may be months and months days in every cell."""
-        return bool(self.doubt)
+        return self.candidates[0][0] if self.candidates and not self.words else None
 
     @property
     def doubt(self) -> list[DateFormat]:
         """The formats of which one is meant, where days may be months and months days."""
-        return next((forms for forms in (self.formats, *self.others) if len(forms) > 1), [])
+        places = zip(*(form.every for form, _ in self.candidates), strict=True)
+        return next((forms for each in places if len(forms := [*dict.fromkeys(each)]) > 1), [])
 
     @property
     def times(self) -> Times:
         """What is known of the times."""
-        return self._times[0]
+        return self.candidates[0][1]
 
 
 @dataclass(eq=False)

@@ -103,10 +103,9 @@ class Part:
         return len(self.lines)
 
     def marked(self, words: Mapping[str, MissingWords]) -> Part:
-        """The same, where numbers of columns that stand for missing values are odd."""
-        marked = {
-            name: cells.marked(words.get(name, NO_WORDS)) for name, cells in self.columns.items()
-        }
+        """These columns alone, where numbers that stand for missing values are odd."""
+        # Columns of tables in memory are made when they are asked for by name.
+        marked = {name: self.columns[name].marked(each) for name, each in words.items()}
         return Part(self.lines, marked)
 
     @property

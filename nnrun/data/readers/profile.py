@@ -43,6 +43,10 @@ Kind = Literal[
     "unnamed",
 ]
 
+Reading = Literal["number", "category", "vector", "mean"]
+"""What a column is for a network: a number, a feature for each category, a learned vector for each,
+or the mean of the target for each."""
+
 FEW_CATEGORIES = 20
 """Up to this many categories are never too many."""
 ROWS_OF_EACH = 20
@@ -155,12 +159,16 @@ class ColumnProfile:
     _step: int | None = None
     words: dict[str, OddCell] = field(default_factory=dict)
     """The first different cells that are neither numbers nor missing."""
-    taken: dict[str, OddCell] = field(default_factory=dict)
+    nulls: dict[str, OddCell] = field(default_factory=dict)
     """Words that are counted as missing values."""
     unclear: dict[str, OddCell] = field(default_factory=dict)
     """Those among them that are hardly such words, and those that keep it from being used."""
     evidence: DateEvidence = field(default_factory=DateEvidence)
     """What cells that may be dates show."""
+    chosen: Reading | None = None
+    """A reading in place of that by its kind."""
+    results: str = ""
+    """What was measured for that choice."""
 
     def add(self, texts: Sequence[str], lines: Sequence[int], decimal: str) -> None:
         """Count cells, and the lines that they are in."""
@@ -262,14 +270,16 @@ class ColumnProfile:
         return number(text.replace(",", ".") if decimal == "," and "." not in text else text)
 
     @property
-    def odd(self) -> str:
-        """The first cell that is neither a number nor missing, or empty."""
-        return min(self.words, key=lambda text: self.words[text].line, default="")
+    def odd_cells(self) -> Mapping[str, OddCell]:
+        """The first different cells that are not what most are: dates or numbers."""
+        return self.evidence.words if self.kind == "undated" else self.words
 
     @property
-    def odd_line(self) -> int:
-        """Where that is."""
-        return self.words[self.odd].line if self.words else 0
+    def odd(self) -> tuple[str, int]:
+        """The first of these, and its line; empty without one."""
+        cells = self.odd_cells
+        text = min(cells, key=lambda text: cells[text].line, default="")
+        return text, cells[text].line if cells else 0
 
     def settle(self, last: int) -> None:
         """Count few words among numbers or dates as missing values, once all cells are there.
@@ -279,8 +289,7 @@ class ColumnProfile:
         may be that of a total. Among few different values, words may be categories, unless they
         are usual ones for missing values.
         """
-        kind, present = self.kind, self.rows - self.missing
-        words = self.evidence.words if kind == "undated" else self.words
+        kind, present, words = self.kind, self.rows - self.missing, self.odd_cells
         if kind not in ("mixed", "undated") or self.infinite or len(words) >= MOST_ODD:
             return
         usual = {text: word for text, word in words.items() if _USUAL.fullmatch(text)}
@@ -291,9 +300,9 @@ class ColumnProfile:
             short = plain = usual
         if _in_few(plain, FEW, present):
             self._take(plain)
-        rest = {text: word for text, word in short.items() if text not in self.taken}
+        rest = {text: word for text, word in short.items() if text not in self.nulls}
         self.unclear = rest if _in_few(rest, _FEWER, present, most=MOST_ODD) else {}
-        if len(self.taken) + len(rest) <= _MOST_WORDS and self.unclear and kind == "mixed":
+        if len(self.nulls) + len(rest) <= _MOST_WORDS and self.unclear and kind == "mixed":
             self._take(rest)
 
     def _take(self, words: Mapping[str, OddCell]) -> None:
@@ -302,7 +311,7 @@ class ColumnProfile:
             self.different -= 1
             for known in (self.values, self.words, self.evidence.words):
                 known.pop(text, None)
-        self.taken |= words
+        self.nulls |= words
 
     @property
     def labels(self) -> dict[str, int]:

@@ -44,6 +44,7 @@ from nnrun.reports.html.predictions import (
     regression_blocks,
 )
 from nnrun.reports.importance import importance_blocks, known_importance
+from nnrun.reports.left_out import left_out, left_out_blocks
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, number, plural, remaining
 from nnrun.reports.predictions import LoadData, Predictions, predictions_of
@@ -218,6 +219,7 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     yield "For whom it is worse", lambda: report_slices(record, model, predictions)
     if record.task == "classification":
         yield "Curves by class", lambda: curve_blocks(predictions)
+    yield "Left out", lambda: left_out_blocks(left_out(record, model, load_data))
     yield "Near the boundary", lambda: boundary_blocks(model, predictions)
     yield "Decision surface", lambda: surface_blocks(predictions, model)
     yield "Over training", lambda: film_blocks(record, folder, model, predictions)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnrun.data.rows import Places
 from nnrun.models.load import of_member, of_members, weights_of
 from nnrun.models.model import Model, variance_of
 from nnrun.models.scores import Metrics
@@ -289,15 +290,19 @@ def loss_of(run: Prepared, part: PreparedSplit, outputs: Array) -> float:
     return Weighted(loss).value(exact, part.loss_target.astype(np.float64))
 
 
-def outputs_of_held_out(run: Prepared, model: Model, split: str) -> tuple[PreparedSplit, Array]:
-    """The rows of a split that was held out, and the outputs of a stored run for them.
+def outputs_of_held_out(
+    run: Prepared, model: Model, split: str
+) -> tuple[PreparedSplit, Array, Places]:
+    """The rows of a split that was held out, the outputs of a stored run for them, and their
+    numbers in the data set.
 
     If members have validation rows of their own, each row is judged by those that were not trained
     on it.
     """
     if split != "validation" or not run.config.own_validation:
         part = run.examples[split]
-        return part, model.evaluate(run.split.held_out[split].raw)
+        rows = run.split.held_out[split]
+        return part, model.evaluate(rows.raw), np.asarray(rows.rows)
     members = members_of(run)
     pool = members[0].pool
     assert pool is not None
@@ -305,13 +310,15 @@ def outputs_of_held_out(run: Prepared, model: Model, split: str) -> tuple[Prepar
     times = np.zeros((len(pool), 1), np.intp)
     with np.errstate(all="ignore"):
         for member, network in zip(members, model.networks, strict=True):
-            rows = member.examples["validation"].x
-            for start in range(0, len(rows), step := chunk_rows(network)):
+            x = member.examples["validation"].x
+            for start in range(0, len(x), step := chunk_rows(network)):
                 places = member.places[1][start : start + step]
-                total[places] += network.predict(rows[start : start + step])
+                total[places] += network.predict(x[start : start + step])
                 times[places] += 1
     judged = np.flatnonzero(times)
-    return pool.part(judged), total[judged] / times[judged]
+    parts = [run.split.train, *filter(None, [run.split.validation])]
+    numbers = np.concatenate([np.asarray(part.rows) for part in parts])[judged]
+    return pool.part(judged), total[judged] / times[judged], numbers
 
 
 def _spread(metrics: Sequence[Any]) -> dict[str, dict[str, float | None]]:
