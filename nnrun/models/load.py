@@ -181,12 +181,15 @@ class _StoredErrors(BaseModel):
     scores: list[Annotated[list[Annotated[float, Number(ge=0)]], Field(max_length=MOST_SCORES)]]
     rows: list[Annotated[int, Integer(ge=0)]]
     scale: list[tuple[Annotated[float, Number(ge=0)], Annotated[float, Number(ge=0)]]] = []
+    groups: Annotated[int, Integer(ge=0)] = 0
+    stands: list[list[Annotated[float, Number(ge=0)]]] = []
 
     def restored(self, entries: int, networks: int) -> Coverage:
         """What was stored, for so many outputs or classes."""
         scaled = entries if networks > 1 and self.scale else 0
         kept = [min(rows, MOST_SCORES) for rows in self.rows]
         right = [*map(len, self.scores)] == kept and len(kept) == entries
+        right = right and [*map(len, self.stands)] == (kept if self.groups else [])
         if not right or len(self.scale) != scaled or self.scores != [*map(sorted, self.scores)]:
             raise ValueError("its errors are not those of its outputs")
         return Coverage(
@@ -194,6 +197,8 @@ class _StoredErrors(BaseModel):
             tuple(map(tuple, self.scores)),
             tuple(self.rows),
             tuple(self.scale),
+            self.groups,
+            tuple(map(tuple, self.stands)),
         )
 
 

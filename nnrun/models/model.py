@@ -234,6 +234,11 @@ class Model:
             raise UsageError("sets of classes need probabilities: a last softmax, or one sigmoid")
         if by_class and not self.layout.classes:
             raise UsageError("a coverage by class is for classes, and this is a regression")
+        if by_class and self.errors is not None and self.errors.groups:
+            raise UsageError(
+                "a coverage by class counts rows, and rows split by group are counted by group; "
+                "leave --by-class out"
+            )
         if self.errors is None:
             raise UsageError(
                 "nothing is known of this network's errors on rows that it was not trained on; "
