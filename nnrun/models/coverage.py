@@ -156,9 +156,9 @@ class Coverage:
     @classmethod
     def of_classes(cls, held_out: HeldOut, source: str) -> Self:
         """Of a classification with probabilities."""
-        likelier = before(held_out.outputs)
-        scores = np.take_along_axis(likelier, held_out.truth[:, np.newaxis], axis=1)[:, 0]
-        classes = range(likelier.shape[1])
+        before = likelier(held_out.outputs)
+        scores = np.take_along_axis(before, held_out.truth[:, np.newaxis], axis=1)[:, 0]
+        classes = range(before.shape[1])
         parts = [(scores, held_out.truth == number) for number in classes]
         return cls._of(parts, held_out, source)
 
@@ -199,7 +199,7 @@ class Coverage:
         """
         widths = self.limits(coverage, [[number] for number in range(len(self.scores))])
         if self.scale and variance is not None:
-            widths = widths * scales(self.scale, variance, np.array([[networks]]))
+            widths = widths * scales(self.scale, variance, networks)
         exact = outputs.astype(np.float64)
         return exact - widths, exact + widths
 
@@ -212,7 +212,7 @@ class Coverage:
 
         Raises: UsageError if there are too few rows for this coverage.
         """
-        return np.asarray(before(probabilities) <= self.set_limits(promise))
+        return np.asarray(likelier(probabilities) <= self.set_limits(promise))
 
     def set_limits(self, promise: Promise) -> Array:
         """Up to which score a class is in a set: a number for all classes, or one for each.
@@ -228,11 +228,16 @@ class Coverage:
 
         Raises: UsageError if there are too few rows for this coverage.
         """
-        units = "groups" if self.groups else "rows"
         try:
-            return np.array([quantile(*self.joined(each), coverage, units) for each in together])
+            found = [quantile(*self.joined(each), coverage, self.units) for each in together]
+            return np.array(found)
         except ValueError as error:
             raise UsageError(str(error)) from None
+
+    @property
+    def units(self) -> str:
+        """What is counted."""
+        return "groups" if self.groups else "rows"
 
     def joined(self, numbers: Sequence[int]) -> tuple[Array, Array, int]:
         """The scores of these outputs or classes, for how many rows or groups each stands, and how
@@ -258,7 +263,11 @@ class Coverage:
 
 
 def quantile(
-    scores: Array, stands: Array, rows: int, coverage: float, units: str = "rows"
+    scores: np.ndarray[Any, Any],
+    stands: np.ndarray[Any, Any],
+    rows: int,
+    coverage: float,
+    units: str,
 ) -> float:
     """The score up to which this share of all rows lies, and of one more row, which is beyond all.
 
@@ -283,7 +292,7 @@ def quantile(
     return float(scores[order][place])
 
 
-def before(probabilities: Array) -> Array:
+def likelier(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The probability of the classes before each, the likeliest first: (rows, classes)."""
     exact = probabilities.astype(np.float64)
     order = np.argsort(-exact, axis=1, kind="stable")
@@ -293,7 +302,11 @@ def before(probabilities: Array) -> Array:
     return found
 
 
-def scales(scale: Sequence[tuple[float, float]], variance: Array, times: Array) -> Array:
+def scales(
+    scale: Sequence[tuple[float, float]],
+    variance: np.ndarray[Any, Any],
+    times: np.ndarray[Any, Any] | int,
+) -> np.ndarray[Any, Any]:
     """By what the distances of rows with this variance are divided, for each output."""
     a, b = np.array(scale).T
     return np.asarray(np.sqrt(a + b * variance + variance / times))

@@ -71,7 +71,8 @@ def measured_coverage(
 ) -> Description:
     """What a report says of them: from which rows they are, and what they cover of the test split.
 
-    Of groups, it is the mean of what they cover of each. Levels for which there are too few rows are left out.
+    Of groups, it is the mean of what they cover of each. Levels for which there are too few rows
+    are left out.
     """
     rows = sum(errors.rows) if isinstance(task, Classification) else errors.rows[0]
     found: Description = {"source": errors.source, "rows": rows, "levels": []}
