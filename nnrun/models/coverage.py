@@ -55,22 +55,17 @@ class HeldOut(NamedTuple):
         """The means of values (rows, outputs) in each group; the values where rows are apart."""
         if self.groups is None:
             return values
-        numbers, rows = self._numbered()
-        sums = np.zeros((len(rows), values.shape[1]))
-        np.add.at(sums, numbers, values)
-        return sums / rows[:, np.newaxis]
+        of_row = np.unique(self.groups, return_inverse=True)[1]
+        means = np.zeros((int(of_row.max()) + 1, values.shape[1]))
+        np.add.at(means, of_row, values * self.shares()[:, np.newaxis])
+        return means
 
-    def shares(self) -> Array | None:
-        """The share of its group that each row is; None where rows are apart."""
+    def shares(self) -> Array:
+        """The share of its group that each row is; 1 where rows are apart."""
         if self.groups is None:
-            return None
-        numbers, rows = self._numbered()
-        return np.asarray(1 / rows[numbers])
-
-    def _numbered(self) -> tuple[Array, Array]:
-        """The number of each row's group, and how many rows each group has."""
-        assert self.groups is not None
-        return np.unique(self.groups, return_inverse=True, return_counts=True)[1:]
+            return np.ones(len(self.outputs))
+        _, of_row, rows = np.unique(self.groups, return_inverse=True, return_counts=True)
+        return np.asarray(1 / rows[of_row])
 
 
 class Promise(NamedTuple):
@@ -107,12 +102,15 @@ class Covered:
         prediction: as of `predict`.
         low, high: the ends of intervals, in the target's units; None for classes.
         set: the labels that each row may have, a tuple, the likeliest first; None for numbers.
+        outside: how rows are unlike those of training, blank where they are not; None if that is
+            not asked for.
     """
 
     prediction: Array
     low: Array | None = None
     high: Array | None = None
     set: Array | None = None
+    outside: Array | None = None
 
     def __len__(self) -> int:
         return len(self.prediction)
@@ -178,10 +176,11 @@ class Coverage:
             ends = np.cumsum(_ranks(len(order)))
             scores.append(tuple(each[counted][order][ends - 1].tolist()))
             rows.append(len(order))
-            if share is not None:
-                sums = np.cumsum(share[counted][order])[ends - 1]
-                stands.append(tuple(np.diff(sums, prepend=0).tolist()))
-        groups = 0 if held_out.groups is None else len(np.unique(held_out.groups))
+            sums = np.cumsum(share[counted][order])[ends - 1]
+            stands.append(tuple(np.diff(sums, prepend=0).tolist()))
+        if held_out.groups is None:
+            return cls(source, tuple(scores), tuple(rows), scale)
+        groups = len(np.unique(held_out.groups))
         return cls(source, tuple(scores), tuple(rows), scale, groups, tuple(stands))
 
     def interval(
@@ -254,21 +253,14 @@ class Coverage:
         """As JSON."""
         lists = {"scores": [*map(list, self.scores)], "rows": [*self.rows]}
         scale = {"scale": [*map(list, self.scale)]} if self.scale else {}
-        stands = {"stands": [*map(list, self.stands)]} if self.groups else {}
-        groups = {"groups": self.groups} if self.groups else {}
-        return {"source": self.source, **lists, **scale, **groups, **stands}
+        stands = {"groups": self.groups, "stands": [*map(list, self.stands)]} if self.groups else {}
+        return {"source": self.source, **lists, **scale, **stands}
 
 
 # Scripts take these functions over with their source.
 
 
-def quantile(
-    scores: np.ndarray[Any, Any],
-    stands: np.ndarray[Any, Any],
-    rows: int,
-    coverage: float,
-    units: str,
-) -> float:
+def quantile(scores: Array, stands: Array, rows: int, coverage: float, units: str) -> float:
     """The score up to which this share of all rows lies, and of one more row, which is beyond all.
 
     Args:
@@ -292,7 +284,7 @@ def quantile(
     return float(scores[order][place])
 
 
-def likelier(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def likelier(probabilities: Array) -> Array:
     """The probability of the classes before each, the likeliest first: (rows, classes)."""
     exact = probabilities.astype(np.float64)
     order = np.argsort(-exact, axis=1, kind="stable")
@@ -302,11 +294,7 @@ def likelier(probabilities: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return found
 
 
-def scales(
-    scale: Sequence[tuple[float, float]],
-    variance: np.ndarray[Any, Any],
-    times: np.ndarray[Any, Any] | int,
-) -> np.ndarray[Any, Any]:
+def scales(scale: Sequence[tuple[float, float]], variance: Array, times: Array | int) -> Array:
     """By what the distances of rows with this variance are divided, for each output."""
     a, b = np.array(scale).T
     return np.asarray(np.sqrt(a + b * variance + variance / times))

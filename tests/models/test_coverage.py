@@ -108,7 +108,7 @@ def test_groups_count_the_same_however_many_rows_they_have() -> None:
     held_out = HeldOut(np.zeros((108, 1)), errors[:, np.newaxis], groups=groups)
     coverage = Coverage.of_numbers(held_out, "validation")
     assert [1, 4, 8] == [half_width(coverage, share) for share in (0.2, 0.5, 0.9)]
-    with pytest.raises(UsageError, match="needs 19 groups .* and there are 9;"):
+    with pytest.raises(UsageError, match=r"needs 19 groups .* and there are 9;"):
         half_width(coverage, 0.95)
 
 

@@ -68,7 +68,7 @@ def made(name: str) -> tuple[Any, Any, Any, int]:
 
 def trained(x: Any, y: Any, site: Any, seed: int, members: Any) -> Model:
     """The model of a run on these rows."""
-    import pandas as pd  # noqa: PLC0415  # as a file is read
+    import pandas as pd  # as a file is read
 
     classes = y.dtype.kind == "i"
     frame = pd.DataFrame(x, columns=[f"x{n}" for n in range(x.shape[1])]).assign(y=y)

@@ -207,7 +207,6 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (
     likelier,
     scales,
     program.limits,
-    program.ends,
     program.labels,
     program.cover,
     program.write,
@@ -246,7 +245,8 @@ def program_parts(model: Model) -> Iterator[str]:
     *constants, encode = encoding(model.layout.columns) if table else [""]
     reading = f"READ = {'read_rows' if table else 'read_archive'}"
     covering = [*_covering(model)] if _covers(model) else ["OPTIONS = {}"]
-    functions = sources(FUNCTIONS, "\n".join([encode, reading, *covering, "main"]))
+    called = "likelier scales" if _covers(model) else ""  # by `sets` and `intervals`
+    functions = sources(FUNCTIONS, "\n".join([encode, reading, *covering, called, "main"]))
     for name, texts in _WORDS.items():
         if any(name in text for text in functions):
             constants.append(constant(name, sorted(texts)))
@@ -274,7 +274,8 @@ def _covering(model: Model) -> Iterator[str]:
     names = prediction_names(model, Promise(0.5))
     yield constant("COVERED", [quoted(escaped(name)) for name in names])
     yield 'OPTIONS = {"--coverage": cover}'
-    yield f"COVERING = {'labels' if model.layout.classes else 'ends'}"
+    ends = "lambda x, coverage: np.column_stack(intervals(x, coverage))"
+    yield f"COVERING = {'labels' if model.layout.classes else ends}"
     yield constant("ROWS", [rows for _, _, rows in _errors(model.errors, model)])
     yield f"UNITS = {model.errors.units!r}"
     if model.errors.scale:
@@ -282,12 +283,8 @@ def _covering(model: Model) -> Iterator[str]:
     if model.layout.classes:
         spellings = [str(label) for label in spelled(model.classes).tolist()]
         alone = label_cells(spelled(model.classes).tolist())
-        firsts, others = ([*map(_quotable, part)] for part in set_parts(spellings))
-        yield constant("SPELLED", [*zip(alone, firsts, others, strict=True)])
-
-
-def _quotable(text: str) -> str:
-    return text.replace('"', '""')
+        parts = ([text.replace('"', '""') for text in part] for part in set_parts(spellings))
+        yield constant("SPELLED", [*zip(alone, *parts, strict=True)])
 
 
 def _errors(errors: Coverage, model: Model) -> list[tuple[Array, Array, int]]:
@@ -309,7 +306,7 @@ def sources(functions: Sequence[Callable[..., Any]], text: str) -> list[str]:
 
 @cache
 def _source(function: Callable[..., Any]) -> str:
-    return getsource(function).strip()
+    return re.sub(r"\bArray\b", "np.ndarray", getsource(function).strip())
 
 
 LANGUAGES: dict[str, Language] = {"numpy": NUMPY, "pytorch": TORCH}

@@ -32,7 +32,6 @@ BATCH: int
 UNSEEN: dict[str, int]
 READ: Callable[[str], np.ndarray[Any, Any]]
 sets: Callable[[np.ndarray[Any, Any], float], np.ndarray[Any, Any]]
-intervals: Callable[[np.ndarray[Any, Any], float], tuple[np.ndarray[Any, Any], ...]]
 predict_proba: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 encode: Callable[[Mapping[str, str]], list[float]]
 
@@ -71,11 +70,6 @@ def limits(coverage: float) -> np.ndarray[Any, Any]:
         stands = np.asarray(W.get(f"errors.{at}.stands", np.ones(len(scores))))
         found.append(quantile(scores, stands, rows, coverage, UNITS))
     return np.array(found)
-
-
-def ends(x: np.ndarray[Any, Any], coverage: float) -> np.ndarray[Any, Any]:
-    """The columns of `intervals`, side by side."""
-    return np.column_stack(intervals(x, coverage))
 
 
 def labels(x: np.ndarray[Any, Any], coverage: float) -> np.ndarray[Any, Any]:
