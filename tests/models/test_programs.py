@@ -97,7 +97,10 @@ def test_scripts_write_intervals_and_sets(tmp_path, capfd):
         (["--coverage", "1"], "--coverage 1 is no share between 0 and 1, such as 0.9"),
         (["--coverage", "nine"], "--coverage nine is no share between 0 and 1, such as 0.9"),
         (["--coverage", "0.9999"], "a coverage of 0.9999 needs 9999 rows .* and there are 3000"),
-        (["--coverage", "0.9"], r"usage: python .* \[--coverage SHARE\] ROWS.csv > PREDICTIONS.csv"),
+        (
+            ["--coverage", "0.9"],
+            r"usage: python .* \[--coverage SHARE\] ROWS.csv > PREDICTIONS.csv",
+        ),
     ],
 )
 def test_coverages_that_cannot_be_promised_are_refused(words, expected, monkeypatch, capfd):

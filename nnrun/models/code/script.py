@@ -273,6 +273,7 @@ def _covering(model: Model) -> Iterator[str]:
     assert model.errors is not None
     names = prediction_names(model, Promise(0.5))
     yield constant("COVERED", [quoted(escaped(name)) for name in names])
+    yield "Array = np.ndarray"
     yield 'OPTIONS = {"--coverage": cover}'
     ends = "lambda x, coverage: np.column_stack(intervals(x, coverage))"
     yield f"COVERING = {'labels' if model.layout.classes else ends}"
@@ -306,7 +307,7 @@ def sources(functions: Sequence[Callable[..., Any]], text: str) -> list[str]:
 
 @cache
 def _source(function: Callable[..., Any]) -> str:
-    return re.sub(r"\bArray\b", "np.ndarray", getsource(function).strip())
+    return getsource(function).strip()
 
 
 LANGUAGES: dict[str, Language] = {"numpy": NUMPY, "pytorch": TORCH}
