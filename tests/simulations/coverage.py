@@ -1,8 +1,8 @@
 """`python -m tests.simulations.coverage [SPLITS]`: what intervals and sets cover.
 
-Twenty data sets, each divided anew for every split; one network with a validation split, and eight
-with rows of their own. Rows that no network or quantile has seen are counted: of all, and of the
-group that has least (a fifth of the predictions, a class, or a site). Sites count the same each.
+Twenty data sets, each divided anew for every split; one network with a validation split, or eight
+with rows of their own. Rows that are new to all are counted, and those of the group that has least
+(a fifth of the predictions, a class, or a site); sites count the same each.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ MADE: dict[str, tuple[str, Any, int, int]] = {
     "few rows": ("normal", 0.5, 80, 0), "few rows, heavy": ("heavy", 0.5, 80, 0),
     "sites": ("normal", 0.3, 400, 240), "sites, fewer": ("normal", 0.3, 400, 160),
     "2 classes": ("classes", [0.0], 400, 0), "2 classes, 1 in 12": ("classes", [1.8], 400, 0),
-    "3 classes, few rows": ("classes", [-0.5, 0.5], 80, 0),
-    "4 classes": ("classes", [-1, 0, 1], 400, 0),
+    "3 classes, few": ("classes", [-0.5, 0.5], 80, 0), "4 classes": ("classes", [-1, 0, 1], 400, 0),
     "6 classes, unequal": ("classes", [-2, 0, 1.2, 1.7, 2.1], 400, 0),
 }  # fmt: skip
 NOISE = {
