@@ -168,7 +168,7 @@ class Coverage:
         source: str,
         scale: tuple[tuple[float, float], ...] = (),
     ) -> Self:
-        """From the scores of rows, and which of them count, for each output or class."""
+        """The coverage by the scores of rows and which of these count, for each output or class."""
         share = held_out.shares()
         scores, stands, rows = [], [], []
         for each, counted in parts:
@@ -273,15 +273,15 @@ def quantile(scores: Array, stands: Array, rows: int, coverage: float, units: st
     Raises: ValueError if there are too few.
     """
     rank = (rows + 1) * coverage - 1e-9  # rounding adds no row
-    if rank > rows:
+    order = np.argsort(scores, kind="stable")
+    totals = np.cumsum(stands[order])
+    if not len(totals) or rank > totals[-1]:
         raise ValueError(
             f"a coverage of {coverage:g} needs {math.ceil(coverage / (1 - coverage) - 1e-6)} "
             f"{units} that the network was not trained on, and there are {rows}; ask for less, or "
             "hold out more (validation_size)"
         )
-    order = np.argsort(scores, kind="stable")
-    place = np.searchsorted(np.cumsum(stands[order]), rank)
-    return float(scores[order][place])
+    return float(scores[order][np.searchsorted(totals, rank)])
 
 
 def likelier(probabilities: Array) -> Array:
@@ -295,7 +295,7 @@ def likelier(probabilities: Array) -> Array:
 
 
 def scales(scale: Sequence[tuple[float, float]], variance: Array, times: Array | int) -> Array:
-    """By what the distances of rows with this variance are divided, for each output."""
+    """Divisors of the distances of rows with this variance, for each output."""
     a, b = np.array(scale).T
     return np.asarray(np.sqrt(a + b * variance + variance / times))
 

@@ -110,7 +110,7 @@ class Sample:
         return replace(sample, cut=float(np.quantile(distances, _SHARE, method="higher")))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The sample as JSON."""
         return {
             "values": base64.b64encode(self.values.astype("<f4").tobytes()).decode(),
             "cut": self.cut,

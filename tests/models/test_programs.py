@@ -77,7 +77,7 @@ def test_numpy_scripts_write_the_same_bytes(dtype, target, tmp_path, capfd):
 
 
 def test_scripts_write_intervals_and_sets(tmp_path, capfd):
-    """As `nnrun predict --coverage` does, of rows and of groups, with labels of any spelling."""
+    """The bytes of `nnrun predict --coverage`, by rows and by groups, with labels of any kind."""
     for seed in range(24):
         table = random_table(seed, target=("standard", "none")[seed % 2])
         judged(table.model, groups=seed % 3 == 0)
@@ -104,7 +104,7 @@ def test_scripts_write_intervals_and_sets(tmp_path, capfd):
     ],
 )
 def test_coverages_that_cannot_be_promised_are_refused(words, expected, monkeypatch, capfd):
-    """With the words of `nnrun predict` and exit code 2."""
+    """The message is that of `nnrun predict`, the exit code 2."""
     names = run(script(judged(random_table(1).model), LANGUAGES["numpy"]))
     monkeypatch.setattr(sys, "argv", ["model.py", *words, "rows.csv", "more.csv"])
     with pytest.raises(SystemExit) as ended:
