@@ -26,7 +26,7 @@ MADE: dict[str, tuple[str, Any, int, int]] = {
     "uneven noise": ("uneven", 1.0, 400, 0), "noise by size": ("growing", 1.0, 400, 0),
     "skewed": ("skewed", 1.0, 400, 0), "heavy tails": ("heavy", 0.5, 400, 0),
     "few rows": ("normal", 0.5, 80, 0), "few rows, heavy": ("heavy", 0.5, 80, 0),
-    "sites": ("normal", 0.3, 400, 240), "sites, fewer": ("normal", 0.3, 400, 160),
+    "sites": ("normal", 0.3, 400, 240), "sites, heavy": ("heavy", 0.5, 400, 240),
     "2 classes": ("classes", [0.0], 400, 0), "2 classes, 1 in 12": ("classes", [1.8], 400, 0),
     "3 classes, few": ("classes", [-0.5, 0.5], 80, 0), "4 classes": ("classes", [-1, 0, 1], 400, 0),
     "6 classes, unequal": ("classes", [-2, 0, 1.2, 1.7, 2.1], 400, 0),
