@@ -8,12 +8,12 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from inspect import signature
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -269,7 +269,12 @@ class Run:
         *,
         coverage: float,
         by_class: bool = False,
+        outside: bool = False,
         threshold: float | None = None,
+    ) -> Covered: ...
+    @overload
+    def predict(
+        self, x: npt.ArrayLike, *, outside: Literal[True], threshold: float | None = None
     ) -> Covered: ...
     def predict(
         self,
@@ -278,6 +283,7 @@ class Run:
         threshold: float | None = None,
         coverage: float | None = None,
         by_class: bool = False,
+        outside: bool = False,
     ) -> Array | Covered:
         """Classes (rows,) or values in the target's own units: (rows,), or (rows, outputs).
 
@@ -290,6 +296,8 @@ class Run:
             coverage: the share of rows whose truth lies in an interval or a set; then the result
                 has these, as `Covered`: `prediction`, and `low` and `high`, or `set`.
             by_class: whether the share is that of the rows of each class.
+            outside: whether the result, as `Covered`, says how rows are unlike those of training:
+                `outside` has the column that `nnrun predict --outside` writes.
 
         Raises:
             DataError: the rows have another shape, a missing column, numbers that are not finite,
@@ -297,9 +305,12 @@ class Run:
             UsageError: a threshold cannot decide here, or is no number from 0 to 1; or there are
                 no held-out rows, or too few of them, for this coverage.
         """
+        model = self.model
         if coverage is None:
-            return self.model.predict(x, threshold=threshold)
-        return self.model.predict_covered(x, coverage, by_class=by_class, threshold=threshold)
+            prediction = model.predict(x, threshold=threshold)
+            return Covered(prediction, outside=model.unlike(x)) if outside else prediction
+        covered = model.predict_covered(x, coverage, by_class=by_class, threshold=threshold)
+        return replace(covered, outside=model.unlike(x)) if outside else covered
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.

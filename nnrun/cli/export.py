@@ -12,6 +12,7 @@ from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.models.code.script import LANGUAGES, script
+from nnrun.models.coverage import Promise
 from nnrun.models.model import Model
 from nnrun.models.rounding import rounding_of
 from nnrun.runs.storage.durable import write_atomically
@@ -36,6 +37,10 @@ from nnrun.runs.storage.durable import write_atomically
     "Give an .onnx file an input for each column of the table, in place of x: numbers, and texts "
     "for categories.",
 )
+@options.coverage_option(
+    "Have an .onnx file put out intervals (low, high) or sets of classes (set) as well, which hold "
+    "the truth of this share of rows."
+)
 @options.by_option
 @options.results_options
 def command(
@@ -46,6 +51,7 @@ def command(
     code: str | None,
     dtype: str | None,
     columns: bool,
+    coverage: float | None,
     by: str | None,
     results: Path,
 ) -> None:
@@ -58,6 +64,10 @@ def command(
     extra nnrun[onnx]. With --columns it takes a table's columns by their names, each (rows, 1).
     A script predicts CSV files with the columns of training, as in
     `python houses.py new_houses.csv`, and has functions `predict` and `predict_proba`.
+
+    With --coverage, an ONNX file has outputs `low` and `high`, or `set`: whether each class is in
+    it. A script takes it when it runs: `python houses.py --coverage 0.9 new_houses.csv`. They are
+    those of `nnrun predict --coverage`: see `nnrun help coverage`.
 
     \b
     nnrun export digits_cnn -o digits.onnx
@@ -74,11 +84,17 @@ def command(
         raise UsageError(f"--dtype is for ONNX files, but -o {file} is none; name it .onnx")
     if columns and kind != ".onnx":
         raise UsageError(f"--columns is for ONNX files; -o {file} takes columns as it is")
+    if coverage is not None and kind != ".onnx":
+        message = (
+            f"-o {file}: a script takes --coverage when it runs, as in python {file} --coverage"
+        )
+        raise UsageError(f"{message} {coverage:g} ROWS.csv; leave it out here")
     check_target(file)
     model = load_selected(run, results, output, by).model
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
-        content = _onnx(model, dtype, by_column=columns)
+        promise = None if coverage is None else model.promise(coverage)
+        content = _onnx(model, dtype, columns, promise)
     else:
         content = script(model, LANGUAGES[code or "numpy"]).encode()
     write_atomically(file, content)
@@ -99,7 +115,7 @@ def _dtype(model: Model, asked: str | None, output: Output) -> str:
     return asked
 
 
-def _onnx(model: Model, dtype: str, *, by_column: bool) -> bytes:
+def _onnx(model: Model, dtype: str, by_column: bool, promise: Promise | None) -> bytes:
     try:
         from nnrun.models.onnx import onnx_bytes  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
@@ -107,4 +123,4 @@ def _onnx(model: Model, dtype: str, *, by_column: bool) -> bytes:
             raise
         message = "an ONNX file needs the package onnx: pip install 'nnrun[onnx]'"
         raise UsageError(message) from None
-    return onnx_bytes(model, dtype, by_column=by_column)
+    return onnx_bytes(model, dtype, by_column=by_column, promise=promise)

@@ -183,7 +183,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
         asked = (FILE,) if isinstance(source, ImageRows) else request.ids
         names = (*output_names(model, kind, promise), *([COLUMN] if request.outside else []))
         check_carried(asked, (*names, *source.added))
-        outside = model.outside()
+        outside = model.outside(far=request.outside)
         if request.outside and outside is None:
             raise UsageError("--outside is for columns; this network takes images or bare arrays")
         carried = (*source.added, *asked, *([COLUMN] if request.outside else []))
@@ -198,6 +198,7 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
             "skipped": source.bad.total,
             "unseen": {name: category.to_dict() for name, category in source.unseen.items()},
             "outside": 0 if outside is None else outside.rows,
+            **({"far": outside.far} if request.outside and outside is not None else {}),
             "unpredicted": source.unpredicted,
             "not_finite": writer.not_finite,
             "output": None if request.file is None else str(request.file),

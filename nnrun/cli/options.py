@@ -245,6 +245,12 @@ def flag(names: str, text: str, **more: Any) -> Callable[[F], F]:
     return click.option(*names.split(), is_flag=True, help=text, **more)
 
 
+def coverage_option(text: str) -> Callable[[F], F]:
+    """The share of rows whose truth intervals or sets hold."""
+    kind = click.FloatRange(0, 1, min_open=True, max_open=True)
+    return click.option("--coverage", type=kind, metavar="SHARE", help=text)
+
+
 def number(
     names: str, text: str, least: int = 1, most: int | None = None, **more: Any
 ) -> Callable[[F], F]:

@@ -42,11 +42,8 @@ _STDOUT = "-"
     metavar="T",
     help="Of two classes, predict the positive one where its probability is at least T.",
 )
-@click.option(
-    "--coverage",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="SHARE",
-    help="Add intervals (low, high) or sets of classes that hold the truth of this share of rows.",
+@options.coverage_option(
+    "Add intervals (low, high) or sets of classes that hold the truth of this share of rows."
 )
 @options.flag("--by-class", "With --coverage: of this share of the rows of each class.")
 @options.flag(
@@ -90,7 +87,7 @@ def command(
     without being trained on them: see `nnrun help coverage`.
 
     Numbers beyond the smallest or largest of training are counted, and a column `outside` names
-    them with --outside, and new categories too.
+    them with --outside, and new categories too, and rows that are far from all of training.
 
     With --out-of-fold, of runs with dataset.folds, each row of their data is predicted by the run
     that tested it: columns row, fold, target, prediction, p_CLASS. NAME means its best setting with

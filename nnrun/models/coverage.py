@@ -11,14 +11,17 @@ have a smaller m, and intervals are wider where members differ (Lei et al. 2018)
 
 The score of a class is the probability of those before it, the likeliest first (Romano, Sesia and
 Candès 2020): the likeliest class has 0, so that a set has one class at least.
+
+Rows of one group resemble each other, so groups are counted in place of rows: each stands for one,
+however many rows it has, as it does in the promise for a row of a new group, one more of them (Lee,
+Barber and Willett 2023).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -39,12 +42,30 @@ class HeldOut(NamedTuple):
         truth: targets in the same units (rows, outputs), or class numbers (rows,).
         variance: of the networks' outputs, (rows, outputs); None of one network.
         times: how many networks each row's outputs are the mean of, (rows, 1).
+        groups: the group of each row, (rows,); None where rows are apart.
     """
 
     outputs: Array
     truth: Array
     variance: Array | None = None
     times: Array | None = None
+    groups: Array | None = None
+
+    def by_group(self, values: Array) -> Array:
+        """The means of values (rows, outputs) in each group; the values where rows are apart."""
+        if self.groups is None:
+            return values
+        of_row = np.unique(self.groups, return_inverse=True)[1]
+        means = np.zeros((int(of_row.max()) + 1, values.shape[1]))
+        np.add.at(means, of_row, values * self.shares()[:, np.newaxis])
+        return means
+
+    def shares(self) -> Array:
+        """The share of its group that each row is; 1 where rows are apart."""
+        if self.groups is None:
+            return np.ones(len(self.outputs))
+        _, of_row, rows = np.unique(self.groups, return_inverse=True, return_counts=True)
+        return np.asarray(1 / rows[of_row])
 
 
 class Promise(NamedTuple):
@@ -81,12 +102,15 @@ class Covered:
         prediction: as of `predict`.
         low, high: the ends of intervals, in the target's units; None for classes.
         set: the labels that each row may have, a tuple, the likeliest first; None for numbers.
+        outside: how rows are unlike those of training, blank where they are not; None if that is
+            not asked for.
     """
 
     prediction: Array
     low: Array | None = None
     high: Array | None = None
     set: Array | None = None
+    outside: Array | None = None
 
     def __len__(self) -> int:
         return len(self.prediction)
@@ -101,12 +125,16 @@ class Coverage:
         scores: ascending, those of each output or class.
         rows: how many there were of each before some were left out.
         scale: of each output, a and b; empty of one network, and for classes.
+        groups: how many groups the rows are of; 0 where rows are apart.
+        stands: of groups, for what share of one each score stands that was kept, as in `scores`.
     """
 
     source: str
     scores: tuple[tuple[float, ...], ...]
     rows: tuple[int, ...]
     scale: tuple[tuple[float, float], ...] = ()
+    groups: int = 0
+    stands: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def of_numbers(cls, held_out: HeldOut, source: str) -> Self:
@@ -119,18 +147,41 @@ class Coverage:
             scale = [
                 _fitted(*columns) for columns in zip(errors.T, variance.T, times.T, strict=True)
             ]
-            errors = errors / _scales(scale, variance, times)
-        columns = [np.sort(column) for column in errors.T]
-        kept = tuple(_thinned(column) for column in columns)
-        return cls(source, kept, tuple(map(len, columns)), tuple(scale))
+            errors = errors / scales(scale, variance, times)
+        every = np.ones(len(errors), np.bool_)
+        return cls._of([(column, every) for column in errors.T], held_out, source, tuple(scale))
 
     @classmethod
     def of_classes(cls, held_out: HeldOut, source: str) -> Self:
         """Of a classification with probabilities."""
-        before = _before(held_out.outputs)
+        before = likelier(held_out.outputs)
         scores = np.take_along_axis(before, held_out.truth[:, np.newaxis], axis=1)[:, 0]
-        columns = [np.sort(scores[held_out.truth == number]) for number in range(before.shape[1])]
-        return cls(source, tuple(map(_thinned, columns)), tuple(map(len, columns)))
+        classes = range(before.shape[1])
+        parts = [(scores, held_out.truth == number) for number in classes]
+        return cls._of(parts, held_out, source)
+
+    @classmethod
+    def _of(
+        cls,
+        parts: Sequence[tuple[Array, Array]],
+        held_out: HeldOut,
+        source: str,
+        scale: tuple[tuple[float, float], ...] = (),
+    ) -> Self:
+        """The coverage by the scores of rows and which of these count, for each output or class."""
+        share = held_out.shares()
+        scores, stands, rows = [], [], []
+        for each, counted in parts:
+            order = np.argsort(each[counted], kind="stable")
+            ends = np.cumsum(_ranks(len(order)))
+            scores.append(tuple(each[counted][order][ends - 1].tolist()))
+            rows.append(len(order))
+            sums = np.cumsum(share[counted][order])[ends - 1]
+            stands.append(tuple(np.diff(sums, prepend=0).tolist()))
+        if held_out.groups is None:
+            return cls(source, tuple(scores), tuple(rows), scale)
+        groups = len(np.unique(held_out.groups))
+        return cls(source, tuple(scores), tuple(rows), scale, groups, tuple(stands))
 
     def interval(
         self, outputs: Array, variance: Array | None, networks: int, coverage: float
@@ -145,11 +196,9 @@ class Coverage:
 
         Raises: UsageError if there are too few rows for this coverage.
         """
-        widths = np.array(
-            [self._quantile([number], coverage) for number in range(len(self.scores))]
-        )
+        widths = self.limits(coverage, [[number] for number in range(len(self.scores))])
         if self.scale and variance is not None:
-            widths = widths * _scales(self.scale, variance, np.array([[networks]]))
+            widths = widths * scales(self.scale, variance, networks)
         exact = outputs.astype(np.float64)
         return exact - widths, exact + widths
 
@@ -162,36 +211,80 @@ class Coverage:
 
         Raises: UsageError if there are too few rows for this coverage.
         """
-        numbers = range(len(self.scores))
-        groups = [[number] for number in numbers] if promise.by_class else [[*numbers]]
-        limits = np.array([self._quantile(group, promise.coverage) for group in groups])
-        return np.asarray(_before(probabilities) <= limits)
+        return np.asarray(likelier(probabilities) <= self.set_limits(promise))
 
-    def _quantile(self, numbers: Sequence[int], coverage: float) -> float:
-        """The smallest score that is as large as this share of scores, and one more."""
-        rows = sum(self.rows[number] for number in numbers)
-        rank = _rank(rows, coverage)
-        if rank > rows:
-            needed = next(more for more in count(rows) if _rank(more, coverage) <= more)
-            raise UsageError(
-                f"a coverage of {coverage:g} needs {needed} rows that the network was not trained "
-                f"on, and there are {rows}; ask for less, or hold out more (validation_size)"
-            )
-        # Each score that was kept stands for those below it that were left out.
+    def set_limits(self, promise: Promise) -> Array:
+        """Up to which score a class is in a set: a number for all classes, or one for each.
+
+        Raises: UsageError if there are too few rows for this coverage.
+        """
+        numbers = range(len(self.scores))
+        together = [[number] for number in numbers] if promise.by_class else [[*numbers]]
+        return self.limits(promise.coverage, together)
+
+    def limits(self, coverage: float, together: Iterable[Sequence[int]]) -> Array:
+        """The quantile of the scores of these outputs or classes together, each.
+
+        Raises: UsageError if there are too few rows for this coverage.
+        """
+        try:
+            found = [quantile(*self.joined(each), coverage, self.units) for each in together]
+            return np.array(found)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    @property
+    def units(self) -> str:
+        """What is counted."""
+        return "groups" if self.groups else "rows"
+
+    def joined(self, numbers: Sequence[int]) -> tuple[Array, Array, int]:
+        """The scores of these outputs or classes, for how many rows or groups each stands, and how
+        many of these there are.
+        """
         scores = np.concatenate([self.scores[number] for number in numbers])
+        if self.groups:
+            stands = np.concatenate([self.stands[number] for number in numbers])
+            return scores, stands, self.groups
         stands = np.concatenate([_ranks(self.rows[number]) for number in numbers])
-        order = np.argsort(scores, kind="stable")
-        place = int(np.searchsorted(np.cumsum(stands[order]), rank))
-        return float(scores[order][place])
+        return scores, stands, sum(self.rows[number] for number in numbers)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         lists = {"scores": [*map(list, self.scores)], "rows": [*self.rows]}
         scale = {"scale": [*map(list, self.scale)]} if self.scale else {}
-        return {"source": self.source, **lists, **scale}
+        stands = {"groups": self.groups, "stands": [*map(list, self.stands)]} if self.groups else {}
+        return {"source": self.source, **lists, **scale, **stands}
 
 
-def _before(probabilities: Array) -> Array:
+# Scripts take these functions over with their source.
+
+
+def quantile(scores: Array, stands: Array, rows: int, coverage: float, units: str) -> float:
+    """The score up to which this share of all rows lies, and of one more row, which is beyond all.
+
+    Args:
+        scores: of rows.
+        stands: for how many rows each of them stands: itself, and those left out below it.
+        rows: how many there are, or groups where these are counted.
+        coverage: the share.
+        units: what is counted, for errors.
+
+    Raises: ValueError if there are too few.
+    """
+    rank = (rows + 1) * coverage - 1e-9  # rounding adds no row
+    order = np.argsort(scores, kind="stable")
+    totals = np.cumsum(stands[order])
+    if not len(totals) or rank > totals[-1]:
+        raise ValueError(
+            f"a coverage of {coverage:g} needs {math.ceil(coverage / (1 - coverage) - 1e-6)} "
+            f"{units} that the network was not trained on, and there are {rows}; ask for less, or "
+            "hold out more (validation_size)"
+        )
+    return float(scores[order][np.searchsorted(totals, rank)])
+
+
+def likelier(probabilities: Array) -> Array:
     """The probability of the classes before each, the likeliest first: (rows, classes)."""
     exact = probabilities.astype(np.float64)
     order = np.argsort(-exact, axis=1, kind="stable")
@@ -201,10 +294,10 @@ def _before(probabilities: Array) -> Array:
     return found
 
 
-def _scales(scale: Sequence[tuple[float, float]], variance: Array, times: Array) -> Array:
+def scales(scale: Sequence[tuple[float, float]], variance: Array, times: Array | int) -> Array:
+    """Divisors of the distances of rows with this variance, for each output."""
     a, b = np.array(scale).T
-    scales: Array = np.sqrt(a + b * variance + variance / times)
-    return scales
+    return np.asarray(np.sqrt(a + b * variance + variance / times))
 
 
 def _fitted(error: Array, variance: Array, times: Array) -> tuple[float, float]:
@@ -220,16 +313,6 @@ def _fitted(error: Array, variance: Array, times: Array) -> tuple[float, float]:
 def _broadcast(part: Array | None, like: Array) -> Array:
     assert part is not None  # both come together
     return np.broadcast_to(part, like.shape).astype(np.float64)
-
-
-def _rank(rows: int, coverage: float) -> int:
-    """The rank of the score up to which values are predicted; rounding adds no row to it."""
-    return math.ceil((rows + 1) * coverage - 1e-9)
-
-
-def _thinned(scores: Array) -> tuple[float, ...]:
-    places = np.cumsum(_ranks(len(scores))) - 1
-    return tuple(scores[places].tolist())
 
 
 def _ranks(rows: int) -> Array:

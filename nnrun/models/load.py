@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copyreg
 import hashlib
 import json
@@ -30,6 +31,7 @@ from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models import MODEL
 from nnrun.models.coverage import MOST_SCORES, Coverage
 from nnrun.models.model import Model, with_embeddings
+from nnrun.models.outside import MOST_ROWS, Sample, categories_of
 from nnrun.models.task import Classification, Decision, gives_probabilities
 from nnrun.nn.layer import Parameter
 from nnrun.nn.network import Network
@@ -181,12 +183,15 @@ class _StoredErrors(BaseModel):
     scores: list[Annotated[list[Annotated[float, Number(ge=0)]], Field(max_length=MOST_SCORES)]]
     rows: list[Annotated[int, Integer(ge=0)]]
     scale: list[tuple[Annotated[float, Number(ge=0)], Annotated[float, Number(ge=0)]]] = []
+    groups: Annotated[int, Integer(ge=0)] = 0
+    stands: list[list[Annotated[float, Number(ge=0)]]] = []
 
     def restored(self, entries: int, networks: int) -> Coverage:
         """What was stored, for so many outputs or classes."""
         scaled = entries if networks > 1 and self.scale else 0
         kept = [min(rows, MOST_SCORES) for rows in self.rows]
         right = [*map(len, self.scores)] == kept and len(kept) == entries
+        right = right and [*map(len, self.stands)] == (kept if self.groups else [])
         if not right or len(self.scale) != scaled or self.scores != [*map(sorted, self.scores)]:
             raise ValueError("its errors are not those of its outputs")
         return Coverage(
@@ -194,7 +199,24 @@ class _StoredErrors(BaseModel):
             tuple(map(tuple, self.scores)),
             tuple(self.rows),
             tuple(self.scale),
+            self.groups,
+            tuple(map(tuple, self.stands)),
         )
+
+
+class _StoredSample(BaseModel):
+    """Some training rows, and how far others are from them."""
+
+    values: str
+    cut: Annotated[float, Number(ge=0)]
+
+    def restored(self, layout: Layout) -> Sample:
+        """What was stored, for a table with these columns."""
+        values = np.frombuffer(base64.b64decode(self.values, validate=True), "<f4")
+        values = values.reshape(-1, len(categories_of(layout.columns)))
+        if not 2 <= len(values) <= MOST_ROWS or np.isinf(values).any():
+            raise ValueError("its training rows are not those of its columns")
+        return Sample(layout.columns, values, self.cut)
 
 
 class _Stored(_StoredNetwork):
@@ -205,6 +227,7 @@ class _Stored(_StoredNetwork):
     decision: _StoredDecision | None = None
     errors: _StoredErrors | None = None
     ranges: list[tuple[Annotated[float, Number()], Annotated[float, Number()]]] = []
+    sample: _StoredSample | None = None
     members: _StoredMembers | None = None
 
     @property
@@ -316,6 +339,7 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         if len(stored.ranges) != sum(isinstance(each, NumberColumn) for each in layout.columns):
             raise ValueError("its ranges are not those of its columns")
         model.ranges = stored.ranges
+    model.sample = None if stored.sample is None else stored.sample.restored(layout)
     if stored.errors is not None:
         entries = len(layout.classes) or len(layout.target_names)
         model.errors = stored.errors.restored(entries, len(networks))

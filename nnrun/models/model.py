@@ -22,7 +22,7 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.rows import RawRows
 from nnrun.errors import DataError, UsageError
 from nnrun.models.coverage import Coverage, Covered, Promise
-from nnrun.models.outside import Outside, Range
+from nnrun.models.outside import Outside, Range, Sample
 from nnrun.models.task import Classification, Decision, Task, task_of
 from nnrun.nn.embedding import Embedding, Table
 from nnrun.nn.layer import Layer
@@ -57,6 +57,7 @@ class Model:
         self.task: Task = task_of(network, preprocessing, layout)
         self.errors: Coverage | None = None  # on rows that were not trained on
         self.ranges: Sequence[Range] = ()  # of columns of numbers in training
+        self.sample: Sample | None = None  # of training rows
         self._lock = Lock()
 
     @property
@@ -234,6 +235,11 @@ class Model:
             raise UsageError("sets of classes need probabilities: a last softmax, or one sigmoid")
         if by_class and not self.layout.classes:
             raise UsageError("a coverage by class is for classes, and this is a regression")
+        if by_class and self.errors is not None and self.errors.groups:
+            raise UsageError(
+                "a coverage by class counts rows, and rows split by group are counted by group; "
+                "leave --by-class out"
+            )
         if self.errors is None:
             raise UsageError(
                 "nothing is known of this network's errors on rows that it was not trained on; "
@@ -264,11 +270,25 @@ class Model:
         low, high = (self.decode(end) for end in ends)
         return Covered(prediction, low, high)
 
-    def outside(self) -> Outside | None:
-        """What looks for cells unlike those of training; None for arrays without columns."""
+    def outside(self, *, far: bool = False) -> Outside | None:
+        """What looks for cells unlike those of training, and for rows `far` from all of these if
+        that is asked for; None for arrays without columns.
+        """
         columns, is_table = self.layout.columns, len(self.layout.shape) == 1
         known = self.ranges or columns.categories
-        return Outside(columns, self.ranges) if is_table and known else None
+        if not is_table or not known:
+            return None
+        return Outside(columns, self.ranges, self.sample if far else None)
+
+    def unlike(self, x: npt.ArrayLike) -> Array:
+        """How rows are unlike those of training, as `nnrun predict --outside` writes it.
+
+        Raises a UsageError for images and arrays without columns, else as `predict` does.
+        """
+        outside = self.outside(far=True)
+        if outside is None:
+            raise UsageError("outside is for columns; this network takes images or bare arrays")
+        return outside.add(self.rows(x).reshape(-1, *self.layout.shape))
 
     def decode(self, outputs: Array, threshold: float | None = None) -> Array:
         """The result of `predict`, from the network's outputs."""

@@ -19,6 +19,7 @@ from nnrun.data.columns.missing_words import MissingWords
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.steps import LEAST, MOST, NEAR, AddsColumns
 from nnrun.errors import UsageError
+from nnrun.models.coverage import Coverage, Promise
 from nnrun.models.emitters import EXPORTED, emitter_of, is_scaler, own_form, own_form_of_step
 from nnrun.models.load import Names
 from nnrun.models.model import Model
@@ -55,7 +56,7 @@ class Graph:
 
     def constant(self, name: str, value: Any) -> str:
         """Store a constant array under this name, and return the name."""
-        name = self._free(name)
+        name = self.free(name)
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
@@ -66,14 +67,15 @@ class Graph:
         *inputs: str,
         output: str | None = None,
         title: str | None = None,
+        more: Sequence[str] = (),
         **attributes: Any,
     ) -> str:
-        """Append an operator and return the name of its output.
+        """Append an operator and return the name of its output, the first where there are `more`.
 
         `title` is its own name, which runtimes show in errors; by default that of its output.
         """
-        name = output or self._free(f"{operator.lower()}_{len(self.nodes)}")
-        node = helper.make_node(operator, inputs, [name], name=title or name, **attributes)
+        name = output or self.free(f"{operator.lower()}_{len(self.nodes)}")
+        node = helper.make_node(operator, inputs, [name, *more], name=title or name, **attributes)
         self.nodes.append(node)
         return name
 
@@ -90,7 +92,7 @@ class Graph:
             default_int64=otherwise,
         )
 
-    def _free(self, name: str) -> str:
+    def free(self, name: str) -> str:
         """The name, or one like it that no input has."""
         while name in self._taken:
             name += "_"
@@ -466,7 +468,7 @@ def emit_table(graph: Graph, layout: Layout, dtype: str) -> tuple[str, dict[str,
                 f"--columns: '{column.name}' is a column of kind '{column.kind}', which ONNX has "
                 "no operators to read; without --columns, the file takes encoded rows"
             )
-        if column.source in (PREDICTION, PROBABILITY):
+        if column.source in (PREDICTION, PROBABILITY, LOW, HIGH, SET):
             raise UsageError(f"--columns: '{column.source}' is the name of an output, too")
         text = isinstance(column, Categorical) and not column.by_value
         kind = "string" if text else dtype
@@ -557,6 +559,7 @@ def _numbers_by_value(
 # A model as an ONNX file: preprocessing, network and decoding of its outputs.
 
 INPUT, PREDICTION, PROBABILITY = "x", "prediction", "probability"
+LOW, HIGH, SET = "low", "high", "set"
 _ROWS = "rows"
 _LARGEST = 2_000_000_000  # bytes of weights; the format's own limit is a little more
 # The types of raw rows and predicted numbers; the network computes in float32.
@@ -569,7 +572,13 @@ _LABELS = {
 }
 
 
-def onnx_bytes(model: Model, dtype: str = "float32", *, by_column: bool = False) -> bytes:
+def onnx_bytes(
+    model: Model,
+    dtype: str = "float32",
+    *,
+    by_column: bool = False,
+    promise: Promise | None = None,
+) -> bytes:
     """The content of the file. Its input is `x`, raw rows; its outputs are `prediction` and, if the
     model has probabilities, `probability`.
 
@@ -582,9 +591,12 @@ def onnx_bytes(model: Model, dtype: str = "float32", *, by_column: bool = False)
             float64 either way.
         by_column: whether there is an input (rows, 1) for each column of the table, in place of
             `x`: numbers, NaN where they are missing; or texts of categories that are no numbers.
+        promise: what the intervals `low` and `high`, of the shape of `prediction`, or the sets
+            `set`, whether each class is in it, have to hold; None for a file without these.
 
     Raises:
-        UsageError: the network is too large for the format, or a layer or step cannot be exported.
+        UsageError: the network is too large for the format, a layer or step cannot be exported, or
+            there are too few rows to hold the promise by.
         onnx.checker.ValidationError: the file does not conform to the standard.
     """
     needed = 4 * sum(network.size for network in model.networks)
@@ -600,8 +612,12 @@ def onnx_bytes(model: Model, dtype: str = "float32", *, by_column: bool = False)
         graph = Graph(_opset(model))
         inputs = [info(INPUT, DTYPES[dtype], [_ROWS, *model.layout.shape])]
         x = emit_columns(graph, columns, graph.add("Cast", INPUT, to=DOUBLE))
-    y = _network(graph, model, _prepared(graph, model, x))
+    each = _networks(graph, model, _prepared(graph, model, x))
+    y = graph.add("Mean", *each) if len(each) > 1 else each[0]
     outputs = _predict(graph, model, y, DTYPES[dtype])
+    if promise is not None and model.errors is not None:
+        covering = _sets if model.layout.classes else _intervals
+        outputs += covering(graph, model, model.errors, [y, *each], promise, DTYPES[dtype])
     labels = [helper.make_opsetid(LABELS_DOMAIN, LABELS_OPSET)] * graph.uses_labels
     proto = helper.make_model(
         helper.make_graph(
@@ -661,8 +677,8 @@ def _prepared(graph: Graph, model: Model, x: str) -> str:
     return x
 
 
-def _network(graph: Graph, model: Model, x: str) -> str:
-    """Append the network; of several the mean of their outputs."""
+def _networks(graph: Graph, model: Model, x: str) -> list[str]:
+    """Append the networks; returns the names of their outputs."""
     outputs = []
     for number, network in enumerate(model.networks):
         names = Names(network, f"members.{number}." if len(model.networks) > 1 else "")
@@ -673,7 +689,7 @@ def _network(graph: Graph, model: Model, x: str) -> str:
         for layer in network.layers:
             y = emit_layer(graph, names, layer, y)
         outputs.append(y)
-    return graph.add("Mean", *outputs) if len(outputs) > 1 else outputs[0]
+    return outputs
 
 
 def _predict(graph: Graph, model: Model, y: str, kind: int) -> list[onnx.ValueInfoProto]:
@@ -682,13 +698,63 @@ def _predict(graph: Graph, model: Model, y: str, kind: int) -> list[onnx.ValueIn
     if model.preprocessing.target is not None:
         y = graph.add("Cast", y, to=DOUBLE)
         y = invert(graph, "target", model.preprocessing.target, y)
+    return [_values(graph, model, y, kind, PREDICTION)]
+
+
+def _values(graph: Graph, model: Model, y: str, kind: int, name: str) -> onnx.ValueInfoProto:
+    """Append an output with a number for each target: (rows,), or (rows, targets) of several."""
     y = graph.add("Cast", y, to=kind)
     count = model.network.output_shape[0]
     if count == 1:
-        _squeezed(graph, y, PREDICTION)
-        return [helper.make_tensor_value_info(PREDICTION, kind, [_ROWS])]
-    graph.add("Identity", y, output=PREDICTION)
-    return [helper.make_tensor_value_info(PREDICTION, kind, [_ROWS, count])]
+        _squeezed(graph, y, name)
+        return helper.make_tensor_value_info(name, kind, [_ROWS])
+    graph.add("Identity", y, output=name)
+    return helper.make_tensor_value_info(name, kind, [_ROWS, count])
+
+
+def _intervals(
+    graph: Graph, model: Model, errors: Coverage, outputs: list[str], promise: Promise, kind: int
+) -> list[onnx.ValueInfoProto]:
+    """The ends of intervals, in float64, as `Coverage.interval` has them.
+
+    `outputs` are the mean of the networks' and those of each.
+    """
+    y, *each = (graph.add("Cast", name, to=DOUBLE) for name in outputs)
+    limits = errors.limits(promise.coverage, [[number] for number in range(len(errors.scores))])
+    half = graph.constant("errors.limits", limits[np.newaxis])
+    if errors.scale:
+        a, b = np.array(errors.scale).T[:, np.newaxis]
+        mean = graph.add("Div", graph.add("Sum", *each), _double(graph, len(each)))
+        apart = [graph.add("Sub", one, mean) for one in each]
+        squares = graph.add("Sum", *(graph.add("Mul", one, one) for one in apart))
+        variance = graph.add("Div", squares, _double(graph, len(each) - 1))
+        grown = graph.add("Mul", variance, graph.constant("errors.b", b + 1 / len(each)))
+        squared = graph.add("Add", grown, graph.constant("errors.a", a))
+        half = graph.add("Mul", graph.add("Sqrt", squared), half)
+    found = []
+    for name, operator in ((LOW, "Sub"), (HIGH, "Add")):
+        end = graph.add(operator, y, half)
+        if model.preprocessing.target is not None:
+            end = invert(graph, "target", model.preprocessing.target, end)
+        found.append(_values(graph, model, end, kind, name))
+    return found
+
+
+def _sets(
+    graph: Graph, model: Model, errors: Coverage, outputs: list[str], promise: Promise, kind: int
+) -> list[onnx.ValueInfoProto]:
+    """Whether each class is in the set, as `Coverage.sets` has it: (rows, classes)."""
+    count = len(model.layout.classes)
+    p = graph.add("Cast", PROBABILITY, to=DOUBLE)
+    sizes = graph.constant(f"integers.{count}", np.array([count], np.int64))
+    places = graph.free("places")
+    ordered = graph.add("TopK", p, sizes, more=[places], axis=1)
+    sums = graph.add("CumSum", ordered, graph.constant("integer.1", np.int64(1)))
+    before = graph.add("Sub", sums, ordered)
+    scores = graph.add("ScatterElements", p, places, before, axis=1)
+    limits = graph.constant("errors.limits", errors.set_limits(promise)[np.newaxis])
+    graph.add("LessOrEqual", scores, limits, output=SET)
+    return [helper.make_tensor_value_info(SET, TensorProto.BOOL, [_ROWS, count])]
 
 
 def _classes(

@@ -91,11 +91,20 @@ def label_cells(labels: Sequence[Any]) -> list[str]:
     return [shown[label] for label in labels]
 
 
+def set_parts(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Labels as the first one of several in a cell, which no spreadsheet runs, and as others."""
+    others = [escaped(label, "") for label in labels]
+    return [str(cell(other + SEPARATOR)).removesuffix(SEPARATOR) for other in others], others
+
+
 def label_text(label: Any) -> str:
     """A label as text that spreadsheets do not run as a formula; of several, one after another."""
     if isinstance(label, tuple):
-        text = SEPARATOR.join(map(str, spelled(np.array(label)).tolist()))
-        return text if number(text) is not None else cell(text)
+        labels = spelled(np.array(label)).tolist()
+        if len(labels) == 1:
+            return label_text(labels[0])
+        (first, _), *others = zip(*set_parts([*map(str, labels)]), strict=True)
+        return SEPARATOR.join([first, *(other for _, other in others)])
     is_number = not isinstance(label, str) or number(label) is not None
     return str(label if is_number else cell(label))
 

@@ -118,6 +118,8 @@ def coverage_line(record: RunRecord) -> str:
     if found is None:
         return ""
     rows = plural(found["rows"], "row")
+    if "groups" in found:
+        rows += f" of {plural(found['groups'], 'group')}, each of which counts the same"
     what = "sets of classes" if record.task == "classification" else "intervals"
     if found["source"] == "out_of_bag":
         line = f"{what} by {rows}, each held out from some of the networks"
@@ -129,7 +131,7 @@ def coverage_line(record: RunRecord) -> str:
     if by == "time":
         line += "; later rows need not be like these, so nothing is promised of them"
     elif by == "group":
-        line += "; of new groups it holds on average over many, and not of each"
+        line += "; it holds on average over new groups, and not of each"
     return f"{line}; `nnrun predict --coverage` writes them"
 
 

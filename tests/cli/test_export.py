@@ -33,6 +33,24 @@ def test_onnx(model, lab):
     np.testing.assert_allclose(model.predict(X), session.run(None, {"x": X})[0], rtol=1e-5)
 
 
+def test_coverage(cars, lab):
+    """An ONNX file has the ends that the script writes when it is asked for the same."""
+    words = "members={number: 4, validation: own}", "dataset.validation_size=0.25"
+    lab.ok("train", cars, *words)
+    lab.ok("export", "cars", "-o", "cars.onnx", "--coverage", 0.9)
+    session = onnxruntime.InferenceSession("cars.onnx", providers=["CPUExecutionProvider"])
+    lab.ok("export", "cars", "-o", "cars.py")
+    names = "cylinders,displacement,horsepower,weight,acceleration,model_year,origin"
+    np.savetxt("rows.csv", X, delimiter=",", header=names, comments="")
+    command = [sys.executable, "cars.py", "--coverage", "0.9", "rows.csv"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert lab.ok("predict", "cars", "rows.csv", "--coverage", 0.9).out == text
+    expected = np.array([line.split(",") for line in text.splitlines()[1:]], float)
+    assert (expected[:, 1] < expected[:, 2]).all()
+    found = session.run(["prediction", "low", "high"], {"x": X})
+    np.testing.assert_allclose(np.stack(found, axis=1), expected, rtol=1e-5)
+
+
 TIMES = """
 name: times
 dataset: {path: times.csv, columns: {target: y}, features: standard, task: regression}
@@ -127,6 +145,8 @@ def test_code(model, lab, arguments):
         (("cars", "-o", "cars.onnx", "--dtype", "f8"), "'f8' is not one of 'float32', 'float64'"),
         (("cars", "-o", "cars.py", "--code", "julia"), "'julia' is not one of 'numpy', 'pytorch'"),
         (("cars", "-o", "none/cars.py"), "-o none/cars.py: there is no folder none"),
+        (("cars", "-o", "cars.py", "--coverage", "0.9"), "a script takes --coverage when it runs"),
+        (("cars", "-o", "cars.onnx", "--coverage", "0.9"), "nothing is known of this network's"),
         (("cras", "-o", "cars.py"), "no run in results is called 'cras'; did you mean 'cars'?"),
         (("cars",), "Missing option '-o' / '--output'"),
     ],

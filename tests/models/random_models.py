@@ -19,6 +19,7 @@ from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.steps import SCALERS, STEPS
+from nnrun.models.coverage import Coverage, HeldOut, likelier
 from nnrun.models.model import Model, with_embeddings
 from nnrun.nn import LOSSES, BinaryCrossEntropy, CrossEntropy, MeanSquared, Network, dense
 from nnrun.nn.signature import Array, Shape
@@ -90,6 +91,49 @@ def rows_of(preprocessing: Preprocessing, shape: Shape, count: int, seed: int = 
     scale = np.random.default_rng(1).uniform(0.1, 100 if scaled else 1, shape)
     x = np.random.default_rng(seed).normal(scale, scale, (count, *shape))
     return x.astype(np.float32).astype(np.float64)
+
+
+def judged(model: Model, *, groups: bool = False) -> Model:
+    """The model with random errors on 3,000 rows, so that some scores are left out."""
+    rng = np.random.default_rng(7)
+    shape = (3000, *model.network.output_shape)
+    group = rng.integers(50, size=3000) if groups else None
+    if model.layout.classes:
+        probabilities = rng.dirichlet([1] * len(model.layout.classes), 3000)
+        truth = (probabilities.cumsum(axis=1) < rng.random((3000, 1))).sum(axis=1)
+        held_out = HeldOut(probabilities, truth, groups=group)
+        model.errors = Coverage.of_classes(held_out, "validation")
+        return model
+    variance, times = None, None
+    if len(model.networks) > 1:
+        variance, times = rng.exponential(size=shape), np.array([[2]])
+    held_out = HeldOut(np.zeros(shape), rng.standard_normal(shape), variance, times, group)
+    model.errors = Coverage.of_numbers(held_out, "validation")
+    return model
+
+
+def several(seed: int, dtype: str) -> Model:
+    """A model of three networks, for numbers or for classes."""
+    last, loss = (dense(2), MeanSquared()) if seed % 2 else (dense(3, "softmax"), CrossEntropy())
+    networks = [Network([dense(7, "tanh"), last], loss, (5,), dtype) for _ in range(3)]
+    for number, network in enumerate(networks):
+        network.initialize(rng=np.random.default_rng([seed, number]))
+    task, target = ("regression", "standard") if seed % 2 else ("classification", "none")
+    model = model_of(networks[0], (5,), ["standard"], task, target)
+    values = {"members": {"number": 3, "settings": [{}]}}
+    return Model(*networks[:1], model.preprocessing, model.layout, "s1-0", values, networks[1:])
+
+
+def limits(model: Model, x: Array, by_class: bool = False) -> tuple[Array, ...]:
+    """The ends of intervals of 80%; or whether classes are in sets, and how clear that is."""
+    assert model.errors is not None
+    promise = model.promise(0.8, by_class=by_class)
+    if not model.layout.classes:
+        covered = model.predict_covered(x, 0.8)
+        return np.asarray(covered.low), np.asarray(covered.high)
+    probabilities = model.predict_proba(x)
+    distance = likelier(probabilities) - model.errors.set_limits(promise)
+    return model.errors.sets(probabilities, promise), np.abs(distance)
 
 
 def table_model(name: str, index: int, dtype: str) -> Model:

@@ -18,10 +18,13 @@ from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, MeanSquared, Network, Residual, dense
 from tests.models.random_models import (
     KEEPING,
+    judged,
+    limits,
     model_of,
     option_step,
     random_model,
     rows,
+    several,
     step_of,
     table_model,
 )
@@ -49,10 +52,15 @@ def assert_same_bits(model, x) -> None:
     assert_array_equal(model.predict(x), names["predict"](x), strict=True)
     if model.probabilistic:
         assert_array_equal(model.predict_proba(x), names["predict_proba"](x), strict=True)
+        assert_array_equal(limits(model, x)[0], names["sets"](x, 0.8), strict=True)
+    elif not model.layout.classes:
+        for end, found in zip(limits(model, x), names["intervals"](x, 0.8), strict=True):
+            assert_array_equal(end, found, strict=True)
 
 
 def assert_equal(model, language: str) -> None:
     """Outputs and predictions to what is promised: the bits, or a precision for the run's dtype."""
+    judged(model)
     if language == "numpy":
         assert_same_bits(model, rows(model, 20))
     source = script(model, LANGUAGES[language])
@@ -68,6 +76,8 @@ def assert_equal(model, language: str) -> None:
         scaling = model.preprocessing.target
         scale = 1.0 if scaling is None else np.maximum(scaling.scale, np.abs(scaling.shift))
         assert difference(found, expected, scale) < tolerance
+        for end, found in zip(limits(model, x), names["intervals"](x, 0.8), strict=True):
+            assert difference(found, end, scale) < tolerance
         return
     apart = np.abs(np.diff(np.sort(outputs, axis=1)[:, -2:], axis=1)[:, -1:]).min(initial=1, axis=1)
     assert expected[apart > 1e-4].tolist() == found[apart > 1e-4].tolist()
@@ -75,6 +85,8 @@ def assert_equal(model, language: str) -> None:
     if model.probabilistic:
         probabilities = model.predict_proba(x)
         assert np.abs(names["predict_proba"](x) - probabilities).max() < tolerance
+        sets, clear = limits(model, x)
+        assert (names["sets"](x, 0.8) == sets)[clear > 1e-4].all()
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -153,6 +165,14 @@ def test_random_architectures(dtype, language):
     """Thirty random networks."""
     for seed in range(100, 130):
         assert_equal(random_model(seed, dtype), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_several_networks(dtype, language):
+    """Their mean, and intervals that are wider where they differ."""
+    for seed in range(6):
+        assert_equal(several(seed, dtype), language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -11,15 +11,20 @@ from nnrun.config.schema.columns import FEATURE_STEPS
 from nnrun.data.steps import STEPS
 from nnrun.errors import UsageError
 from nnrun.models import onnx as tables
+from nnrun.models.coverage import Promise
 from nnrun.models.model import Model
 from nnrun.models.onnx import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
+from nnrun.nn.signature import Array
 from tests.models.random_models import (
     SHAPE,
+    judged,
+    limits,
     model_of,
     option_step,
     random_model,
     rows,
+    several,
     step_of,
     table_model,
 )
@@ -30,8 +35,8 @@ DTYPES = ("float32", "float64")
 TOLERANCES = {"float32": 1e-6, "float64": 1e-5}
 
 
-def session(model: Model) -> onnxruntime.InferenceSession:
-    content = onnx_bytes(model)
+def session(model: Model, promise: Promise | None = None) -> onnxruntime.InferenceSession:
+    content = onnx_bytes(model, promise=promise)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
@@ -39,7 +44,10 @@ def session(model: Model) -> onnxruntime.InferenceSession:
 def assert_equal(model: Model, count: int = 30) -> None:
     """Values to single precision; classes wherever it can tell them apart."""
     x, tolerance = rows(model, count), TOLERANCES[model.network.dtype.name]
-    found = session(model).run(None, {"x": x.astype(np.float32)})
+    judged(model)
+    covers = model.probabilistic or not model.layout.classes
+    runtime = session(model, Promise(0.8) if covers else None)
+    found = runtime.run(None, {"x": x.astype(np.float32)})
     expected = model.predict(x)
     if model.layout.task == "regression":
         # In units of the target's spread, for what is subtracted is no error of the network.
@@ -47,6 +55,8 @@ def assert_equal(model: Model, count: int = 30) -> None:
         scale = 1.0 if scaling is None else np.maximum(scaling.scale, np.abs(scaling.shift))
         difference = np.abs(found[0] - expected) / np.maximum(np.abs(expected), scale)
         assert difference.max() < tolerance
+        for end, exact in zip(found[1:], limits(model, x), strict=True):
+            assert (np.abs(end - exact) / np.maximum(np.abs(exact), scale)).max() < tolerance
         return
     outputs = np.sort(model.outputs(x), axis=1)
     apart = outputs[:, -1] - (outputs[:, -2] if outputs.shape[1] > 1 else 0.5)
@@ -54,6 +64,13 @@ def assert_equal(model: Model, count: int = 30) -> None:
     assert expected[sure].tolist() == found[0][sure].tolist()
     if model.probabilistic:
         assert np.abs(found[1] - model.predict_proba(x)).max() < tolerance
+        assert_sets(model, x, found[2])
+
+
+def assert_sets(model: Model, x: Array, found: Array, *, by_class: bool = False) -> None:
+    """The same classes wherever single precision can tell whether they are in a set."""
+    sets, clear = limits(model, x, by_class)
+    assert (found == sets)[clear > 1e-4].all()
 
 
 @pytest.mark.parametrize("table", [tables.LAYERS, tables.STEPS])
@@ -126,6 +143,21 @@ def test_random_architectures(part, dtype):
     """Forty random networks with random preprocessing and tasks."""
     for seed in range(10 * part, 10 * part + 10):
         assert_equal(random_model(seed, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_several_networks(dtype):
+    """Their mean, and intervals that are wider where they differ."""
+    for seed in range(6):
+        assert_equal(several(seed, dtype))
+
+
+def test_sets_by_class():
+    """A limit for each class."""
+    model = judged(several(0, "float32"))
+    x = rows(model, 200)
+    found = session(model, Promise(0.8, by_class=True)).run(["set"], {"x": x.astype(np.float32)})
+    assert_sets(model, x, found[0], by_class=True)
 
 
 @pytest.mark.parametrize(

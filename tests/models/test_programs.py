@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,11 +25,20 @@ from nnrun.data.steps import STEPS
 from nnrun.errors import UsageError
 from nnrun.models.code.script import CELLS, LANGUAGES, script
 from nnrun.models.code.source.cells import category, one_spelling
+from nnrun.models.coverage import Promise
 from nnrun.models.model import Model
 from nnrun.models.predict import predict_rows
 from nnrun.models.writing import CsvWriter
 from nnrun.nn import ACTIVATIONS, BatchNorm, CrossEntropy, MeanSquared, Network, dense
-from tests.models.random_models import Table, model_of, random_table, rows, step_of, table_model
+from tests.models.random_models import (
+    Table,
+    judged,
+    model_of,
+    random_table,
+    rows,
+    step_of,
+    table_model,
+)
 from tests.models.test_code import run
 
 
@@ -39,10 +49,10 @@ def csv_rows(content: bytes, layout: Layout) -> CsvRows:
     return CsvRows(path, make, layout, with_target=False)
 
 
-def predicted(model: Model, content: bytes) -> str:
+def predicted(model: Model, content: bytes, promise: Promise | None = None) -> str:
     """What `nnrun predict` writes."""
     sink = io.BytesIO()
-    with CsvWriter(model, sink) as writer:
+    with CsvWriter(model, sink, (), promise) as writer:
         predict_rows(model, csv_rows(content, model.layout), writer, None)
     return sink.getvalue().decode()
 
@@ -64,6 +74,45 @@ def test_numpy_scripts_write_the_same_bytes(dtype, target, tmp_path, capfd):
         names = by_script(table, "numpy", tmp_path / "rows.csv")
         names["write"](names["rows"])
         assert predicted(table.model, table.content) == capfd.readouterr().out
+
+
+def test_scripts_write_intervals_and_sets(tmp_path, capfd):
+    """The bytes of `nnrun predict --coverage`, by rows and by groups, with labels of any kind."""
+    for seed in range(24):
+        table = random_table(seed, target=("standard", "none")[seed % 2])
+        judged(table.model, groups=seed % 3 == 0)
+        if seed % 4 == 0 and table.model.layout.classes:
+            classes = ("-1,5", '+"x" \n', "=1+1")[: len(table.model.layout.classes)]
+            table.model.layout = replace(table.model.layout, classes=classes)
+        names = by_script(table, "numpy", tmp_path / "rows.csv")
+        names["cover"]("0.97")
+        names["write"](names["rows"])
+        expected = predicted(table.model, table.content, Promise(0.97))
+        assert expected == capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--coverage", "1"], "--coverage 1 is no share between 0 and 1, such as 0.9"),
+        (["--coverage", "nine"], "--coverage nine is no share between 0 and 1, such as 0.9"),
+        (["--coverage", "0.9999"], "a coverage of 0.9999 needs 9999 rows .* and there are 3000"),
+        (
+            ["--coverage", "0.9"],
+            r"usage: python .* \[--coverage SHARE\] ROWS.csv > PREDICTIONS.csv",
+        ),
+    ],
+)
+def test_coverages_that_cannot_be_promised_are_refused(words, expected, monkeypatch, capfd):
+    """The message is that of `nnrun predict`, the exit code 2."""
+    names = run(script(judged(random_table(1).model), LANGUAGES["numpy"]))
+    monkeypatch.setattr(sys, "argv", ["model.py", *words, "rows.csv", "more.csv"])
+    with pytest.raises(SystemExit) as ended:
+        names["main"]()
+    assert 2 == ended.value.code
+    answer = capfd.readouterr()
+    assert "" == answer.out
+    assert re.search(expected, answer.err)
 
 
 def test_scripts_read_words_for_missing_values_and_encodings(tmp_path, capfd):

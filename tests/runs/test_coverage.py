@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 
 import numpy as np
@@ -168,3 +169,45 @@ def test_a_damaged_model_is_no_traceback(iris):
     answer = invoke("predict", "iris", "new.csv", "--coverage", 0.9)
     assert answer.code in (1, 2)
     assert path.name in answer.err
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("members", ["members=1", OWN])
+def test_rows_split_by_group_are_counted_by_group(prepared, tmp_path, members, task):
+    """Each held-out group counts once, by the members' own rows too, and each group of the test."""
+    rng = np.random.default_rng(0)
+    groups = rng.integers(40, size=300)
+    x = rng.standard_normal((300, 2))
+    y = x[:, 0] + groups / 20
+    classes = task == "classification"
+    y = (y > 1).astype(int) if classes else y
+    rows = [f"{a},{b},{site},{value}\n" for (a, b), site, value in zip(x, groups, y, strict=True)]
+    (tmp_path / "sites.csv").write_text("a,b,site,y\n" + "".join(rows))
+    text = BOSTON.replace("{name: boston", "{path: sites.csv")
+    text = text.replace("100, features", "0.3, columns: {target: y, drop: [site]}, "
+                        "split: {by: group, column: site}, features")  # fmt: skip
+    if classes:
+        text = text.replace(", target: standard", "").replace("[6, 1]", "[6, 2]")
+        text = text.replace("linear", "softmax").replace("mean_squared", "cross_entropy")
+    run = prepared(text, members)
+    result = execute(run, None, Listener())
+    found, values = result.record.coverage, run.dataset.split_values
+    held_out = values[run.split.validation.rows]
+    if members == OWN:
+        held_out = values[np.concatenate([run.split.train.rows, run.split.validation.rows])]
+        assert found["rows"] > len(run.split.validation)
+    assert len(set(held_out)) >= found["groups"] >= 0.8 * len(set(held_out))
+    model = make_model(result.weights, json.loads(json.dumps(result.metadata)), "")
+    test = run.split.held_out["test"]
+    covered = model.covered(*model.evaluate_each(test.raw), model.promise(0.8))
+    truth = run.dataset.pooled_y[test.rows]
+    if classes:
+        right = [name in s for name, s in zip(model.classes[truth], covered.set, strict=True)]
+    else:
+        right = (covered.low <= truth[:, 0]) & (truth[:, 0] <= covered.high)
+    sites = values[test.rows]
+    shares = [np.mean(np.array(right)[sites == site]) for site in np.unique(sites)]
+    assert found["levels"][0]["covered"] == pytest.approx(np.mean(shares))
+    if classes:
+        with pytest.raises(UsageError, match="counted by group"):
+            model.promise(0.8, by_class=True)

@@ -39,11 +39,12 @@ from nnrun.models.code.layers import (
     step_lines,
 )
 from nnrun.models.code.source import cells, program, table
+from nnrun.models.coverage import Coverage, Promise, likelier, quantile, scales
 from nnrun.models.emitters import emitter_of
 from nnrun.models.load import Names, weights_of_model
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
-from nnrun.models.writing import label_cells, prediction_names, spelled
+from nnrun.models.writing import label_cells, prediction_names, set_parts, spelled
 from nnrun.nn.network import Network, chunk_rows
 from nnrun.nn.signature import Array
 
@@ -202,6 +203,12 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (
     program.read_archive,
     program.read_rows,
     table.shown,
+    quantile,
+    likelier,
+    scales,
+    program.limits,
+    program.labels,
+    program.cover,
     program.write,
     program.main,
 )
@@ -219,7 +226,13 @@ def has_table(model: Model) -> bool:
 
 def usage(model: Model) -> str:
     """The arguments of the script."""
-    return f"{'ROWS.csv' if has_table(model) else 'ROWS.npz'} > PREDICTIONS.csv"
+    option = "[--coverage SHARE] " if _covers(model) else ""
+    return f"{option}{'ROWS.csv' if has_table(model) else 'ROWS.npz'} > PREDICTIONS.csv"
+
+
+def _covers(model: Model) -> bool:
+    """Whether there are errors on rows that were not trained on, for intervals or sets."""
+    return model.errors is not None and (model.probabilistic or not model.classes.size)
 
 
 def program_parts(model: Model) -> Iterator[str]:
@@ -231,14 +244,16 @@ def program_parts(model: Model) -> Iterator[str]:
     table = has_table(model)
     *constants, encode = encoding(model.layout.columns) if table else [""]
     reading = f"READ = {'read_rows' if table else 'read_archive'}"
-    functions = sources(FUNCTIONS, "\n".join([encode, reading, "main"]))
+    covering = [*_covering(model)] if _covers(model) else ["OPTIONS = {}"]
+    called = "likelier scales" if _covers(model) else ""  # by `sets` and `intervals`
+    functions = sources(FUNCTIONS, "\n".join([encode, reading, *covering, called, "main"]))
     for name, texts in _WORDS.items():
         if any(name in text for text in functions):
             constants.append(constant(name, sorted(texts)))
     yield "\n".join(constants)
     yield encode
     yield from functions
-    yield "\n".join([*_constants(model), reading])
+    yield "\n".join([*_constants(model), *covering, reading])
 
 
 def _constants(model: Model) -> Iterator[str]:
@@ -251,6 +266,33 @@ def _constants(model: Model) -> Iterator[str]:
     yield f"BATCH = {chunk_rows(model.network)}"
     yield "UNSEEN = {}"
     yield f"RESULTS = [{'predict, predict_proba' if model.probabilistic else 'predict'}]"
+
+
+def _covering(model: Model) -> Iterator[str]:
+    """What the functions that write intervals or sets need to know."""
+    assert model.errors is not None
+    names = prediction_names(model, Promise(0.5))
+    yield constant("COVERED", [quoted(escaped(name)) for name in names])
+    yield "Array = np.ndarray"
+    yield 'OPTIONS = {"--coverage": cover}'
+    ends = "lambda x, coverage: np.column_stack(intervals(x, coverage))"
+    yield f"COVERING = {'labels' if model.layout.classes else ends}"
+    yield constant("ROWS", [rows for _, _, rows in _errors(model.errors, model)])
+    yield f"UNITS = {model.errors.units!r}"
+    if model.errors.scale:
+        yield constant("SCALE", [*model.errors.scale])
+    if model.layout.classes:
+        spellings = [str(label) for label in spelled(model.classes).tolist()]
+        alone = label_cells(spelled(model.classes).tolist())
+        parts = ([text.replace('"', '""') for text in part] for part in set_parts(spellings))
+        yield constant("SPELLED", [*zip(alone, *parts, strict=True)])
+
+
+def _errors(errors: Coverage, model: Model) -> list[tuple[Array, Array, int]]:
+    """What limits are found from: of each output, or of all classes together."""
+    numbers = range(len(errors.scores))
+    together = [[*numbers]] if model.layout.classes else [[number] for number in numbers]
+    return [errors.joined(each) for each in together]
 
 
 def sources(functions: Sequence[Callable[..., Any]], text: str) -> list[str]:
@@ -290,8 +332,9 @@ def script(model: Model, language: Language) -> str:
             for name, lines in zip(names, networks, strict=True)
         ]
         call = names[0] if len(names) == 1 else f"({', '.join(names)})[number % {len(names)}]"
-        body = [*before, _MEAN.format(call=call, number=number)]
-        functions.append(_MEMBER)
+        of_each = [f"return {_EACH.format(call=call, number=number)}"]
+        functions += [_MEMBER, _function("each", _SAYS_EACH, of_each, before)]
+        body = [f"h = sum(each(x)) / {number}"]
     parts = [
         *_helpers(language, [*before, *chain(*networks)]),
         *functions,
@@ -356,7 +399,8 @@ def _sides(shape: tuple[int, ...]) -> str:
 
 
 _OF_ONE = "What one of the networks, with the weights W, puts out for prepared rows h."
-_MEAN = "h = sum({call}(h, member(number)) for number in range({number})) / {number}"
+_SAYS_EACH = "What each of the networks puts out for raw rows x, an array."
+_EACH = "[{call}(h, member(number)) for number in range({number})]"
 _MEMBER = '''def member(number):
     """The weights of one of the networks."""
     head = f"members.{number}."
@@ -416,6 +460,8 @@ def _meaning(model: Model, language: Language) -> Iterator[str]:
         result = language.numbers.format(h="h[:, 0]" if single else "h")
         says = "Values in the target's own units, (rows,)."
         yield _function("predict", says, [f"return {result}"], body)
+        if _covers(model):
+            yield from _intervals(model, single=single)
         return
     columns = language.two_columns if model.task.outputs == 1 else "h"
     yield f"CLASSES = np.array({model.classes.tolist()!r})"
@@ -434,6 +480,30 @@ def _meaning(model: Model, language: Language) -> Iterator[str]:
         result = f"return {language.numbers.format(h=columns)}"
         says = "The probability of each of CLASSES, (rows, classes)."
         yield _function("predict_proba", says, [result], ["h = outputs(x)"])
+    if _covers(model):
+        says = "Whether each of CLASSES is in the set of a row, for this share of rows to be right."
+        found = "likelier(np.asarray(predict_proba(x))) <= limits(coverage)"
+        yield _function("sets", says, [f"return {found}"], [], "x, coverage")
+
+
+def _intervals(model: Model, *, single: bool) -> Iterator[str]:
+    """The function `intervals`, which does what `Coverage.interval` does."""
+    assert model.errors is not None
+    body, number = ["half, h = limits(coverage), outputs(x)"], len(model.networks)
+    if model.errors.scale:
+        body = [
+            "half, found = limits(coverage), each(x)",
+            f"h = sum(found) / {number}",
+            'exact = np.stack([np.asarray(part, "f8") for part in found])',
+            f"half = half * scales(SCALE, np.var(exact, axis=0, ddof=1), {number})",
+        ]
+    body += ['h = np.asarray(h, "f8")', "low, high = h - half, h + half"]
+    if model.preprocessing.target is not None:
+        body.append('scale, shift = np.asarray(W["target.scale"]), np.asarray(W["target.shift"])')
+        body.append("low, high = low * scale + shift, high * scale + shift")
+    says = "The ends low and high between which this share of values lies, each as of predict."
+    result = "low[:, 0], high[:, 0]" if single else "low, high"
+    yield _function("intervals", says, [f"return {result}"], body, "x, coverage")
 
 
 def _loading(model: Model, language: Language) -> Iterator[str]:
@@ -465,4 +535,9 @@ def _arrays(model: Model) -> dict[str, Array]:
         for key, value in step.state().items()
         if isinstance(value, list | np.ndarray) and len(value)
     }
+    errors = _errors(model.errors, model) if model.errors is not None and _covers(model) else []
+    for number, (scores, stands, _) in enumerate(errors):
+        fitted[f"errors.{number}.scores"] = scores
+        if (stands != 1).any():
+            fitted[f"errors.{number}.stands"] = stands.astype(np.float64)
     return {**fitted, **weights_of_model(model)}

@@ -35,6 +35,7 @@ def errors_of(
     variances: Mapping[str, Array],
     times: Array | None,
     networks: int,
+    groups: Mapping[str, Array],
 ) -> Coverage | None:
     """The errors on validation rows; None if there are none, or classes without probabilities.
 
@@ -45,8 +46,9 @@ def errors_of(
         variances: of the outputs of several networks, by split.
         times: from how many networks each validation row was held out; None if from all.
         networks: how many there are.
+        groups: of the rows, by split; empty where rows are apart.
     """
-    held_out = _held_out("validation", task, examples, evaluations, variances)
+    held_out = _held_out("validation", task, examples, evaluations, variances, groups)
     if held_out is None:
         return None
     source = "validation" if times is None else "out_of_bag"
@@ -65,14 +67,17 @@ def measured_coverage(
     evaluations: Mapping[str, Evaluation],
     variances: Mapping[str, Array],
     networks: int,
+    groups: Mapping[str, Array],
 ) -> Description:
     """What a report says of them: from which rows they are, and what they cover of the test split.
 
-    Levels for which there are too few rows are left out.
+    Of groups, it is the mean of what they cover of each. Levels for which there are too few rows
+    are left out.
     """
     rows = sum(errors.rows) if isinstance(task, Classification) else errors.rows[0]
     found: Description = {"source": errors.source, "rows": rows, "levels": []}
-    test = _held_out("test", task, examples, evaluations, variances)
+    found |= {"groups": errors.groups} if errors.groups else {}
+    test = _held_out("test", task, examples, evaluations, variances, groups)
     if test is None:
         return found
     for level in LEVELS:
@@ -80,8 +85,11 @@ def measured_coverage(
             right, size = _covered(errors, task, test, networks, level)
         except UsageError:
             break
-        found["levels"].append({"promised": level, **_share(right, size)})
-        if level == _OF_FIFTHS and not isinstance(task, Classification) and right.shape[1] == 1:
+        shares = _share(test.by_group(right), test.by_group(size))
+        found["levels"].append({"promised": level, **shares, "rows": len(right)})
+        single = not isinstance(task, Classification) and right.shape[1] == 1
+        # A fifth has rows of some groups, and few of each.
+        if level == _OF_FIFTHS and single and not errors.groups:
             found["fifths"] = _fifths(task.decode(test.outputs)[:, 0], right, size)
     return found
 
@@ -92,6 +100,7 @@ def _held_out(
     examples: Mapping[str, PreparedSplit],
     evaluations: Mapping[str, Evaluation],
     variances: Mapping[str, Array],
+    groups: Mapping[str, Array],
 ) -> HeldOut | None:
     """The rows of a split that count, and the outputs for them."""
     if split not in evaluations:
@@ -106,7 +115,7 @@ def _held_out(
         truth = task.scale(part.y)
     if not np.isfinite(outputs).all():
         return None
-    return HeldOut(outputs, truth, variances.get(split))
+    return HeldOut(outputs, truth, variances.get(split), groups=groups.get(split))
 
 
 def _covered(

@@ -25,7 +25,7 @@ from nnrun.data.columns.categories import Embedding as EmbeddedColumn
 from nnrun.data.layout import Columns
 from nnrun.data.splits import describe_split, describe_weights, duplicates
 from nnrun.models.coverage import Coverage
-from nnrun.models.outside import ranges_of
+from nnrun.models.outside import Sample, ranges_of
 from nnrun.nn.embedding import Embedding
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
@@ -195,6 +195,9 @@ def describe_model(
     layout = prepared.dataset.layout
     is_table = len(layout.shape) == 1
     ranges = ranges_of(layout.columns, prepared.split.train.raw) if is_table else []
+    held_out = prepared.split.validation
+    rows = prepared.split.train.raw, None if held_out is None else held_out.raw
+    sample = Sample.of(layout.columns, *rows) if is_table else None
     return {
         **fitted,
         "run_id": prepared.run_id,
@@ -206,6 +209,7 @@ def describe_model(
         "classes": list(prepared.dataset.classes),
         "preprocessing": prepared.preprocessing.to_dict(),
         **({"ranges": ranges} if ranges else {}),
+        **({"sample": sample.to_dict()} if sample is not None else {}),
         **({"plugins": needed} if needed else {}),
         **({"members": _described_members(prepared, networks)} if several else {}),
     }

@@ -189,16 +189,18 @@ class Joining:
             described = partial(self._described, {})
             return replace(ended, weights=None, networks=len(self.states) + 1, members=described)
         states, count = self.states, len(self.states)
-        examples, times = dict(self.run.examples), None
+        examples, times, pool = dict(self.run.examples), None, None
         variances: dict[str, Array] = {
             name: variance_of([each[name].outputs for each in self._judged])
-            for name in ("validation", "test")
+            for name in ("test", *["validation"] * (self._pool is None))
             if self._varies and name in self._judged[0]
         }
         outputs = {name: total / count for name, total in self._sums.items()}
         if self._pool is not None:
             held_out = np.stack(self._held_out)
             judged = np.flatnonzero(held_out.any(axis=0))
+            split = self.run.split
+            pool = np.concatenate([split.train.rows, split.held_out["validation"].rows])[judged]
             examples["validation"] = self._pool.part(judged)
             times = held_out.sum(axis=0)[judged, np.newaxis].astype(self._sums["validation"].dtype)
             outputs["validation"] = self._sums["validation"][judged] / times
@@ -226,6 +228,7 @@ class Joining:
             members=partial(self._described, examples),
             variances=variances,
             times=times,
+            judged=pool,
         )
 
     @property

@@ -76,6 +76,7 @@ class Ending:
         members: what a report says of several networks, by the task with its threshold.
         variances: of the outputs of several networks, by split that was held out.
         times: from how many networks each validation row was held out; None if from all.
+        judged: the validation rows, in the data set, if they are not those of the run's split.
     """
 
     trainer: Trainer
@@ -90,6 +91,7 @@ class Ending:
     members: Callable[[Task], Description | None] = lambda task: None
     variances: Mapping[str, Array] = field(default_factory=dict)
     times: Array | None = None
+    judged: Array | None = None
 
     @classmethod
     def of(cls, prepared: Prepared, trainer: Trainer) -> Ending:
@@ -129,8 +131,9 @@ def trained_result(
     errors = covered = None
     if completed and divergence is None:
         case = task, examples, evaluations, ended.variances
-        errors = errors_of(*case, ended.times, ended.networks)
-        covered = errors and measured_coverage(errors, *case, ended.networks)
+        groups = groups_of(prepared, ended.judged)
+        errors = errors_of(*case, ended.times, ended.networks, groups)
+        covered = errors and measured_coverage(errors, *case, ended.networks, groups)
     undecided = metrics_of_splits(trainer.task, examples, evaluations, prepared.metrics)
     metrics = undecided
     if task is not trainer.task:
@@ -179,6 +182,19 @@ def trained_result(
         ending=ended.ending() if completed else None,
         watched=None if trainer.watch is None else trainer.watch.watched,
     )
+
+
+def groups_of(prepared: Prepared, judged: Array | None) -> dict[str, Array]:
+    """The group of each row that was held out, by split; empty unless they are split by group.
+
+    `judged` is as an `Ending` has it.
+    """
+    values = prepared.dataset.split_values
+    if values is None or prepared.config.dataset.split.by != "group":
+        return {}
+    rows = {name: part.rows for name, part in prepared.split.held_out.items()}
+    rows |= {} if judged is None else {"validation": judged}
+    return {name: values[part] for name, part in rows.items()}
 
 
 def record_of(

@@ -162,6 +162,7 @@ _COVERED = {
 _COVERAGE = {
     "source": str,
     "rows": _is_count,
+    "groups": (_is_count, _MISSING),
     "levels": [{"promised": _is_number, **_COVERED}],
     "fifths": ([{"from": _is_number, "to": _is_number, **_COVERED}], _MISSING),
 }
