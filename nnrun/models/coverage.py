@@ -97,7 +97,8 @@ class Coverage:
     """What is known of a network's errors, by output for numbers and by class for classes.
 
     Args:
-        source: `validation`, or `out_of_bag` of members with validation rows of their own.
+        source: `calibration`, `validation`, or `out_of_bag` of members with validation rows of
+            their own.
         scores: ascending, those of each output or class.
         rows: how many there were of each before some were left out.
         scale: of each output, a and b; empty of one network, and for classes.
@@ -175,7 +176,7 @@ class Coverage:
             needed = next(more for more in count(rows) if _rank(more, coverage) <= more)
             raise UsageError(
                 f"a coverage of {coverage:g} needs {needed} rows that the network was not trained "
-                f"on, and there are {rows}; ask for less, or hold out more (validation_size)"
+                f"on, and there are {rows}; ask for less, or hold out more (calibration_size)"
             )
         # Each score that was kept stands for those below it that were left out.
         scores = np.concatenate([self.scores[number] for number in numbers])

@@ -8,6 +8,7 @@ import json
 import struct
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -28,6 +29,7 @@ from nnrun.data.rows import refuse_if_too_big
 from nnrun.data.steps import PerFeature
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models import MODEL
+from nnrun.models.calibration import MOST_POINTS, OF_TWO, Calibration
 from nnrun.models.coverage import MOST_SCORES, Coverage
 from nnrun.models.model import Model, with_embeddings
 from nnrun.models.task import Classification, Decision, gives_probabilities
@@ -197,6 +199,23 @@ class _StoredErrors(BaseModel):
         )
 
 
+class _StoredCalibration(BaseModel):
+    """What becomes of probabilities, and whether they are predicted with."""
+
+    method: str
+    numbers: Annotated[list[Annotated[float, Number()]], Field(max_length=MOST_POINTS)]
+    source: str
+    rows: Annotated[int, Integer(ge=0)]
+    used: bool = False
+
+    def restored(self) -> Calibration:
+        """What was stored."""
+        found = Calibration(self.method, tuple(self.numbers), self.source, self.rows)
+        if not found.sound:
+            raise ValueError("its calibration is none of probabilities")
+        return found
+
+
 class _Stored(_StoredNetwork):
     """The values stored with the weights, which describe network and preprocessing."""
 
@@ -204,6 +223,7 @@ class _Stored(_StoredNetwork):
     preprocessing: dict[str, Any]
     decision: _StoredDecision | None = None
     errors: _StoredErrors | None = None
+    calibration: _StoredCalibration | None = None
     ranges: list[tuple[Annotated[float, Number()], Annotated[float, Number()]]] = []
     members: _StoredMembers | None = None
 
@@ -307,10 +327,7 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         load_weights(network, of_member(arrays, number))
     first, *others = networks
     model = Model(first, preprocessing, layout, stored.run_id, values, others)
-    if stored.decision is not None:
-        if not model.decides:
-            raise ValueError("it has a threshold, but not the probabilities of two classes")
-        model.decide(Decision(stored.decision.positive, stored.decision.threshold))
+    _decide(model, stored)
     _try_out(model)
     if stored.ranges:
         if len(stored.ranges) != sum(isinstance(each, NumberColumn) for each in layout.columns):
@@ -320,6 +337,22 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         entries = len(layout.classes) or len(layout.target_names)
         model.errors = stored.errors.restored(entries, len(networks))
     return model
+
+
+def _decide(model: Model, stored: _Stored) -> None:
+    """Restore the calibration of probabilities, and the threshold."""
+    used = stored.calibration is not None and stored.calibration.used
+    if stored.calibration is not None:
+        model.calibration = stored.calibration.restored()
+        of_two = model.calibration.method in OF_TWO and len(model.layout.classes) != 2
+        if of_two or not isinstance(model.task, Classification) or not model.probabilistic:
+            raise ValueError("it has a calibration that its outputs cannot have")
+        if used:
+            model.task = replace(model.task, calibration=model.calibration)
+    if stored.decision is not None:
+        if not model.decides:
+            raise ValueError("it has a threshold, but not the probabilities of two classes")
+        model.decide(Decision(stored.decision.positive, stored.decision.threshold, used))
 
 
 def _reduced(model: Model) -> tuple[Any, ...]:

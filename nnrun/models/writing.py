@@ -265,8 +265,7 @@ class NpzWriter(Writer):
             if covered.low is not None and covered.high is not None:
                 arrays |= {"low": covered.low, "high": covered.high}
             else:
-                probabilities = self.model.probabilities(outputs)
-                arrays["set"] = self.model.errors.sets(probabilities, self.promise)
+                arrays["set"] = self.model.sets(outputs, self.promise)
         if self.model.probabilistic:
             arrays["probability"] = self.model.probabilities(outputs)
         self._arrays.add(arrays)

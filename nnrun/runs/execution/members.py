@@ -147,12 +147,16 @@ class Joining:
         self.diverged = trainer.divergence is not None
         if self.diverged:
             return
-        evaluations = {name: trainer.evaluate(name) for name in member.examples}
+        parts = dict(member.examples)
+        evaluations = {name: trainer.evaluate(name) for name in parts}
+        if member.calibration is not None:
+            parts["calibration"] = member.calibration
+            evaluations["calibration"] = trainer.evaluate_rows(member.calibration)
         self._judged.append(
             {
                 name: Judged(*evaluation, part.y, part.sample_weight)
                 for name, evaluation in evaluations.items()
-                for part in [member.examples[name]]
+                for part in [parts[name]]
             }
         )
         self.states.append(trainer.checkpoint())
@@ -191,10 +195,11 @@ class Joining:
         examples, times = dict(self.run.examples), None
         variances: dict[str, Array] = {
             name: variance_of([each[name].outputs for each in self._judged])
-            for name in ("validation", "test")
+            for name in ("calibration", "validation", "test")
             if self._varies and name in self._judged[0]
         }
         outputs = {name: total / count for name, total in self._sums.items()}
+        aside = outputs.pop("calibration", None)
         if self._pool is not None:
             held_out = np.stack(self._held_out)
             judged = np.flatnonzero(held_out.any(axis=0))
@@ -225,6 +230,7 @@ class Joining:
             members=partial(self._described, examples),
             variances=variances,
             times=times,
+            aside=aside,
         )
 
     @property

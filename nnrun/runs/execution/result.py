@@ -33,7 +33,7 @@ from nnrun.runs.diagnosis import (
     diagnose,
     diagnose_divergence,
 )
-from nnrun.runs.execution.coverage import errors_of, measured_coverage
+from nnrun.runs.execution.coverage import calibration_of, errors_of, measured_coverage
 from nnrun.runs.execution.descriptions import (
     Description,
     describe_dataset,
@@ -76,6 +76,7 @@ class Ending:
         members: what a report says of several networks, by the task with its threshold.
         variances: of the outputs of several networks, by split that was held out.
         times: from how many networks each validation row was held out; None if from all.
+        aside: the outputs for the calibration rows; None without such rows.
     """
 
     trainer: Trainer
@@ -90,6 +91,7 @@ class Ending:
     members: Callable[[Task], Description | None] = lambda task: None
     variances: Mapping[str, Array] = field(default_factory=dict)
     times: Array | None = None
+    aside: Array | None = None
 
     @classmethod
     def of(cls, prepared: Prepared, trainer: Trainer) -> Ending:
@@ -100,6 +102,7 @@ class Ending:
         iterations = lost.iteration if lost else trainer.iteration
         with trainer.averaged():
             weights = None if lost else weights_of(trainer.network)
+        rows = None if lost else prepared.calibration
         return cls(
             trainer,
             examples,
@@ -108,6 +111,7 @@ class Ending:
             timing=timing_of(trainer.train_seconds, trainer.evaluation_seconds, iterations),
             checkpoint=trainer.checkpoint,
             ending=trainer.ending,
+            aside=None if rows is None else trainer.evaluate_rows(rows)[1],
         )
 
 
@@ -123,14 +127,26 @@ def trained_result(
     trainer, examples, evaluations = ended.trainer, ended.examples, ended.evaluations
     completed, divergence = status == "completed", trainer.divergence
     task, decision = trainer.task, None
-    if completed and prepared.config.decide is not None:
-        outputs = {name: given for name, (_, given) in evaluations.items()}
-        task, decision = decide(prepared, trainer.task, examples, outputs)
-    errors = covered = None
+    errors = covered = calibration = measured = None
     if completed and divergence is None:
-        case = task, examples, evaluations, ended.variances
+        rows, outputs = dict(examples), {name: given for name, (_, given) in evaluations.items()}
+        if ended.aside is not None and prepared.calibration is not None:
+            rows["calibration"], outputs["calibration"] = prepared.calibration, ended.aside
+        case = task, rows, outputs, ended.variances
         errors = errors_of(*case, ended.times, ended.networks)
         covered = errors and measured_coverage(errors, *case, ended.networks)
+        calibration, measured = calibration_of(task, rows, outputs, ended.times)
+    config = prepared.config.decide
+    if (
+        config is not None
+        and config.calibrated
+        and calibration
+        and isinstance(task, Classification)
+    ):
+        task = replace(task, calibration=calibration)
+    if completed and config is not None:
+        outputs = {name: given for name, (_, given) in evaluations.items()}
+        task, decision = decide(prepared, task, examples, outputs)
     undecided = metrics_of_splits(trainer.task, examples, evaluations, prepared.metrics)
     metrics = undecided
     if task is not trainer.task:
@@ -148,6 +164,8 @@ def trained_result(
         diagnostics.append(Diagnostic("nothing_monitored", trainer.unmonitored))
     if decision is not None and decision["note"]:
         diagnostics.append(Diagnostic("no_threshold", decision["note"]))
+    if config is not None and config.calibrated and calibration and (reason := calibration.unfit):
+        diagnostics.append(Diagnostic("not_calibrated", reason))
     record = record_of(
         prepared,
         status,
@@ -166,6 +184,7 @@ def trained_result(
         extended_from=extended_from,
         members=ended.members(task),
         coverage=covered,
+        calibration=measured,
         baseline=ended.baseline or prepared.baseline,
     )
     return RunResult(
@@ -174,7 +193,7 @@ def trained_result(
         weights=ended.weights,
         metadata={}
         if ended.weights is None
-        else describe_model(prepared, decision, ended.networks, errors),
+        else describe_model(prepared, decision, ended.networks, errors, calibration),
         checkpoint=ended.checkpoint() if status in ("interrupted", "stopped") else None,
         ending=ended.ending() if completed else None,
         watched=None if trainer.watch is None else trainer.watch.watched,
@@ -337,7 +356,8 @@ def decide(
     found = fit_threshold(objective, scores, part.y == positive, part.sample_weight)
     decided = task
     if found.threshold is not None:
-        decided = replace(task, decision=Decision(positive, found.threshold))
+        calibrated = task.calibration is not None
+        decided = replace(task, decision=Decision(positive, found.threshold, calibrated))
 
     def measured(by: Classification, name: str) -> dict[str, Any]:
         chosen, part = by.decode(outputs[name]) == positive, examples[name]
@@ -350,6 +370,7 @@ def decide(
         "threshold": DEFAULT if found.threshold is None else found.threshold,
         "fitted": found.threshold is not None,
         "note": _note(found),
+        **({"calibrated": True} if task.calibration else {}),
         "splits": {
             name: {"fitted": measured(decided, name), "default": measured(task, name)}
             for name in ("validation", "test")
