@@ -14,6 +14,7 @@ from nnrun.errors import UsageError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model
 from nnrun.models.rounding import rounding_of
+from nnrun.models.task import Classification
 from nnrun.runs.storage.durable import write_atomically
 
 
@@ -76,6 +77,8 @@ def command(
         raise UsageError(f"--columns is for ONNX files; -o {file} takes columns as it is")
     check_target(file)
     model = load_selected(run, results, output, by).model
+    if isinstance(model.task, Classification) and model.task.calibration:
+        raise UsageError(f"{run} decides by calibrated probabilities, which no export has so far")
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
         content = _onnx(model, dtype, by_column=columns)

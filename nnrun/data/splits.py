@@ -178,8 +178,8 @@ def make_split(
     A fraction takes ceil(rows · fraction) rows, like scikit-learn's `train_test_split`;
     `validation_size` is taken from the rows left for training, and `calibration_size` from what is
     left then, so that test and validation rows are the same without it. If a set has its own test
-    split, folds or a number for `test_size` pool all rows and split them anew; 0 drops its test rows, and
-    "pooled" has no test split either, but keeps them among the others.
+    split, folds or a number for `test_size` pool all rows and split them anew; 0 drops its test
+    rows, and "pooled" has no test split either, but keeps them among the others.
 
     Args:
         dataset: raw.

@@ -9,8 +9,9 @@ have the same bits on every processor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import log
 from typing import Any, NamedTuple, Self
 
@@ -37,7 +38,8 @@ class Judged(NamedTuple):
 
     def take(self, places: Array) -> Self:
         """Some of the rows."""
-        return self._make(part[places] for part in self)
+        probabilities, truth, weight = (part[places] for part in self)
+        return self._replace(probabilities=probabilities, truth=truth, weight=weight)
 
     @property
     def losses(self) -> Array:
@@ -76,12 +78,14 @@ class Calibration:
             function: probabilities of the second class, ascending, then what each becomes.
         source: of the rows: `calibration`, `out_of_bag` or `validation`.
         rows: how many there were.
+        used: whether the run predicts by it.
     """
 
     method: str
     numbers: tuple[float, ...] = ()
     source: str = ""
     rows: int = 0
+    used: bool = False
 
     @np.errstate(all="ignore")
     def apply(self, probabilities: Array) -> Array:
@@ -95,7 +99,7 @@ class Calibration:
         slope, *shift = self.numbers
         slope = 1 / slope if self.method == "temperature" else slope
         z = slope * _logarithms(probabilities)
-        return _softmax(z + [0.0, *shift] if shift else z).astype(probabilities.dtype)
+        return _softmax(z + np.array([0.0, *shift]) if shift else z).astype(probabilities.dtype)
 
     @property
     def unfit(self) -> str:
@@ -127,72 +131,47 @@ class Calibration:
 # Fits; None where there is no best one.
 
 
-def fit_temperature(judged: Judged) -> Calibration | None:
-    """The temperature with the least log loss; None if a lower one is always better."""
-    found = _line(_logarithms(judged.probabilities)[:, :, np.newaxis], judged)
-    return None if found is None else Calibration("temperature", (1 / found[0],))
+def fit_line(judged: Judged, shifted: Sequence[float] = (0.0,)) -> Calibration | None:
+    """The temperature, or the slope and the shift of log odds, with the least log loss, by Newton.
 
-
-def fit_platt(judged: Judged) -> Calibration | None:
-    """Slope and shift of the log odds with the least log loss; None if a cut parts the classes."""
-    z = _logarithms(judged.probabilities)
-    shifts = np.broadcast_to([0.0, 1.0], z.shape)
-    found = _line(np.stack([z, shifts], axis=2), judged)
-    return None if found is None else Calibration("platt", found)
-
-
-def _line(features: Array, judged: Judged) -> tuple[float, ...] | None:
-    """The factors of features (rows, classes, factors) in logits with the least log loss.
-
-    By Newton's method. None if larger factors are always better, since they part the classes: then
-    the loss falls below that of a row with two likeliest classes. None, too, if the first factor is
-    not above 0, or above 20.
+    None if steeper lines are always better, since they part the classes: then the loss falls below
+    that of a row with two likeliest classes. None, too, if the slope is not above 0, or above 20.
     """
-    rows, weight = np.arange(len(features)), judged.weight
-    own = features[rows, judged.truth]
-    factors = np.eye(features.shape[2])[0]
-    p, loss = _fit_of(features, factors, judged)
-    parted = False
+    z, weight = _logarithms(judged.probabilities), judged.weight[:, np.newaxis]
+    shifts = np.broadcast_to(shifted, z.shape)
+    rows, parted = np.arange(len(z)), log(2) * weight.min()
+
+    def fit(a: float, b: float) -> tuple[Array, float]:
+        p = _softmax(a * z + b * shifts)
+        return p, float((judged.weight * judged._replace(probabilities=p).losses).sum())
+
+    a, b = 1.0, 0.0
+    p, loss = fit(a, b)
     for _ in range(100):
-        mean = (p[:, :, np.newaxis] * features).sum(axis=1)
-        slope = (weight[:, np.newaxis] * (mean - own)).sum(axis=0)
-        around = features - mean[:, np.newaxis]
-        spread = (weight[:, np.newaxis] * p)[:, :, np.newaxis] * around
-        bend = [[float((spread[..., i] * around[..., j]).sum()) for i in range(len(factors))]
-                for j in range(len(factors))]  # fmt: skip
-        step = _solved(bend, slope)
-        if step is None:
+        means = [(p * part).sum(axis=1, keepdims=True) for part in (z, shifts)]
+        by_z, by_shift = (
+            float((weight * (mean - part[rows, judged.truth, np.newaxis])).sum())
+            for mean, part in zip(means, (z, shifts), strict=True)
+        )
+        dz, ds, wp = z - means[0], shifts - means[1], weight * p
+        zz, zs, ss = (float((wp * part).sum()) for part in (dz * dz, dz * ds, ds * ds))
+        ss = ss or 1.0  # without a shift
+        ground = zz * ss - zs * zs  # no BLAS solves this: its bits are those of a processor
+        if not ground > 0:
             return None
-        after, new = _fit_of(features, factors - step, judged)
-        while new > loss and np.abs(step).max() > 1e-12:
-            step = step / 2
-            after, new = _fit_of(features, factors - step, judged)
-        factors, gain, p, loss = factors - step, loss - new, after, new
-        parted = loss < log(2) * weight.min()
-        if parted or not 0 < factors[0] < _STEEPEST or gain <= 1e-15 * loss:
+        da, db = (ss * by_z - zs * by_shift) / ground, (zz * by_shift - zs * by_z) / ground
+        p, new = fit(a - da, b - db)
+        while new > loss and abs(da) + abs(db) > 1e-12:
+            da, db = da / 2, db / 2
+            p, new = fit(a - da, b - db)
+        a, b, gain, loss = a - da, b - db, loss - new, new
+        if loss < parted or not 0 < a < _STEEPEST:
+            return None
+        if gain <= 1e-15 * loss:
             break
-    return (*factors.tolist(),) if 0 < factors[0] < _STEEPEST and not parted else None
-
-
-def _fit_of(features: Array, factors: Array, judged: Judged) -> tuple[Array, float]:
-    """The probabilities by these factors, and the sum of their log losses."""
-    z = (features * factors).sum(axis=2)
-    z = z - z.max(axis=1, keepdims=True)
-    e = portable_exp(z)
-    total = e.sum(axis=1)
-    losses = portable_log(total) - z[np.arange(len(z)), judged.truth]
-    return e / total[:, np.newaxis], float((judged.weight * losses).sum())
-
-
-def _solved(bend: list[list[float]], slope: Array) -> Array | None:
-    """The solution of one or two equations, not by a BLAS, whose bits are those of a processor."""
-    if len(slope) == 1:
-        return slope / bend[0][0] if bend[0][0] > 0 else None
-    (a, b), (_, c) = bend
-    ground = a * c - b * b
-    first, second = slope
-    solved = np.array([c * first - b * second, a * second - b * first])
-    return solved / ground if ground > 0 else None
+    if len(shifted) == 1:
+        return Calibration("temperature", (1 / a,))
+    return Calibration("platt", (a, b))
 
 
 def fit_isotonic(judged: Judged) -> Calibration | None:
@@ -220,8 +199,8 @@ def fit_isotonic(judged: Judged) -> Calibration | None:
 
 
 FITS: Mapping[str, Callable[[Judged], Calibration | None]] = {
-    "temperature": fit_temperature,
-    "platt": fit_platt,
+    "temperature": fit_line,
+    "platt": partial(fit_line, shifted=(0.0, 1.0)),
     "isotonic": fit_isotonic,
 }
 
@@ -232,7 +211,11 @@ def calibrated(judged: Judged, source: str) -> tuple[Calibration, dict[str, floa
     rows, classes = judged.probabilities.shape
     if rows < FEWEST or len(set(judged.truth.tolist())) < 2:
         return Calibration(_UNFIT[rows >= FEWEST], source=source, rows=rows), {}
-    fold, weight = _folds(judged.truth), judged.weight / judged.weight.sum()
+    # Rows of a class are dealt to the folds in turn, in an order that is always the same.
+    order = np.random.default_rng(0).permutation(rows)
+    order = order[np.argsort(judged.truth[order], kind="stable")]
+    fold, weight = np.empty(rows, np.intp), judged.weight / judged.weight.sum()
+    fold[order] = np.arange(rows) % _FOLDS
     losses = {"none": judged.losses}
     for method, fit in FITS.items():
         if classes > 2 and method in OF_TWO:
@@ -252,15 +235,6 @@ def calibrated(judged: Judged, source: str) -> tuple[Calibration, dict[str, floa
     error = np.sqrt((weight**2 * (losses["none"] - losses[best] - gain) ** 2).sum())
     chosen = FITS[best](judged) if gain > error else None
     return replace(chosen or Calibration("none"), source=source, rows=rows), means
-
-
-def _folds(truth: Array) -> Array:
-    """The fold of each row: rows of a class are dealt in turn, in an order drawn once for all."""
-    order = np.random.default_rng(0).permutation(len(truth))
-    order = order[np.argsort(truth[order], kind="stable")]
-    fold = np.empty(len(truth), np.intp)
-    fold[order] = np.arange(len(truth)) % _FOLDS
-    return fold
 
 
 def _logarithms(probabilities: Array) -> Array:

@@ -208,13 +208,6 @@ class _StoredCalibration(BaseModel):
     rows: Annotated[int, Integer(ge=0)]
     used: bool = False
 
-    def restored(self) -> Calibration:
-        """What was stored."""
-        found = Calibration(self.method, tuple(self.numbers), self.source, self.rows)
-        if not found.sound:
-            raise ValueError("its calibration is none of probabilities")
-        return found
-
 
 class _Stored(_StoredNetwork):
     """The values stored with the weights, which describe network and preprocessing."""
@@ -341,18 +334,20 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
 
 def _decide(model: Model, stored: _Stored) -> None:
     """Restore the calibration of probabilities, and the threshold."""
-    used = stored.calibration is not None and stored.calibration.used
-    if stored.calibration is not None:
-        model.calibration = stored.calibration.restored()
-        of_two = model.calibration.method in OF_TWO and len(model.layout.classes) != 2
-        if of_two or not isinstance(model.task, Classification) or not model.probabilistic:
+    given = stored.calibration
+    if given is not None:
+        found = Calibration(**{**vars(given), "numbers": tuple(given.numbers)})
+        fits = found.method not in OF_TWO or len(model.layout.classes) == 2
+        task = model.task
+        if not (isinstance(task, Classification) and task.probabilistic and found.sound and fits):
             raise ValueError("it has a calibration that its outputs cannot have")
-        if used:
-            model.task = replace(model.task, calibration=model.calibration)
+        model.calibration = found
+        model.task = replace(task, calibration=found) if found.used else task
     if stored.decision is not None:
         if not model.decides:
             raise ValueError("it has a threshold, but not the probabilities of two classes")
-        model.decide(Decision(stored.decision.positive, stored.decision.threshold, used))
+        by = given is not None and given.used
+        model.decide(Decision(stored.decision.positive, stored.decision.threshold, by))
 
 
 def _reduced(model: Model) -> tuple[Any, ...]:

@@ -135,8 +135,7 @@ class Model:
         if self.calibration.unfit:
             raise UsageError(self.calibration.unfit)
         found = object.__new__(Model)  # with the same networks, which take most of the memory
-        vars(found).update(vars(self))
-        found.task = replace(task, calibration=self.calibration)
+        vars(found).update(vars(self), task=replace(task, calibration=self.calibration))
         return found
 
     @property
@@ -150,8 +149,7 @@ class Model:
         number = isinstance(threshold, Real) and not isinstance(threshold, bool)
         if not number or not 0 <= threshold <= 1:
             raise UsageError(f"the threshold {threshold!r} is not a number from 0 to 1")
-        task = self.task
-        calibrated = isinstance(task, Classification) and task.calibration is not None
+        calibrated = getattr(self.task, "calibration", None) is not None
         return Decision(self.positive, float(threshold), calibrated)
 
     def _decided(self, decision: Decision) -> Classification:
@@ -283,8 +281,9 @@ class Model:
         """The result of `predict_covered`, from what `evaluate_each` returns."""
         prediction = self.decode(outputs, threshold)
         assert self.errors is not None  # there is a promise
-        if isinstance(self.task, Classification):
-            probabilities, sets = self.task.stacked(outputs), self.sets(outputs, promise)
+        if self.layout.classes:
+            probabilities = self.probabilities(outputs, own=True)
+            sets = self.errors.sets(probabilities, promise)
             order = np.argsort(-probabilities, axis=1, kind="stable")
             found = np.empty(len(sets), object)
             labels = self.classes
@@ -294,15 +293,6 @@ class Model:
         ends = self.errors.interval(outputs, variance, len(self.networks), promise.coverage)
         low, high = (self.decode(end) for end in ends)
         return Covered(prediction, low, high)
-
-    def sets(self, outputs: Array, promise: Promise) -> Array:
-        """Whether each class is in the set of each row, by probabilities as the network has them.
-
-        (rows, classes), from what `evaluate` returns.
-        """
-        assert self.errors is not None  # there is a promise
-        assert isinstance(self.task, Classification)
-        return self.errors.sets(self.task.stacked(outputs), promise)
 
     def outside(self) -> Outside | None:
         """What looks for cells unlike those of training; None for arrays without columns."""
@@ -318,9 +308,14 @@ class Model:
             return self.classes[decoded]
         return decoded[:, 0] if decoded.shape[1] == 1 else decoded
 
-    def probabilities(self, outputs: Array) -> Array:
-        """The result of `predict_proba`, from the network's outputs, which are probabilities."""
+    def probabilities(self, outputs: Array, *, own: bool = False) -> Array:
+        """The result of `predict_proba`, from the network's outputs, which are probabilities.
+
+        `own` leaves calibration out, as sets do, whose scores are of these.
+        """
         assert isinstance(self.task, Classification)
+        if own:
+            return self.task.stacked(outputs)
         probabilities = self.task.probabilities(outputs)
         assert probabilities is not None
         return probabilities

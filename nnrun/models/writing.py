@@ -265,7 +265,8 @@ class NpzWriter(Writer):
             if covered.low is not None and covered.high is not None:
                 arrays |= {"low": covered.low, "high": covered.high}
             else:
-                arrays["set"] = self.model.sets(outputs, self.promise)
+                probabilities = self.model.probabilities(outputs, own=True)
+                arrays["set"] = self.model.errors.sets(probabilities, self.promise)
         if self.model.probabilistic:
             arrays["probability"] = self.model.probabilities(outputs)
         self._arrays.add(arrays)

@@ -8,6 +8,7 @@ in either, shows how many of its rows lie in the intervals or sets, and what cal
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
@@ -71,16 +72,20 @@ def calibration_of(
     examples: Mapping[str, PreparedSplit],
     outputs: Mapping[str, Array],
     times: Array | None,
+    *,
+    used: bool,
 ) -> tuple[Calibration | None, Description | None]:
     """The calibration of probabilities by held-out rows, and what a report says of it.
 
-    The arguments are those of `errors_of`. None each if there are no such rows or probabilities.
+    None each if there are no such rows or probabilities. `used` is whether the run predicts by it;
+    the other arguments are those of `errors_of`.
     """
     source, split = _source(outputs, times)
     judged, test = (_judged(name, task, examples, outputs) for name in (split, "test"))
     if judged is None:
         return None, None
     found, losses = calibrated(judged, source)
+    found = replace(found, used=used)
     described = {**found.to_dict(), "cross_validated": losses}
     if test is not None and not found.unfit:
         after = test._replace(probabilities=found.apply(test.probabilities))

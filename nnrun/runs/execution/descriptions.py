@@ -197,8 +197,7 @@ def describe_model(
     if errors is not None:
         fitted["errors"] = errors.to_dict()
     if calibration is not None:
-        asked = prepared.config.decide is not None and prepared.config.decide.calibrated
-        fitted["calibration"] = {**calibration.to_dict(), "used": asked}
+        fitted["calibration"] = calibration.to_dict()
     layout = prepared.dataset.layout
     is_table = len(layout.shape) == 1
     ranges = ranges_of(layout.columns, prepared.split.train.raw) if is_table else []

@@ -128,24 +128,19 @@ def trained_result(
     completed, divergence = status == "completed", trainer.divergence
     task, decision = trainer.task, None
     errors = covered = calibration = measured = None
+    outputs = {name: given for name, (_, given) in evaluations.items()}
     if completed and divergence is None:
-        rows, outputs = dict(examples), {name: given for name, (_, given) in evaluations.items()}
+        rows, by_split, config = dict(examples), dict(outputs), prepared.config.decide
         if ended.aside is not None and prepared.calibration is not None:
-            rows["calibration"], outputs["calibration"] = prepared.calibration, ended.aside
-        case = task, rows, outputs, ended.variances
-        errors = errors_of(*case, ended.times, ended.networks)
-        covered = errors and measured_coverage(errors, *case, ended.networks)
-        calibration, measured = calibration_of(task, rows, outputs, ended.times)
-    config = prepared.config.decide
-    if (
-        config is not None
-        and config.calibrated
-        and calibration
-        and isinstance(task, Classification)
-    ):
+            rows["calibration"], by_split["calibration"] = prepared.calibration, ended.aside
+        case, times = (task, rows, by_split), ended.times
+        errors = errors_of(*case, ended.variances, times, ended.networks)
+        covered = errors and measured_coverage(errors, *case, ended.variances, ended.networks)
+        used = config is not None and config.calibrated
+        calibration, measured = calibration_of(*case, times, used=used)
+    if calibration and calibration.used and isinstance(task, Classification):
         task = replace(task, calibration=calibration)
-    if completed and config is not None:
-        outputs = {name: given for name, (_, given) in evaluations.items()}
+    if completed and prepared.config.decide is not None:
         task, decision = decide(prepared, task, examples, outputs)
     undecided = metrics_of_splits(trainer.task, examples, evaluations, prepared.metrics)
     metrics = undecided
@@ -164,8 +159,8 @@ def trained_result(
         diagnostics.append(Diagnostic("nothing_monitored", trainer.unmonitored))
     if decision is not None and decision["note"]:
         diagnostics.append(Diagnostic("no_threshold", decision["note"]))
-    if config is not None and config.calibrated and calibration and (reason := calibration.unfit):
-        diagnostics.append(Diagnostic("not_calibrated", reason))
+    if calibration and calibration.used and calibration.unfit:
+        diagnostics.append(Diagnostic("not_calibrated", calibration.unfit))
     record = record_of(
         prepared,
         status,

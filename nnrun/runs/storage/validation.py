@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from nnrun.config.names import SPLITS
 from nnrun.metrics.table import find
+from nnrun.models.calibration import Calibration
 from nnrun.runs.record import EARLIER, RunRecord, Status
 
 
@@ -87,6 +88,11 @@ def _is_decision(value: Any) -> bool:
     }
     both = dict.fromkeys(("fitted", "default"), measured)
     return all(split in SPLITS and _has_form(one, both) for split, one in value["splits"].items())
+
+
+def _is_calibration(value: Any) -> bool:
+    sound = _has_form(value, _CALIBRATION)
+    return sound and Calibration(value["method"], tuple(value["numbers"])).sound
 
 
 def _is_range(value: Any) -> bool:
@@ -172,6 +178,7 @@ _CALIBRATION = {
     **dict.fromkeys(("source", "method"), str),
     "numbers": [_is_number],
     "rows": _is_count,
+    "used": bool,
     "cross_validated": {...: _is_number},
     "test": ({"rows": _is_count, "before": _SCORES, "after": _SCORES}, _MISSING),
 }
@@ -222,7 +229,7 @@ _REPORT = {
     "decision": (_is_decision, None),
     "members": (_MEMBERS, None, _MISSING),
     "coverage": (_COVERAGE, None, _MISSING),
-    "calibration": (_CALIBRATION, None, _MISSING),
+    "calibration": (_is_calibration, None, _MISSING),
     "plugins": [dict.fromkeys(("kind", "name", "source", "sha256"), str)],
     "extended_from": ({"iterations": _is_count}, None),
     "metrics": _are_metrics,
