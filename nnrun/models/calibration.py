@@ -165,10 +165,10 @@ def fit_line(judged: Judged, shifted: Sequence[float] = (0.0,)) -> Calibration |
             da, db = da / 2, db / 2
             p, new = fit(a - da, b - db)
         a, b, gain, loss = a - da, b - db, loss - new, new
-        if loss < parted or not 0 < a < _STEEPEST:
-            return None
-        if gain <= 1e-15 * loss:
+        if loss < parted or gain <= 1e-15 * loss:
             break
+    if loss < parted or not 0 < a < _STEEPEST:
+        return None
     if len(shifted) == 1:
         return Calibration("temperature", (1 / a,))
     return Calibration("platt", (a, b))
