@@ -1,0 +1,226 @@
+"""Probabilities of runs, calibrated by rows that were set aside or held out."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+import nnrun
+from nnrun.errors import NnrunError, UsageError
+from nnrun.models.load import load_model, make_model, pack, unpack
+from nnrun.runs.events import Listener
+from nnrun.runs.execution.execute import execute
+from tests.lab import invoke_well, refused, write
+
+MOONS = """
+name: moons
+dataset: {name: moons, rows: 900, noise: 0.5, test_size: 400, calibration_size: 200}
+network: {sizes: [48, 48, 1], activations: [relu, relu, sigmoid]}
+loss: binary_cross_entropy
+training: {optimizer: adam, learning_rate: 0.02, epochs: 200, batch_size: 16}
+"""
+WITHOUT = MOONS.replace(", calibration_size: 200", "")
+STOPPED = "training.early_stopping={patience: 50}"
+OWN = "members={number: 3, validation: own}"
+REGRESSION = """
+name: boston
+dataset: {name: boston, calibration_size: 100, features: standard, target: standard}
+network: {sizes: [4, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 0.01, epochs: 3, batch_size: 16}
+"""
+
+
+def completed(prepared, config, *overrides):
+    """A run and its result."""
+    run = prepared(config, *overrides)
+    return run, execute(run, None, Listener())
+
+
+def test_rows_set_aside_judge_alone(prepared):
+    """Intervals, sets and probabilities go by them, whatever else was held out."""
+    for config, size in ((MOONS, 200), (REGRESSION, 100)):
+        for more in ([], ["dataset.validation_size=60"], ["dataset.validation_size=60", OWN]):
+            run, result = completed(prepared, config, *more, "training.epochs=2")
+            record = result.record
+            assert ("calibration", size) == (record.coverage["source"], record.coverage["rows"])
+            assert size == record.dataset["n_calibration"]
+            assert (config == MOONS) == (record.calibration is not None)
+            assert {"train", "test", *(["validation"] if more else [])} == {*run.examples}
+            assert record.metrics.keys() == {"train", "validation", "test"}
+
+
+def test_intervals_go_by_the_errors_of_rows_set_aside(prepared):
+    """The scores are the distances of these rows' predictions, of members their mean."""
+    run, result = completed(prepared, REGRESSION, "members=3")
+    model = make_model(result.weights, result.metadata, "")
+    outputs, variance = model.evaluate_each(run.split.calibration.raw)
+    errors = np.abs(run.calibration.target - outputs)[:, 0]
+    ((a, b),) = model.errors.scale
+    scaled = np.sort(errors / np.sqrt(a + b * variance + variance / 3)[:, 0])
+    np.testing.assert_allclose(model.errors.scores[0], scaled, rtol=1e-9)
+
+
+def test_early_stopping_costs_nothing_where_rows_are_set_aside(prepared, tmp_path, monkeypatch):
+    """`nnrun show` names it where it looked at the rows that judge, and else not."""
+    monkeypatch.chdir(tmp_path)
+    write("moons.yaml", MOONS)
+    for size, said in ((0, True), (150, False)):
+        sizes = [f"dataset.calibration_size={size}", "dataset.validation_size=100"]
+        invoke_well("train", "moons.yaml", *sizes, STOPPED, "training.epochs=3")
+        assert said == (
+            "which early stopping" in " ".join(invoke_well("show", "moons").out.split())
+        )
+
+
+@pytest.mark.parametrize(
+    ("more", "source"),
+    [
+        ([], "calibration"),
+        (["dataset.calibration_size=0", "dataset.validation_size=150"], "validation"),
+        (["dataset.calibration_size=0", "dataset.validation_size=150", OWN], "out_of_bag"),
+    ],
+)
+def test_the_report_compares_on_test_rows(prepared, more, source):
+    """Log loss, Brier score and calibration error are those of `calibrated` and as it was before.
+
+    Before, the log loss is that of the report's metrics.
+    """
+    run, result = completed(prepared, MOONS, *more)
+    found, model = result.record.calibration, make_model(result.weights, result.metadata, "")
+    test, y = run.split.test.raw, run.examples["test"].y
+    assert (source, 400) == (found["source"], found["test"]["rows"])
+    assert found["method"] != "none"
+    loss = result.record.metrics["test"]["log_loss"]
+    assert loss == pytest.approx(found["test"]["before"]["log_loss"])
+    p = model.calibrated().probabilities(model.evaluate(test))[np.arange(400), y]
+    assert -np.log(p).mean() == pytest.approx(found["test"]["after"]["log_loss"])
+    squares = ((1 - p) ** 2).mean()
+    assert squares == pytest.approx(found["test"]["after"]["brier"])
+    assert found["test"]["after"]["log_loss"] < found["test"]["before"]["log_loss"]
+
+
+def test_a_run_predicts_as_before_unless_asked(prepared):
+    """Weights and predictions of a run do not depend on what calibrates them."""
+    run, result = completed(prepared, MOONS)
+    model = make_model(result.weights, result.metadata, "")
+    x = run.split.test.x[:50]
+    plain = model.predict_proba(x)
+    calm = model.calibrated()
+    assert np.abs(calm.predict_proba(x) - plain).max() > 0.01
+    np.testing.assert_array_equal(plain, model.predict_proba(x))
+    assert [calm.classes[row.argmax()] for row in calm.predict_proba(x)] == [*calm.predict(x)]
+    yes = calm.predict_proba(x)[:, 1] >= 0.3
+    assert [*calm.classes[yes.astype(int)]] == [*calm.predict(x, threshold=0.3)]
+    sets = [model.predict_covered(x, 0.9).set, calm.predict_covered(x, 0.9).set]
+    assert [*sets[0]] == [*sets[1]]
+
+
+def test_a_threshold_goes_by_calibrated_probabilities_where_asked(prepared):
+    """`decide.calibrated` stores both; without it a threshold stays on those of the network."""
+    block = "decide={maximize: {recall_at_precision: 0.9}, calibrated: true}"
+    for given, calibrated in ((block, True), (block.replace("true", "false"), False)):
+        run, result = completed(prepared, MOONS, "dataset.validation_size=100", given)
+        model, record = make_model(result.weights, result.metadata, ""), result.record
+        x, calm = run.split.test.x, model.calibrated()
+        by = (calm if calibrated else model).predict_proba(x)[:, 1]
+        expected = model.classes[(by >= record.decision["threshold"]).astype(int)]
+        assert [*expected] == [*model.predict(x)] == [*calm.predict(x)]
+        same = np.array_equal(model.predict_proba(x), calm.predict_proba(x))
+        assert same == calibrated == record.calibration["used"]
+        accuracy = (expected == model.classes[run.examples["test"].y]).mean()
+        assert accuracy == pytest.approx(record.metrics["test"]["accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "said"),
+    [
+        (WITHOUT, [], "dataset.calibration_size=0.2"),
+        (MOONS, ["dataset.calibration_size=10"], "there are 10; set dataset.calibration_size"),
+        (REGRESSION, [], "this is a regression"),
+        (MOONS.replace("sigmoid", "tanh").replace("binary_cross_entropy", "mean_squared"), [],
+         "ends in no softmax"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_calibrated_says_what_to_set(prepared, config, more, said):
+    """No held-out rows, ten rows, numbers, and outputs that are no probabilities."""
+    _, result = completed(prepared, config, *more, "training.epochs=2")
+    with pytest.raises(UsageError, match=said):
+        make_model(result.weights, result.metadata, "").calibrated()
+
+
+def test_a_threshold_without_rows_to_calibrate_by_is_warned_of(prepared):
+    """The run ends with the network's own probabilities, and its report says why."""
+    sizes = ["dataset.calibration_size=10", "dataset.validation_size=100"]
+    given = "decide={maximize: f1, calibrated: true}"
+    _, result = completed(prepared, MOONS, *sizes, given, "training.epochs=2")
+    assert "not_calibrated" in [warning["kind"] for warning in result.record.warnings]
+
+
+@pytest.fixture
+def moons(tmp_path, monkeypatch):
+    """A trained run in the current folder, with rows to predict."""
+    monkeypatch.chdir(tmp_path)
+    write("moons.yaml", MOONS)
+    x = np.random.default_rng(0).uniform(-1, 2, (9, 2))
+    np.savez("new.npz", x=x)
+    write("new.csv", "x,y\n" + "".join(f"{a},{b}\n" for a, b in x.tolist()))
+    invoke_well("train", "moons.yaml")
+    return nnrun.load("moons"), x
+
+
+def test_files_of_predictions_have_calibrated_probabilities(moons):
+    """CSV and npz hold those of `run.predict_proba(x, calibrated=True)`, and a note says which."""
+    run, x = moons
+    expected = run.predict_proba(x, calibrated=True)
+    assert np.abs(expected - run.predict_proba(x)).max() > 0.01
+    answer = invoke_well("predict", "moons", "new.npz", "--calibrated", "-o", "out.npz")
+    with np.load("out.npz") as arrays:
+        np.testing.assert_array_equal(expected, arrays["probability"])
+    assert "200 rows held out from training" in " ".join(answer.err.split())
+    shown = " ".join(invoke_well("show", "moons").out.split())
+    assert "Probabilities of 400 test rows" in shown or "calibration error" in shown
+    assert "200 calibration rows of 2 features" in shown
+    text = invoke_well("predict", "moons", "new.npz", "--calibrated", "-o", "out.csv")
+    assert text.code == 0
+    with open("out.csv") as file:
+        rows = [*csv.DictReader(io.StringIO(file.read()))]
+    assert expected[:, 1].tolist() == [float([*row.values()][-1]) for row in rows]
+    assert "verified" in invoke_well("verify", "moons").out
+    said = refused("predict", "moons", "--out-of-fold", "--calibrated")
+    assert "--calibrated is for new rows" in said
+
+
+FORGED = {
+    "a method that is none": {"method": "magic"},
+    "a temperature below 0": {"method": "temperature", "numbers": [-1.0]},
+    "two temperatures": {"method": "temperature", "numbers": [1.0, 2.0]},
+    "a falling line": {"method": "platt", "numbers": [-1.0, 0.0]},
+    "corners out of order": {"method": "isotonic", "numbers": [0.5, 0.4, 0.1, 0.2]},
+    "a falling function": {"method": "isotonic", "numbers": [0.4, 0.5, 0.2, 0.1]},
+    "a probability above 1": {"method": "isotonic", "numbers": [0.4, 0.5, 0.2, 1.1]},
+    "half a corner": {"method": "isotonic", "numbers": [0.4, 0.5, 0.2]},
+    "numbers of none": {"method": "none", "numbers": [1.0]},
+    "numbers that are text": {"method": "temperature", "numbers": ["1"]},
+}
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=[*FORGED])
+def test_forged_calibrations_are_refused(moons, forged):
+    """A model whose calibration is no map of probabilities is damaged."""
+    path = moons[0].path / "model.safetensors"
+    arrays, values = unpack(path)
+    assert load_model(moons[0].path).calibration is not None
+    path.write_bytes(pack(arrays, values | {"calibration": values["calibration"] | forged}))
+    with pytest.raises(NnrunError, match="damaged"):
+        load_model(moons[0].path)
+
+
+def test_a_run_that_is_calibrated_is_not_exported_without(moons):
+    """A threshold on calibrated probabilities would be applied to others."""
+    given = ["dataset.validation_size=100", "decide={maximize: f1, calibrated: true}"]
+    invoke_well("train", "moons.yaml", *given, "training.epochs=2")
+    assert "calibrated probabilities" in refused("export", "moons", "-o", "moons.py")
