@@ -28,10 +28,6 @@ def table(seed: int, classes: int = 2) -> Judged:
     return Judged(softmax(logits, axis=1), np.minimum(truth, classes - 1), weight)
 
 
-def odds(judged: Judged) -> np.ndarray:
-    return np.log(judged.probabilities[:, 1] / judged.probabilities[:, 0])
-
-
 @pytest.mark.parametrize("seed", TABLES)
 def test_a_temperature_has_the_least_log_loss(seed):
     """It is that of a minimizer of SciPy, for two to five classes and rows with weights."""
@@ -53,13 +49,14 @@ def test_a_temperature_has_the_least_log_loss(seed):
 def test_a_line_is_the_logistic_regression_of_log_odds(seed):
     """Slope, shift and probabilities are those of scikit-learn without a penalty."""
     judged = table(seed)
+    odds = np.log(judged.probabilities[:, 1:] / judged.probabilities[:, :1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of a penalty of None, in newer versions
         model = LogisticRegression(penalty=None, tol=1e-10, max_iter=10_000)
-        model.fit(odds(judged)[:, np.newaxis], judged.truth, judged.weight)
+        model.fit(odds, judged.truth, judged.weight)
     found = FITS["platt"](judged)
     assert found.numbers == pytest.approx([model.coef_[0, 0], model.intercept_[0]], rel=1e-5)
-    expected = model.predict_proba(odds(judged)[:, np.newaxis])
+    expected = model.predict_proba(odds)
     np.testing.assert_allclose(found.apply(judged.probabilities), expected, rtol=1e-5)
 
 

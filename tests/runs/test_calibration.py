@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 import pytest
 
@@ -23,7 +20,7 @@ loss: binary_cross_entropy
 training: {optimizer: adam, learning_rate: 0.02, epochs: 200, batch_size: 16}
 """
 WITHOUT = MOONS.replace(", calibration_size: 200", "")
-STOPPED = "training.early_stopping={patience: 50}"
+TEN = ["dataset.calibration_size=10", "dataset.validation_size=100"]
 OWN = "members={number: 3, validation: own}"
 REGRESSION = """
 name: boston
@@ -62,18 +59,6 @@ def test_intervals_go_by_the_errors_of_rows_set_aside(prepared):
     ((a, b),) = model.errors.scale
     scaled = np.sort(errors / np.sqrt(a + b * variance + variance / 3)[:, 0])
     np.testing.assert_allclose(model.errors.scores[0], scaled, rtol=1e-9)
-
-
-def test_early_stopping_costs_nothing_where_rows_are_set_aside(prepared, tmp_path, monkeypatch):
-    """`nnrun show` names it where it looked at the rows that judge, and else not."""
-    monkeypatch.chdir(tmp_path)
-    write("moons.yaml", MOONS)
-    for size, said in ((0, True), (150, False)):
-        sizes = [f"dataset.calibration_size={size}", "dataset.validation_size=100"]
-        invoke_well("train", "moons.yaml", *sizes, STOPPED, "training.epochs=3")
-        assert said == (
-            "which early stopping" in " ".join(invoke_well("show", "moons").out.split())
-        )
 
 
 @pytest.mark.parametrize(
@@ -139,59 +124,61 @@ def test_a_threshold_goes_by_calibrated_probabilities_where_asked(prepared):
     ("config", "more", "said"),
     [
         (WITHOUT, [], "dataset.calibration_size=0.2"),
-        (MOONS, ["dataset.calibration_size=10"], "there are 10; set dataset.calibration_size"),
+        (MOONS, [*TEN, "decide={maximize: f1, calibrated: true}"], "there are 10; set dataset.cal"),
         (REGRESSION, [], "this is a regression"),
         (MOONS.replace("sigmoid", "tanh").replace("binary_cross_entropy", "mean_squared"), [],
          "ends in no softmax"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_calibrated_says_what_to_set(prepared, config, more, said):
-    """No held-out rows, ten rows, numbers, and outputs that are no probabilities."""
+    """No held-out rows, ten rows, of which the report warns where a threshold needs them, numbers,
+    and outputs that are no probabilities.
+    """
     _, result = completed(prepared, config, *more, "training.epochs=2")
+    warned = "not_calibrated" in [warning["kind"] for warning in result.record.warnings]
+    assert warned == any(word.startswith("decide") for word in more)
     with pytest.raises(UsageError, match=said):
         make_model(result.weights, result.metadata, "").calibrated()
 
 
-def test_a_threshold_without_rows_to_calibrate_by_is_warned_of(prepared):
-    """The run ends with the network's own probabilities, and its report says why."""
-    sizes = ["dataset.calibration_size=10", "dataset.validation_size=100"]
-    given = "decide={maximize: f1, calibrated: true}"
-    _, result = completed(prepared, MOONS, *sizes, given, "training.epochs=2")
-    assert "not_calibrated" in [warning["kind"] for warning in result.record.warnings]
-
-
 @pytest.fixture
 def moons(tmp_path, monkeypatch):
-    """A trained run in the current folder, with rows to predict."""
+    """A trained run in the current folder."""
     monkeypatch.chdir(tmp_path)
     write("moons.yaml", MOONS)
+    invoke_well("train", "moons.yaml")
+    return nnrun.load("moons")
+
+
+def shown() -> str:
+    return " ".join(invoke_well("show", "moons").out.split())
+
+
+def test_predictions_and_reports_have_it(moons):
+    """A file holds the probabilities of `run.predict_proba(x, calibrated=True)`; `show` a table."""
     x = np.random.default_rng(0).uniform(-1, 2, (9, 2))
     np.savez("new.npz", x=x)
-    write("new.csv", "x,y\n" + "".join(f"{a},{b}\n" for a, b in x.tolist()))
-    invoke_well("train", "moons.yaml")
-    return nnrun.load("moons"), x
-
-
-def test_files_of_predictions_have_calibrated_probabilities(moons):
-    """CSV and npz hold those of `run.predict_proba(x, calibrated=True)`, and a note says which."""
-    run, x = moons
-    expected = run.predict_proba(x, calibrated=True)
-    assert np.abs(expected - run.predict_proba(x)).max() > 0.01
+    expected = moons.predict_proba(x, calibrated=True)
+    assert np.abs(expected - moons.predict_proba(x)).max() > 0.01
     answer = invoke_well("predict", "moons", "new.npz", "--calibrated", "-o", "out.npz")
     with np.load("out.npz") as arrays:
         np.testing.assert_array_equal(expected, arrays["probability"])
     assert "200 rows held out from training" in " ".join(answer.err.split())
-    shown = " ".join(invoke_well("show", "moons").out.split())
-    assert "Probabilities of 400 test rows" in shown or "calibration error" in shown
-    assert "200 calibration rows of 2 features" in shown
-    text = invoke_well("predict", "moons", "new.npz", "--calibrated", "-o", "out.csv")
-    assert text.code == 0
-    with open("out.csv") as file:
-        rows = [*csv.DictReader(io.StringIO(file.read()))]
-    assert expected[:, 1].tolist() == [float([*row.values()][-1]) for row in rows]
-    assert "verified" in invoke_well("verify", "moons").out
+    assert "calibration error" in shown()
+    assert "200 calibration rows of 2 features" in shown()
+    assert "the same bits" in invoke_well("verify", "moons").out
     said = refused("predict", "moons", "--out-of-fold", "--calibrated")
     assert "--calibrated is for new rows" in said
+
+
+def test_what_early_stopping_and_exports_make_of_it(moons):
+    """`show` names early stopping where it looked at the rows that judge; no export drops it."""
+    decided = ["decide={maximize: f1, calibrated: true}", "training.epochs=3"]
+    stopped = [*decided, "dataset.validation_size=100", "training.early_stopping={patience: 9}"]
+    for size in (0, 150):
+        invoke_well("train", "moons.yaml", *stopped, f"dataset.calibration_size={size}")
+        assert (size == 0) == ("which early stopping chose by too" in shown())
+    assert "calibrated probabilities" in refused("export", "moons", "-o", "moons.py")
 
 
 FORGED = {
@@ -211,16 +198,9 @@ FORGED = {
 @pytest.mark.parametrize("forged", FORGED.values(), ids=[*FORGED])
 def test_forged_calibrations_are_refused(moons, forged):
     """A model whose calibration is no map of probabilities is damaged."""
-    path = moons[0].path / "model.safetensors"
+    path = moons.path / "model.safetensors"
     arrays, values = unpack(path)
-    assert load_model(moons[0].path).calibration is not None
+    assert load_model(moons.path).calibration is not None
     path.write_bytes(pack(arrays, values | {"calibration": values["calibration"] | forged}))
     with pytest.raises(NnrunError, match="damaged"):
-        load_model(moons[0].path)
-
-
-def test_a_run_that_is_calibrated_is_not_exported_without(moons):
-    """A threshold on calibrated probabilities would be applied to others."""
-    given = ["dataset.validation_size=100", "decide={maximize: f1, calibrated: true}"]
-    invoke_well("train", "moons.yaml", *given, "training.epochs=2")
-    assert "calibrated probabilities" in refused("export", "moons", "-o", "moons.py")
+        load_model(moons.path)
