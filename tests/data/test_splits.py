@@ -117,54 +117,39 @@ def test_fewer_training_rows_beside_the_same_held_out_rows(config, other):
             assert held_out.rows.tolist() == part.held_out[name].rows.tolist()
 
 
-KINDS = {
-    "random": ({}, False),
-    "stratified": ({"stratify": True}, False),
-    "folds": ({"folds": 4, "fold": 2}, False),
-    "group": ({"split": SplitConfig(by="group", column="g")}, True),
-    "time": ({"split": SplitConfig(by="time", column="t")}, True),
-}
-
-
 @pytest.mark.parametrize("size", [0.25, 12])
-@pytest.mark.parametrize(("options", "by_value"), KINDS.values(), ids=[*KINDS])
-def test_calibration_rows_come_out_of_training_alone(config, options, by_value, size):
+@pytest.mark.parametrize("by", ["random", "stratified", "folds", "group", "time"])
+def test_calibration_rows_come_out_of_training_alone(config, by, size):
     """Test and validation rows stay, and the other splits and groups have none of these rows."""
-    data = classification(40, 40, 40)
-    data = replace(data, split_values=np.arange(120) // 3) if by_value else data
-    sizes = {"validation_size": 0.2, **options}
+    data, options = classification(40, 40, 40), {"stratify": by == "stratified"}
+    options |= {"folds": 4, "fold": 2} if by == "folds" else {}
+    if by in ("group", "time"):
+        data = replace(data, split_values=np.arange(120) // 3)
+        options["split"] = SplitConfig(by=by, column="c")
+    sizes = ({}, {"calibration_size": size})
     whole, split = (
-        make_split(data, config(**sizes, **more), rng())
-        for more in ({}, {"calibration_size": size})
+        make_split(data, config(validation_size=0.2, **options, **more), rng()) for more in sizes
     )
-    aside = split.calibration
+    train, aside = split.train.rows, split.calibration.rows
     for name, part in whole.held_out.items():
         assert part.rows.tolist() == split.held_out[name].rows.tolist()
-    assert sorted([*split.train.rows, *aside.rows]) == sorted(whole.train.rows)
+    assert sorted([*train, *aside]) == sorted(whole.train.rows)
     wanted = math.ceil(size * len(whole.train)) if isinstance(size, float) else size
-    assert wanted == pytest.approx(len(aside), abs=2 if by_value else 0)
-    if by_value:
-        assert not {*data.split_values[split.train.rows]} & {*data.split_values[aside.rows]}
-    if "stratify" in options:
-        assert np.ptp(np.bincount(aside.y)) <= 1
-    if options and options.get("split") and options["split"].by == "time":
-        assert (
-            max(split.train.rows) < min(aside.rows) < max(aside.rows) < min(split.validation.rows)
-        )
+    assert wanted == pytest.approx(len(aside), abs=2 if "split" in options else 0)
+    if "split" in options:
+        assert not {*data.split_values[train]} & {*data.split_values[aside]}
+    if by == "stratified":
+        assert np.ptp(np.bincount(split.calibration.y)) <= 1
+    if by == "time":
+        assert max(train) < min(aside) < max(aside) < min(split.validation.rows)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "message"),
-    [
-        ({"calibration_size": 30, "validation_size": 10}, "30 takes 30 of 30 rows"),
-        ({"calibration_size": 1.0}, "1.0 is no fraction below 1"),
-        ({"calibration_size": 20, "folds": 2, "validation_size": 5}, "20 takes 20 of 20 rows"),
-    ],
-)
-def test_calibration_sizes_that_leave_no_training_row(config, sizes, message):
+@pytest.mark.parametrize("more", [{}, {"validation_size": 10}, {"folds": 5}])
+def test_calibration_sizes_that_leave_no_training_row(config, more):
     """They are a mistake at their own key, counted after the test and the validation rows."""
-    with pytest.raises(DatasetProblem, match=message) as error:
-        make_split(regression(50), config(**sizes), rng())
+    left = 40 - more.get("validation_size", 0)
+    with pytest.raises(DatasetProblem, match=f"takes {left} of {left} rows and leaves") as error:
+        make_split(regression(50), config(calibration_size=left, **more), rng())
     assert ("dataset", "calibration_size") == error.value.key
 
 

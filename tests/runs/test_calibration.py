@@ -51,57 +51,46 @@ def test_rows_set_aside_judge_alone(prepared):
 
 
 def test_intervals_go_by_the_errors_of_rows_set_aside(prepared):
-    """The scores are the distances of these rows' predictions, of members their mean."""
+    """The scores are the distances of these rows' predictions, of members their mean, scaled."""
     run, result = completed(prepared, REGRESSION, "members=3")
     model = make_model(result.weights, result.metadata, "")
     outputs, variance = model.evaluate_each(run.split.calibration.raw)
-    errors = np.abs(run.calibration.target - outputs)[:, 0]
     ((a, b),) = model.errors.scale
-    scaled = np.sort(errors / np.sqrt(a + b * variance + variance / 3)[:, 0])
-    np.testing.assert_allclose(model.errors.scores[0], scaled, rtol=1e-9)
+    scaled = np.abs(run.calibration.target - outputs) / np.sqrt(a + b * variance + variance / 3)
+    np.testing.assert_allclose(model.errors.scores[0], np.sort(scaled[:, 0]), rtol=1e-9)
+
+
+NONE = ["dataset.calibration_size=0", "dataset.validation_size=150"]
 
 
 @pytest.mark.parametrize(
-    ("more", "source"),
-    [
-        ([], "calibration"),
-        (["dataset.calibration_size=0", "dataset.validation_size=150"], "validation"),
-        (["dataset.calibration_size=0", "dataset.validation_size=150", OWN], "out_of_bag"),
-    ],
+    ("more", "source"), [([], "calibration"), (NONE, "validation"), ([*NONE, OWN], "out_of_bag")]
 )
 def test_the_report_compares_on_test_rows(prepared, more, source):
-    """Log loss, Brier score and calibration error are those of `calibrated` and as it was before.
-
-    Before, the log loss is that of the report's metrics.
-    """
+    """Before are the scores of the report's metrics, after are those of `calibrated`."""
     run, result = completed(prepared, MOONS, *more)
     found, model = result.record.calibration, make_model(result.weights, result.metadata, "")
-    test, y = run.split.test.raw, run.examples["test"].y
+    before, after = found["test"]["before"], found["test"]["after"]
     assert (source, 400) == (found["source"], found["test"]["rows"])
-    assert found["method"] != "none"
-    loss = result.record.metrics["test"]["log_loss"]
-    assert loss == pytest.approx(found["test"]["before"]["log_loss"])
-    p = model.calibrated().probabilities(model.evaluate(test))[np.arange(400), y]
-    assert -np.log(p).mean() == pytest.approx(found["test"]["after"]["log_loss"])
-    squares = ((1 - p) ** 2).mean()
-    assert squares == pytest.approx(found["test"]["after"]["brier"])
-    assert found["test"]["after"]["log_loss"] < found["test"]["before"]["log_loss"]
+    assert result.record.metrics["test"]["log_loss"] == pytest.approx(before["log_loss"])
+    p = model.calibrated().probabilities(model.evaluate(run.split.test.raw))
+    right = p[np.arange(400), run.examples["test"].y]
+    assert -np.log(right).mean() == pytest.approx(after["log_loss"])
+    assert ((1 - right) ** 2).mean() == pytest.approx(after["brier"])
+    assert after["log_loss"] < before["log_loss"]
 
 
 def test_a_run_predicts_as_before_unless_asked(prepared):
-    """Weights and predictions of a run do not depend on what calibrates them."""
+    """Calibrated are probabilities, classes and thresholds of another model; sets stay."""
     run, result = completed(prepared, MOONS)
-    model = make_model(result.weights, result.metadata, "")
-    x = run.split.test.x[:50]
-    plain = model.predict_proba(x)
-    calm = model.calibrated()
-    assert np.abs(calm.predict_proba(x) - plain).max() > 0.01
+    model, x = make_model(result.weights, result.metadata, ""), run.split.test.x[:50]
+    plain, calm = model.predict_proba(x), model.calibrated()
+    p = calm.predict_proba(x)
+    assert np.abs(p - plain).max() > 0.01
     np.testing.assert_array_equal(plain, model.predict_proba(x))
-    assert [calm.classes[row.argmax()] for row in calm.predict_proba(x)] == [*calm.predict(x)]
-    yes = calm.predict_proba(x)[:, 1] >= 0.3
-    assert [*calm.classes[yes.astype(int)]] == [*calm.predict(x, threshold=0.3)]
-    sets = [model.predict_covered(x, 0.9).set, calm.predict_covered(x, 0.9).set]
-    assert [*sets[0]] == [*sets[1]]
+    assert [*calm.classes[p.argmax(axis=1)]] == [*calm.predict(x)]
+    assert [*calm.classes[1 * (p[:, 1] >= 0.3)]] == [*calm.predict(x, threshold=0.3)]
+    assert [*model.predict_covered(x, 0.9).set] == [*calm.predict_covered(x, 0.9).set]
 
 
 def test_a_threshold_goes_by_calibrated_probabilities_where_asked(prepared):
@@ -126,14 +115,10 @@ def test_a_threshold_goes_by_calibrated_probabilities_where_asked(prepared):
         (WITHOUT, [], "dataset.calibration_size=0.2"),
         (MOONS, [*TEN, "decide={maximize: f1, calibrated: true}"], "there are 10; set dataset.cal"),
         (REGRESSION, [], "this is a regression"),
-        (MOONS.replace("sigmoid", "tanh").replace("binary_cross_entropy", "mean_squared"), [],
-         "ends in no softmax"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_calibrated_says_what_to_set(prepared, config, more, said):
-    """No held-out rows, ten rows, of which the report warns where a threshold needs them, numbers,
-    and outputs that are no probabilities.
-    """
+    """No held-out rows, ten rows, of which a report warns that needs them, and a regression."""
     _, result = completed(prepared, config, *more, "training.epochs=2")
     warned = "not_calibrated" in [warning["kind"] for warning in result.record.warnings]
     assert warned == any(word.startswith("decide") for word in more)
@@ -181,26 +166,25 @@ def test_what_early_stopping_and_exports_make_of_it(moons):
     assert "calibrated probabilities" in refused("export", "moons", "-o", "moons.py")
 
 
-FORGED = {
-    "a method that is none": {"method": "magic"},
-    "a temperature below 0": {"method": "temperature", "numbers": [-1.0]},
-    "two temperatures": {"method": "temperature", "numbers": [1.0, 2.0]},
-    "a falling line": {"method": "platt", "numbers": [-1.0, 0.0]},
-    "corners out of order": {"method": "isotonic", "numbers": [0.5, 0.4, 0.1, 0.2]},
-    "a falling function": {"method": "isotonic", "numbers": [0.4, 0.5, 0.2, 0.1]},
-    "a probability above 1": {"method": "isotonic", "numbers": [0.4, 0.5, 0.2, 1.1]},
-    "half a corner": {"method": "isotonic", "numbers": [0.4, 0.5, 0.2]},
-    "numbers of none": {"method": "none", "numbers": [1.0]},
-    "numbers that are text": {"method": "temperature", "numbers": ["1"]},
-}
+FORGED = [
+    {"method": "magic"},
+    {"method": "temperature", "numbers": [-1.0]},
+    {"method": "temperature", "numbers": ["1"]},
+    {"method": "platt", "numbers": [1.0]},
+    {"method": "isotonic", "numbers": [0.5, 0.4, 0.1, 0.2]},
+    {"method": "isotonic", "numbers": [0.4, 0.5, 0.2, 0.1]},
+    {"method": "isotonic", "numbers": [0.4, 0.5, 0.2, 1.1]},
+    {"method": "isotonic", "numbers": [0.4, 0.5, 0.2]},
+    {"method": "none", "numbers": [1.0]},
+]
 
 
-@pytest.mark.parametrize("forged", FORGED.values(), ids=[*FORGED])
-def test_forged_calibrations_are_refused(moons, forged):
+def test_forged_calibrations_are_refused(moons):
     """A model whose calibration is no map of probabilities is damaged."""
     path = moons.path / "model.safetensors"
     arrays, values = unpack(path)
     assert load_model(moons.path).calibration is not None
-    path.write_bytes(pack(arrays, values | {"calibration": values["calibration"] | forged}))
-    with pytest.raises(NnrunError, match="damaged"):
-        load_model(moons.path)
+    for forged in FORGED:
+        path.write_bytes(pack(arrays, values | {"calibration": values["calibration"] | forged}))
+        with pytest.raises(NnrunError, match="damaged"):
+            load_model(moons.path)

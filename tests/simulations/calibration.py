@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import nnrun
 from tests.simulations.small_tables import _drafted, development_tables
@@ -21,28 +21,6 @@ from tests.simulations.small_tables import _drafted, development_tables
 BUILT_IN = {"iris": 3, "wine": 3, "breast_cancer": 2, "digits": 10, "mnist_5k": 10}
 MOONS = ((400, 0.2), (600, 0.4), (1000, 0.3), (2000, 0.15), (3000, 0.5))
 """Rows and noise of the data set that is computed."""
-
-
-class Measured(NamedTuple):
-    """A table, its test log loss by seed before and after, and how many seeds chose each method."""
-
-    name: str
-    before: list[float]
-    after: list[float]
-    methods: Counter[str]
-
-    @property
-    def verdict(self) -> str:
-        """Whether the mean of the log losses is better, worse or equal."""
-        gain = fmean(self.before) - fmean(self.after)
-        return "better" if gain > 0 else "worse" if gain < 0 else "equal"
-
-    @property
-    def line(self) -> str:
-        """A row of the table that is printed."""
-        chosen = ", ".join(f"{name} {count}" for name, count in self.methods.most_common())
-        means = f"{fmean(self.before):.4f} | {fmean(self.after):.4f}"
-        return f"| {self.name} | {means} | {self.verdict} | {chosen} |"
 
 
 def data_sets(archives: Path, folder: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
@@ -61,35 +39,28 @@ def data_sets(archives: Path, folder: Path) -> Iterator[tuple[str, int, dict[str
             yield table.name, classes, {**block, "path": str(path), "validation_size": 0}
 
 
-def measured(name: str, classes: int, dataset: dict[str, Any], seeds: int) -> Measured:
-    """What the runs of a table reach."""
-    found = Measured(name, [], [], Counter())
-    for seed in range(seeds):
-        config = {
-            "name": "calibration",
-            "dataset": {**dataset, "calibration_size": 0.2},
-            "network": {"sizes": [32, classes], "activations": ["relu", "softmax"]},
-            "loss": "cross_entropy",
-            "training": {
-                "optimizer": "adam", "learning_rate": 0.01, "epochs": 60, "batch_size": 32
-            },
-            "seed": seed,
-        }  # fmt: skip
-        calibration = nnrun.train(config, results=None).record.calibration
-        found.before.append(calibration["test"]["before"]["log_loss"])
-        found.after.append(calibration["test"]["after"]["log_loss"])
-        found.methods[calibration["method"]] += 1
-    return found
-
-
 def main(archives: str, seeds: str = "5") -> None:
     """Print a row for each table, then how many are better, worse and equal."""
+    training = {"optimizer": "adam", "learning_rate": 0.01, "epochs": 60, "batch_size": 32}
+    config: dict[str, Any] = {"name": "one", "loss": "cross_entropy", "training": training}
     verdicts = Counter[str]()
     with TemporaryDirectory() as folder:
         for name, classes, dataset in data_sets(Path(archives), Path(folder)):
-            found = measured(name, classes, dataset, int(seeds))
-            verdicts[found.verdict] += 1
-            print(found.line, flush=True)
+            config["dataset"] = {**dataset, "calibration_size": 0.2}
+            config["network"] = {"sizes": [32, classes], "activations": ["relu", "softmax"]}
+            found = [
+                nnrun.train({**config, "seed": seed}, results=None).record.calibration or {}
+                for seed in range(int(seeds))
+            ]
+            before, after = (
+                fmean(one["test"][when]["log_loss"] for one in found)
+                for when in ("before", "after")
+            )
+            verdict = "better" if after < before else "worse" if after > before else "equal"
+            verdicts[verdict] += 1
+            methods = Counter(one["method"] for one in found).most_common()
+            chosen = ", ".join(f"{method} {count}" for method, count in methods)
+            print(f"| {name} | {before:.4f} | {after:.4f} | {verdict} | {chosen} |", flush=True)
     print(dict(verdicts))
 
 
