@@ -144,6 +144,14 @@ def test_calibration_rows_come_out_of_training_alone(config, by, size):
         assert max(train) < min(aside) < max(aside) < min(split.validation.rows)
 
 
+def test_large_parts_leave_a_group_for_calibration_and_training(config):
+    """Of four groups, each of the four parts has one, whatever share is asked for."""
+    data = replace(classification(20, 20), split_values=np.arange(40) // 10)
+    sizes = {"test_size": 0.25, "validation_size": 0.9, "calibration_size": 0.9}
+    split = make_split(data, config(split=SplitConfig(by="group", column="c"), **sizes), rng())
+    assert {10} == {len(part) for part in (split.train, *split.untrained.values())}
+
+
 @pytest.mark.parametrize("more", [{}, {"validation_size": 10}, {"folds": 5}])
 def test_calibration_sizes_that_leave_no_training_row(config, more):
     """They are a mistake at their own key, counted after the test and the validation rows."""

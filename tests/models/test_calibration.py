@@ -108,13 +108,15 @@ def test_lines_without_an_end_are_not_fitted():
 
 
 def test_none_is_taken_unless_another_is_clearly_better():
-    """Classes drawn by the probabilities themselves leave them; others do not."""
-    rng = np.random.default_rng(5)
-    second = rng.uniform(0.05, 0.95, 400)
-    honest = Judged(np.stack([1 - second, second], 1), 1 * (rng.random(400) < second), np.ones(400))
-    found, losses = calibrated(honest, "validation")
-    assert ("none", (), 400) == (found.method, found.numbers, found.rows)
-    assert ["none", *FITS] == [*losses]
+    """Where classes are drawn by the probabilities themselves, others are better by chance."""
+    rng, best = np.random.default_rng(5), set()
+    for _ in range(10):
+        p = rng.uniform(0.05, 0.95, 100)
+        judged = Judged(np.stack([1 - p, p], 1), 1 * (rng.random(100) < p), np.ones(100))
+        found, losses = calibrated(judged, "validation")
+        assert ["none", *FITS] == [*losses]
+        best |= {min(losses, key=losses.get)} if found.method == "none" else set()
+    assert len(best) > 1
     sure, losses = calibrated(table(0), "validation")
     assert min(losses, key=losses.get) == sure.method != "none"
     assert ["none", "temperature"] == [*calibrated(table(0, classes=3), "validation")[1]]
