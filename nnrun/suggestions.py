@@ -52,6 +52,7 @@ SYNONYMS: dict[str, str] = {
     "folds": "n_splits n_folds k_folds kfold cv cross_validation",
     "split": "groups group_column",
     "validation_size": "validation_split validation_fraction val_size val_split",
+    "calibration_size": "calibration_split calibration_fraction calib_size conformal_size",
     "path": "csv file filename filepath",
     "images": "image_folder image_dir",
     "folder": "directory",

@@ -312,14 +312,20 @@ class Run:
         covered = model.predict_covered(x, coverage, by_class=by_class, threshold=threshold)
         return replace(covered, outside=model.unlike(x)) if outside else covered
 
-    def predict_proba(self, x: npt.ArrayLike) -> Array:
+    def predict_proba(self, x: npt.ArrayLike, *, calibrated: bool = False) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.
+
+        Args:
+            x: as for `predict`.
+            calibrated: whether to return what rows held out from training make of these;
+                `run.model.calibrated()` predicts by them, too.
 
         Raises:
             DataError: as `predict` does.
-            UsageError: the network does not output probabilities.
+            UsageError: the network does not output probabilities, or there are too few held-out
+                rows to calibrate them by.
         """
-        return self.model.predict_proba(x)
+        return (self.model.calibrated() if calibrated else self.model).predict_proba(x)
 
     def explain(
         self, x: Any, *, background: Any = None, class_name: str | None = None

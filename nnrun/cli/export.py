@@ -15,6 +15,7 @@ from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.coverage import Promise
 from nnrun.models.model import Model
 from nnrun.models.rounding import rounding_of
+from nnrun.models.task import Classification
 from nnrun.runs.storage.durable import write_atomically
 
 
@@ -91,6 +92,8 @@ def command(
         raise UsageError(f"{message} {coverage:g} ROWS.csv; leave it out here")
     check_target(file)
     model = load_selected(run, results, output, by).model
+    if isinstance(model.task, Classification) and model.task.calibration:
+        raise UsageError(f"{run} decides by calibrated probabilities, which no export has so far")
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
         promise = None if coverage is None else model.promise(coverage)

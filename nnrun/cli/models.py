@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from nnrun.characters import clean
 from nnrun.cli.named_run import picked
@@ -14,6 +14,7 @@ from nnrun.models.load import load_model
 from nnrun.models.model import Model
 from nnrun.reports.commands import command_line
 from nnrun.reports.numbers import count
+from nnrun.reports.summary import calibration_words
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import (
@@ -29,6 +30,12 @@ class Selected(NamedTuple):
 
     model: Model
     record: RunRecord | None
+
+    def calibrated(self, output: Output) -> Self:
+        """The same with calibrated probabilities, and a note on how; raises as the model does."""
+        model = self.model.calibrated()
+        output.note(f"probabilities {calibration_words(vars(model.calibration))}")
+        return self._replace(model=model)
 
 
 def load_selected(

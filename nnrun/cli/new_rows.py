@@ -147,6 +147,7 @@ class Request:
         threshold: on the probability of the positive class.
         coverage: of the intervals or sets that come with the predictions.
         by_class: whether it is that of the rows of each class.
+        calibrated: whether to predict by calibrated probabilities.
         outside: whether a column names cells that are unlike those of training.
         results: the results folder.
     """
@@ -159,6 +160,7 @@ class Request:
     threshold: float | None
     coverage: float | None
     by_class: bool
+    calibrated: bool
     outside: bool
     results: Path
 
@@ -167,6 +169,8 @@ def predict_new_rows(output: Output, run: str, inputs: Sequence[Path], request: 
     """Write the predictions, and say what was ignored or put aside."""
     _check_files(run, inputs, request)
     selected = load_selected(run, request.results, output, request.by, inputs[0])
+    if request.calibrated:
+        selected = selected.calibrated(output)
     model, weight = selected.model, weight_column(selected) if request.score else None
     decision, promise = decided(model, request.threshold, output), None
     if request.coverage is not None:

@@ -46,6 +46,7 @@ _STDOUT = "-"
     "Add intervals (low, high) or sets of classes that hold the truth of this share of rows."
 )
 @options.flag("--by-class", "With --coverage: of this share of the rows of each class.")
+@options.flag("--calibrated", "Predict by probabilities that held-out rows have calibrated.")
 @options.flag(
     "--outside", "Add a column that names the cells of each row that are unlike those of training."
 )
@@ -86,6 +87,9 @@ def command(
     a row may be, the likeliest first. They hold for rows like those that the network was tested on
     without being trained on them: see `nnrun help coverage`.
 
+    With --calibrated, probabilities are those that rows held out from training bear out, and
+    predictions and --threshold go by them: see `nnrun help coverage`.
+
     Numbers beyond the smallest or largest of training are counted, and a column `outside` names
     them with --outside, and new categories too, and rows that are far from all of training.
 
@@ -100,6 +104,7 @@ def command(
     nnrun predict latest houses.csv --score -o prices.csv
     nnrun predict latest sales.csv --id customer --skip-bad bad.csv -o out.csv
     nnrun predict latest new_houses.csv --coverage 0.9
+    nnrun predict churn new_customers.csv --calibrated
     nnrun predict boston_arch2 --out-of-fold --score -o tested.csv
     """
     if file is not None and str(file) == _STDOUT:
@@ -115,8 +120,9 @@ def command(
         raise click.UsageError("Missing argument 'INPUT': the rows to predict, or --out-of-fold.")
     if inputs:
         raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
-    if request.coverage is not None or request.outside:
+    if request.coverage is not None or request.outside or request.calibrated:
         option = "--outside" if request.outside else "--coverage"
+        option = "--calibrated" if request.calibrated else option
         raise click.UsageError(f"{option} is for new rows; leave --out-of-fold out")
     if request.skip_bad is not None:
         raise click.UsageError("--skip-bad is for new rows; those of a run's data were all read")

@@ -91,6 +91,7 @@ class Split:
     for: whole groups may be more or fewer, as the seed draws them. `left_out` counts rows in no
     split: the set's own test rows if the config wants no test split, hidden ones, and with folds by
     time what comes later. `unseen` lists categories of held-out rows that no training row has.
+    `calibration` has rows that take no part in training, in stopping or in choosing.
     """
 
     train: SplitData
@@ -101,12 +102,19 @@ class Split:
     planned: int = 0
     left_out: int = 0
     unseen: tuple[Unseen, ...] = ()
+    calibration: SplitData | None = None
 
     @property
     def held_out(self) -> dict[str, SplitData]:
         """The validation and test splits that exist, by name."""
         parts = {"validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def untrained(self) -> dict[str, SplitData]:
+        """These, and the calibration split, which is not evaluated on the way."""
+        aside = {} if self.calibration is None else {"calibration": self.calibration}
+        return {**self.held_out, **aside}
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -255,8 +263,9 @@ def _stratified(
     if sizes.min() < 2:
         class_ = f"class '{classes[sizes.argmin()]}'"
         message = f"{class_} has a single row, too few for a training and a test part"
-        if key == "validation_size":
-            message = f"of {class_} a single row is left for the training and the validation part"
+        if key in ("validation_size", "calibration_size"):
+            part = key.removesuffix("_size")
+            message = f"of {class_} a single row is left for the training and the {part} part"
         raise problem("stratify", message)
     rest = len(rows) - count
     if min(count, rest) < len(classes):

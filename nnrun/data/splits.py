@@ -68,7 +68,7 @@ def with_training_categories(
     def part_of(part: SplitData, train: Places | None = None) -> SplitData:
         return replace(part, raw=replace(part.raw, view=_Fitted(columns, fits, train)))
 
-    parts: dict[str, Any] = {name: part_of(part) for name, part in split.held_out.items()}
+    parts: dict[str, Any] = {name: part_of(part) for name, part in split.untrained.items()}
     parts["train"] = part_of(split.train, split.train.rows)
     narrow = replace(dataset, columns=after, feature_names=after.feature_names, whole=dataset)
     return narrow, replace(split, **parts, unseen=unseen)
@@ -136,7 +136,7 @@ class _Fitted:
 def _unseen(
     split: Split, columns: Columns, fits: Sequence[Fitted | None], numbers: Places
 ) -> Iterator[Unseen]:
-    for name, part in split.held_out.items():
+    for name, part in split.untrained.items():
         for column, place, fit in zip(columns, columns.places.values(), fits, strict=True):
             if fit is None:
                 continue
@@ -148,7 +148,7 @@ def _unseen(
 
 def duplicates(dataset: Dataset, split: Split) -> dict[str, int]:
     """The number of rows of each held-out split that equal a training row, target included."""
-    held_out = split.held_out
+    held_out = split.untrained
     numbers = (dataset.whole or dataset).equal_rows if held_out else None
     if numbers is None:
         return dict.fromkeys(held_out, 0)
@@ -176,9 +176,10 @@ def make_split(
     """Split a data set as `split`, `folds`, the sizes and `stratify` say.
 
     A fraction takes ceil(rows · fraction) rows, like scikit-learn's `train_test_split`;
-    `validation_size` is taken from the rows left for training. If a set has its own test split,
-    folds or a number for `test_size` pool all rows and split them anew; 0 drops its test rows, and
-    "pooled" has no test split either, but keeps them among the others.
+    `validation_size` is taken from the rows left for training, and `calibration_size` from what is
+    left then, so that test and validation rows are the same without it. If a set has its own test
+    split, folds or a number for `test_size` pool all rows and split them anew; 0 drops its test
+    rows, and "pooled" has no test split either, but keeps them among the others.
 
     Args:
         dataset: raw.
@@ -198,7 +199,8 @@ def make_split(
     rows = pool.rows[~dataset.is_copy] if config.copies == "drop" else pool.rows
     planned = None if _groups(dataset, config) is None else _planned(len(rows), config)
     train, test = rows[rows < len(dataset.x)], rows[rows >= len(dataset.x)]
-    left_out, leave = len(pool) - len(rows), 2 if config.validation_size else 1
+    left_out, aside = len(pool) - len(rows), bool(config.calibration_size)
+    leave = 1 + bool(config.validation_size) + aside
     if config.folds:
         train, test = tester.fold(rows, config.folds, config.fold or 1, leave)
     elif test_size == 0:
@@ -209,7 +211,9 @@ def make_split(
         train, test = tester.held_out(rows, test_size or 0, "test_size", leave)
     if config.hide_test:
         left_out, test = left_out + len(test), test[:0]
-    train, validation = splitter.held_out(train, config.validation_size, "validation_size")
+    size = config.validation_size
+    train, validation = splitter.held_out(train, size, "validation_size", 1 + aside)
+    train, calibration = splitter.held_out(train, config.calibration_size, "calibration_size")
     if config.train_size is not None:
         whole, train = len(train), _reduced(train, config.train_size, splitter)
         left_out += whole - len(train)
@@ -217,6 +221,7 @@ def make_split(
         train=pool.take(train),
         validation=pool.take(validation) if len(validation) else None,
         test=pool.take(test) if len(test) else None,
+        calibration=pool.take(calibration) if len(calibration) else None,
         test_size=test_size,
         stratified=stratified,
         # By time, no seed changes the number.
@@ -323,6 +328,7 @@ def _planned(rows: int, config: DatasetSettings) -> int:
         size = 0 if size == "pooled" else size
         rows -= count_of(size, rows, "test_size")
     rows -= count_of(config.validation_size, rows, "validation_size")
+    rows -= count_of(config.calibration_size, rows, "calibration_size")
     return rows if config.train_size is None else min(rows, asked(config.train_size, rows))
 
 
@@ -341,7 +347,7 @@ def describe_split(
     if config.folds:
         found |= {"folds": config.folds, "fold": config.fold or 1}
     if values is not None:
-        parts = {"train": split.train, **split.held_out}
+        parts = {"train": split.train, **split.untrained}
         of_parts = {name: values[part.rows] for name, part in parts.items()}
         found["column"] = config.split.column
         if by == "time":
@@ -362,7 +368,7 @@ def _range(times: npt.NDArray[Any]) -> list[float | str]:
 
 def describe_weights(split: Split, column: str | None) -> dict[str, Any] | None:
     """`column` and, by split, `sum`, `min` and `max` of its weights; None if rows have none."""
-    parts = {"train": split.train, **split.held_out}
+    parts = {"train": split.train, **split.untrained}
     found = {
         name: {
             "sum": float(part.weight.sum()),

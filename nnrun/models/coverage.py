@@ -121,7 +121,8 @@ class Coverage:
     """What is known of a network's errors, by output for numbers and by class for classes.
 
     Args:
-        source: `validation`, or `out_of_bag` of members with validation rows of their own.
+        source: `calibration`, `validation`, or `out_of_bag` of members with validation rows of
+            their own.
         scores: ascending, those of each output or class.
         rows: how many there were of each before some were left out.
         scale: of each output, a and b; empty of one network, and for classes.
@@ -279,7 +280,7 @@ def quantile(scores: Array, stands: Array, rows: int, coverage: float, units: st
         raise ValueError(
             f"a coverage of {coverage:g} needs {math.ceil(coverage / (1 - coverage) - 1e-6)} "
             f"{units} that the network was not trained on, and there are {rows}; ask for less, or "
-            "hold out more (validation_size)"
+            "hold out more (calibration_size)"
         )
     return float(scores[order][np.searchsorted(totals, rank)])
 

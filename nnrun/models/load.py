@@ -9,6 +9,7 @@ import json
 import struct
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -29,6 +30,7 @@ from nnrun.data.rows import refuse_if_too_big
 from nnrun.data.steps import PerFeature
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models import MODEL
+from nnrun.models.calibration import MOST_POINTS, OF_TWO, Calibration
 from nnrun.models.coverage import MOST_SCORES, Coverage
 from nnrun.models.model import Model, with_embeddings
 from nnrun.models.outside import MOST_ROWS, Sample, categories_of
@@ -219,6 +221,16 @@ class _StoredSample(BaseModel):
         return Sample(layout.columns, values, self.cut)
 
 
+class _StoredCalibration(BaseModel):
+    """What becomes of probabilities, and whether they are predicted with."""
+
+    method: str
+    numbers: Annotated[list[Annotated[float, Number()]], Field(max_length=MOST_POINTS)]
+    source: str
+    rows: Annotated[int, Integer(ge=0)]
+    used: bool = False
+
+
 class _Stored(_StoredNetwork):
     """The values stored with the weights, which describe network and preprocessing."""
 
@@ -226,6 +238,7 @@ class _Stored(_StoredNetwork):
     preprocessing: dict[str, Any]
     decision: _StoredDecision | None = None
     errors: _StoredErrors | None = None
+    calibration: _StoredCalibration | None = None
     ranges: list[tuple[Annotated[float, Number()], Annotated[float, Number()]]] = []
     sample: _StoredSample | None = None
     members: _StoredMembers | None = None
@@ -330,10 +343,7 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         load_weights(network, of_member(arrays, number))
     first, *others = networks
     model = Model(first, preprocessing, layout, stored.run_id, values, others)
-    if stored.decision is not None:
-        if not model.decides:
-            raise ValueError("it has a threshold, but not the probabilities of two classes")
-        model.decide(Decision(stored.decision.positive, stored.decision.threshold))
+    _decide(model, stored)
     _try_out(model)
     if stored.ranges:
         if len(stored.ranges) != sum(isinstance(each, NumberColumn) for each in layout.columns):
@@ -344,6 +354,24 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
         entries = len(layout.classes) or len(layout.target_names)
         model.errors = stored.errors.restored(entries, len(networks))
     return model
+
+
+def _decide(model: Model, stored: _Stored) -> None:
+    """Restore the calibration of probabilities, and the threshold."""
+    given = stored.calibration
+    if given is not None:
+        found = Calibration(**{**vars(given), "numbers": tuple(given.numbers)})
+        fits = found.method not in OF_TWO or len(model.layout.classes) == 2
+        task = model.task
+        if not (isinstance(task, Classification) and task.probabilistic and found.sound and fits):
+            raise ValueError("it has a calibration that its outputs cannot have")
+        model.calibration = found
+        model.task = replace(task, calibration=found) if found.used else task
+    if stored.decision is not None:
+        if not model.decides:
+            raise ValueError("it has a threshold, but not the probabilities of two classes")
+        by = given is not None and given.used
+        model.decide(Decision(stored.decision.positive, stored.decision.threshold, by))
 
 
 def _reduced(model: Model) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.rows import RawRows
 from nnrun.errors import DataError, UsageError
+from nnrun.models.calibration import Calibration
 from nnrun.models.coverage import Coverage, Covered, Promise
 from nnrun.models.outside import Outside, Range, Sample
 from nnrun.models.task import Classification, Decision, Task, task_of
@@ -56,6 +57,7 @@ class Model:
         self.values = values
         self.task: Task = task_of(network, preprocessing, layout)
         self.errors: Coverage | None = None  # on rows that were not trained on
+        self.calibration: Calibration | None = None  # of probabilities, by the same rows
         self.ranges: Sequence[Range] = ()  # of columns of numbers in training
         self.sample: Sample | None = None  # of training rows
         self._lock = Lock()
@@ -114,11 +116,42 @@ class Model:
         """
         self.task = self._decided(self._from(threshold))
 
+    def calibrated(self) -> Model:
+        """The same network with calibrated probabilities, which predictions go by.
+
+        A threshold that was fitted on those of the network stays on these.
+
+        Raises:
+            UsageError: there are no probabilities, or no rows that could calibrate them.
+        """
+        task = self.task
+        if not isinstance(task, Classification) or not task.probabilistic:
+            raise UsageError(f"there are no probabilities to calibrate: {self._without}")
+        if self.calibration is None:
+            raise UsageError(
+                "there are no rows to calibrate probabilities by, which the network was not "
+                "trained on; train with dataset.calibration_size=0.2, or with "
+                "members: {number: 8, validation: own}"
+            )
+        if self.calibration.unfit:
+            raise UsageError(self.calibration.unfit)
+        found = object.__new__(Model)  # with the same networks, which take most of the memory
+        vars(found).update(vars(self), task=replace(task, calibration=self.calibration))
+        return found
+
+    @property
+    def _without(self) -> str:
+        """Why there are no probabilities."""
+        if isinstance(self.task, Classification):
+            return "the network ends in no softmax, and in no sigmoid for two classes"
+        return "this is a regression"
+
     def _from(self, threshold: float) -> Decision:
         number = isinstance(threshold, Real) and not isinstance(threshold, bool)
         if not number or not 0 <= threshold <= 1:
             raise UsageError(f"the threshold {threshold!r} is not a number from 0 to 1")
-        return Decision(self.positive, float(threshold))
+        calibrated = getattr(self.task, "calibration", None) is not None
+        return Decision(self.positive, float(threshold), calibrated)
 
     def _decided(self, decision: Decision) -> Classification:
         if not self.decides or not isinstance(self.task, Classification):
@@ -150,10 +183,7 @@ class Model:
             UsageError: the network's outputs are not probabilities.
         """
         if not self.probabilistic:
-            what = "this is a regression"
-            if isinstance(self.task, Classification):
-                what = "the network ends in no softmax, and in no sigmoid for two classes"
-            raise UsageError(f"there are no probabilities: {what}")
+            raise UsageError(f"there are no probabilities: {self._without}")
         return self.probabilities(self.outputs(x))
 
     def outputs(self, x: npt.ArrayLike) -> Array:
@@ -243,7 +273,7 @@ class Model:
         if self.errors is None:
             raise UsageError(
                 "nothing is known of this network's errors on rows that it was not trained on; "
-                "train with members: {number: 8, validation: own}, or with dataset.validation_size"
+                "train with members: {number: 8, validation: own}, or with dataset.calibration_size"
             )
         return promise
 
@@ -258,7 +288,7 @@ class Model:
         prediction = self.decode(outputs, threshold)
         assert self.errors is not None  # there is a promise
         if self.layout.classes:
-            probabilities = self.probabilities(outputs)
+            probabilities = self.probabilities(outputs, own=True)
             sets = self.errors.sets(probabilities, promise)
             order = np.argsort(-probabilities, axis=1, kind="stable")
             found = np.empty(len(sets), object)
@@ -298,9 +328,14 @@ class Model:
             return self.classes[decoded]
         return decoded[:, 0] if decoded.shape[1] == 1 else decoded
 
-    def probabilities(self, outputs: Array) -> Array:
-        """The result of `predict_proba`, from the network's outputs, which are probabilities."""
+    def probabilities(self, outputs: Array, *, own: bool = False) -> Array:
+        """The result of `predict_proba`, from the network's outputs, which are probabilities.
+
+        `own` leaves calibration out, as sets do, whose scores are of these.
+        """
         assert isinstance(self.task, Classification)
+        if own:
+            return self.task.stacked(outputs)
         probabilities = self.task.probabilities(outputs)
         assert probabilities is not None
         return probabilities

@@ -12,6 +12,7 @@ import numpy as np
 
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing import Preprocessing
+from nnrun.models.calibration import Calibration
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 
@@ -29,10 +30,12 @@ class Decision:
     Args:
         positive: the number of the positive class, 0 or 1.
         threshold: a number, or one for each row.
+        calibrated: whether it is on the calibrated probability, where there is one.
     """
 
     positive: int
     threshold: float | Array
+    calibrated: bool = False
 
     def apply(self, probability: Array) -> Array:
         """Class numbers, from the probabilities of the positive class."""
@@ -182,12 +185,14 @@ class Classification:
         probabilistic: whether outputs are probabilities (a last softmax, or one sigmoid).
         decision: of two classes, when the positive one is predicted; by default the class with the
             larger probability is.
+        calibration: what becomes of probabilities; None to leave them as the network puts them out.
     """
 
     classes: int
     outputs: int
     probabilistic: bool
     decision: Decision | None = None
+    calibration: Calibration | None = None
 
     main_metric = "accuracy"
     larger_is_better = True
@@ -201,7 +206,11 @@ class Classification:
     def decode(self, outputs: Array) -> Array:
         """Class numbers, from the network's outputs."""
         if self.decision is not None:
-            return self.decision.apply(self.probability(outputs, self.decision.positive))
+            task = self if self.decision.calibrated else replace(self, calibration=None)
+            return self.decision.apply(task.probability(outputs, self.decision.positive))
+        if self.calibration is not None:
+            outputs = self.calibration.apply(self.stacked(outputs))
+            return np.asarray(outputs.argmax(axis=-1))
         if self.outputs == 1:
             return (outputs[..., 0] > 0.5).astype(np.int64)
         best: Array = outputs.argmax(axis=-1)
@@ -209,6 +218,8 @@ class Classification:
 
     def probability(self, outputs: Array, number: int) -> Array:
         """The probability of one class, from outputs that are probabilities."""
+        if self.calibration is not None:
+            return self.calibration.apply(self.stacked(outputs))[..., number]
         if self.outputs > 1:
             return outputs[..., number]
         return outputs[..., 0] if number == 1 else 1 - outputs[..., 0]
@@ -217,9 +228,12 @@ class Classification:
         """(rows, classes), or None if the outputs are not probabilities."""
         if not self.probabilistic:
             return None
-        if self.outputs == 1:
-            return np.concatenate([1 - outputs, outputs], axis=1)
-        return outputs
+        stacked = self.stacked(outputs)
+        return stacked if self.calibration is None else self.calibration.apply(stacked)
+
+    def stacked(self, outputs: Array) -> Array:
+        """The same before calibration, from outputs that are probabilities."""
+        return np.concatenate([1 - outputs, outputs], axis=1) if self.outputs == 1 else outputs
 
     def quick_metrics(
         self, outputs: Array, y: Array, weight: Array | None = None

@@ -274,7 +274,7 @@ class NpzWriter(Writer):
             if covered.low is not None and covered.high is not None:
                 arrays |= {"low": covered.low, "high": covered.high}
             else:
-                probabilities = self.model.probabilities(outputs)
+                probabilities = self.model.probabilities(outputs, own=True)
                 arrays["set"] = self.model.errors.sets(probabilities, self.promise)
         if self.model.probabilistic:
             arrays["probability"] = self.model.probabilities(outputs)

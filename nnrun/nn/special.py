@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import factorial, sqrt
 
 import numpy as np
 
@@ -92,6 +92,18 @@ def portable_log(x: Array) -> Array:
     rest = half - (s * (half + odd + even) + k * LOG_2[1])
     result: Array = k * LOG_2[0] - (rest - f)
     return result
+
+
+def portable_exp(x: Array) -> Array:
+    """exp x for float64 numbers up to 700, with the same bits on every processor."""
+    # x = k log 2 + r, with |r| ≤ log 2 / 2, where the series ends below the last place
+    k = np.rint(np.maximum(x, -745.0) / LOG_2[0])
+    r = (x - k * LOG_2[0]) - k * LOG_2[1]
+    series = np.full_like(r, 1 / factorial(13))
+    for n in range(12, -1, -1):
+        series = 1 / factorial(n) + series * r
+    result: Array = np.ldexp(series, k.astype(np.intc))
+    return np.where(x < -745.0, 0.0, result)
 
 
 # Numerators and denominators of the normal quantile, the highest power first: in the middle, and

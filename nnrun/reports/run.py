@@ -42,6 +42,8 @@ from nnrun.reports.run_verdict import run_verdict
 from nnrun.reports.summary import (
     History,
     baseline_line,
+    calibration_table,
+    calibration_words,
     coverage_line,
     coverage_tables,
     curve_names,
@@ -144,6 +146,10 @@ def _result(record: RunRecord, place: Code | None) -> Iterator[Block]:
     yield from coverage_tables(record)
     if covered := coverage_line(record):
         yield Note(covered, label="coverage", level=ASKED)
+    if (calibrated := calibration_table(record)) is not None and record.calibration:
+        yield calibrated
+        words = f"probabilities {calibration_words(record.calibration)}"
+        yield Note(f"{words}; `nnrun predict --calibrated`", label="chances", level=ASKED)
     if record.published:
         yield published_table(record)
         source = str((record.config.get("published") or {}).get("source") or "")

@@ -37,6 +37,7 @@ _KINDS = {
     "undefined": "had no number for what judges them",
     "nothing_monitored": "had nothing to stop early by",
     "no_threshold": "found no threshold",
+    "not_calibrated": "had too few rows to calibrate by",
     "scikit_learn": "had a warning of scikit-learn",
     "trained_past_the_best": "trained past their best",
     "many_parameters": "had more parameters than rows",

@@ -81,7 +81,8 @@ def decision_line(record: RunRecord) -> str:
     )
     bound = f" with a precision of at least {fit['precision']:g}" if "precision" in fit else ""
     return (
-        f"'{fit['positive']}' is predicted from a probability of {fit['threshold']:.6g} on, "
+        f"'{fit['positive']}' is predicted from a {'calibrated ' * fit.get('calibrated', False)}"
+        f"probability of {fit['threshold']:.6g} on, "
         f"where {aim} on the validation split{bound}; learning curves are without this threshold"
         f"{weighted}"
     )
@@ -124,8 +125,9 @@ def coverage_line(record: RunRecord) -> str:
     if found["source"] == "out_of_bag":
         line = f"{what} by {rows}, each held out from some of the networks"
     else:
-        line = f"{what} by {rows} of the validation split"
-        if (record.config["training"].get("early_stopping") or {}).get("monitor"):
+        line = f"{what} by {rows} of the {found['source']} split"
+        stopped = (record.config["training"].get("early_stopping") or {}).get("monitor")
+        if stopped and found["source"] == "validation":
             line += ", which early stopping chose by too: a little too narrow as a rule"
     by = (record.dataset.get("split") or {}).get("by")
     if by == "time":
@@ -155,6 +157,30 @@ def coverage_tables(record: RunRecord) -> Iterator[Grid]:
             for row in fifths
         ]
         yield Grid("Intervals of 90% by fifths of the prediction", header, shown, level=WHOLE)
+
+
+def calibration_words(found: Mapping[str, Any]) -> str:
+    """What becomes of probabilities, and by how many rows."""
+    how = {
+        "none": "stay as they are, since no calibration is better on",
+        "temperature": "are calibrated by the temperature {:.4g}, fitted to",
+        "platt": "are calibrated by Platt's line, {:.4g} log odds + {:.4g}, fitted to",
+        "isotonic": "are calibrated by a monotone function, fitted to",
+    }[found["method"]]
+    return f"{how.format(*found['numbers'])} {plural(found['rows'], 'row')} held out from training"
+
+
+def calibration_table(record: RunRecord) -> Grid | None:
+    """Scores of the test split before and after calibration."""
+    test = (record.calibration or {}).get("test")
+    if test is None:
+        return None
+    rows = [
+        [Cell(kind), *(Cell(number(value), value) for value in test[kind].values())]
+        for kind in ("before", "after")
+    ]
+    header = ["calibration", *map(_title, test["before"])]
+    return Grid(f"Probabilities of {plural(test['rows'], 'test row')}", header, rows, level=ASKED)
 
 
 def _covered(row: Mapping[str, Any]) -> list[Cell]:
@@ -372,7 +398,8 @@ def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def data_line(dataset: dict[str, Any]) -> str:
     """The data, its splits and the notes on held-out rows, in a sentence."""
-    parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in splits(dataset))
+    named = [*splits(dataset), *(["calibration"] if dataset.get("n_calibration") else [])]
+    parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in named)
     line = f"{dataset['name']}: {parts} rows of {plural(dataset['n_features'], 'feature')}"
     # `task_from` is what implies the task, also of a run whose config has it in dataset.task.
     task = [str(dataset["task"])] if dataset.get("task_from") else []

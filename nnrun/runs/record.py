@@ -168,7 +168,7 @@ EARLIER = "earlier"
 """The key of an environment under which others are, in which the run had its earlier updates."""
 
 # Entries that reports have only where they say something.
-_RARE = ("plugins", "search", "members", "coverage", "naive")
+_RARE = ("plugins", "search", "members", "coverage", "calibration", "naive")
 # What bits depend on. The compiled engine calls no BLAS and computes alike on every processor;
 # NumPy's arithmetic depends on the BLAS, on its kernel for the processor, and on NumPy's vectors.
 _ALWAYS = ("architecture",)
@@ -216,6 +216,7 @@ class RunRecord:
     search: str | None = None
     members: dict[str, Any] | None = None
     coverage: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
     naive: dict[str, dict[str, Any]] = field(default_factory=dict)
     description: str = ""
     schema_version: int = SCHEMA_VERSION

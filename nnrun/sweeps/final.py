@@ -130,7 +130,9 @@ def _rows(prepared: Prepared) -> str:
     """`all 392 rows`, or `314 of all 392 rows`, with what the others are for."""
     split = prepared.split
     held_out = 0 if split.validation is None else len(split.validation)
-    every = len(split.train) + held_out
+    every = split.sizes.total + len(split.calibration or ())
+    if split.calibration:
+        return f"{len(split.train):,} of all {every:,} rows, some of the others for calibration"
     if not held_out or prepared.config.own_validation:
         return f"all {every:,} rows"
     why = "early stopping" if prepared.config.training.early_stopping else "the threshold"

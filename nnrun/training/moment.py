@@ -176,6 +176,11 @@ class TrainingCore:
                 self._evaluated[key] = self.evaluator(*key)()
         return self._evaluated[key]
 
+    def evaluate_rows(self, part: PreparedSplit) -> tuple[float, Array]:
+        """The same for rows that are in none of the splits."""
+        with self.averaged():
+            return self.engine.evaluate(part.x, part.loss_target)
+
     @property
     def kept(self) -> dict[str, Array]:
         """The arrays of the network that is evaluated: views of its own, or of their average."""

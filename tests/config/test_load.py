@@ -94,6 +94,7 @@ dataset:
   fold: null
   split: {by: random, column: null, seed: null, test_seed: null}
   validation_size: 0.0
+  calibration_size: 0.0
   train_size: null
   copies: keep
   hide_test: false

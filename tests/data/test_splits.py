@@ -117,6 +117,50 @@ def test_fewer_training_rows_beside_the_same_held_out_rows(config, other):
             assert held_out.rows.tolist() == part.held_out[name].rows.tolist()
 
 
+@pytest.mark.parametrize("size", [0.25, 12])
+@pytest.mark.parametrize("by", ["random", "stratified", "folds", "group", "time"])
+def test_calibration_rows_come_out_of_training_alone(config, by, size):
+    """Test and validation rows stay, and the other splits and groups have none of these rows."""
+    data, options = classification(40, 40, 40), {"stratify": by == "stratified"}
+    options |= {"folds": 4, "fold": 2} if by == "folds" else {}
+    if by in ("group", "time"):
+        data = replace(data, split_values=np.arange(120) // 3)
+        options["split"] = SplitConfig(by=by, column="c")
+    sizes = ({}, {"calibration_size": size})
+    whole, split = (
+        make_split(data, config(validation_size=0.2, **options, **more), rng()) for more in sizes
+    )
+    train, aside = split.train.rows, split.calibration.rows
+    for name, part in whole.held_out.items():
+        assert part.rows.tolist() == split.held_out[name].rows.tolist()
+    assert sorted([*train, *aside]) == sorted(whole.train.rows)
+    wanted = math.ceil(size * len(whole.train)) if isinstance(size, float) else size
+    assert wanted == pytest.approx(len(aside), abs=2 if "split" in options else 0)
+    if "split" in options:
+        assert not {*data.split_values[train]} & {*data.split_values[aside]}
+    if by == "stratified":
+        assert np.ptp(np.bincount(split.calibration.y)) <= 1
+    if by == "time":
+        assert max(train) < min(aside) < max(aside) < min(split.validation.rows)
+
+
+def test_large_parts_leave_a_group_for_calibration_and_training(config):
+    """Of four groups, each of the four parts has one, though validation asks for two."""
+    data = replace(classification(20, 20), split_values=np.arange(40) // 10)
+    sizes = {"test_size": 0.25, "validation_size": 0.7, "calibration_size": 0.5}
+    split = make_split(data, config(split=SplitConfig(by="group", column="c"), **sizes), rng())
+    assert {10} == {len(part) for part in (split.train, *split.untrained.values())}
+
+
+@pytest.mark.parametrize("more", [{}, {"validation_size": 10}, {"folds": 5}])
+def test_calibration_sizes_that_leave_no_training_row(config, more):
+    """They are a mistake at their own key, counted after the test and the validation rows."""
+    left = 40 - more.get("validation_size", 0)
+    with pytest.raises(DatasetProblem, match=f"takes {left} of {left} rows and leaves") as error:
+        make_split(regression(50), config(calibration_size=left, **more), rng())
+    assert ("dataset", "calibration_size") == error.value.key
+
+
 def test_smaller_training_sizes_are_nested_and_the_latest_by_time(config):
     """Each size has the rows of the smaller ones; by time they are those before the test rows."""
     parts = [make_split(regression(50), config(train_size=size), rng()) for size in (5, 20, 39)]

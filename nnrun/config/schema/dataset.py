@@ -309,6 +309,10 @@ class PreparationConfig(Block):
     `seed`, beside `by`, draws the split alone."""
     validation_size: Annotated[float | int, Rows()] = 0.0
     """A share or a number of rows, taken out of the training split."""
+    calibration_size: Annotated[float | int, Rows()] = 0.0
+    """A share or a number of the training rows that are left, set aside: they take no part in
+    training, in early stopping or in choosing, and intervals, sets and calibrated probabilities go
+    by them."""
     train_size: Annotated[float | int, Rows()] | None = None
     """A share or a number of the training rows that are left; by default all. Test and validation
     rows are the same for any size, and a smaller one has some of the rows of a larger one. By time,

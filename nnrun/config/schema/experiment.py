@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from nnrun.config.names import BESIDE, CHANGE_NOTHING, NAME_PATTERN, NAME_RULE, is_name
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue, show
 from nnrun.config.schema.dataset import BuiltInConfig, Dataset
-from nnrun.config.schema.fields import Integer, Number, OneOf, Text
+from nnrun.config.schema.fields import Flag, Integer, Number, OneOf, Text
 from nnrun.config.schema.network import Loss, Network
 from nnrun.config.schema.search import SearchConfig
 from nnrun.config.schema.training import (
@@ -89,6 +89,8 @@ class DecideConfig(Block):
     """What errors cost; or give `maximize`."""
     positive: Annotated[str, Label()] | None = None
     """The positive class; by default the second one."""
+    calibrated: Annotated[bool, Flag()] = False
+    """Whether the threshold is on calibrated probabilities, which the run then predicts with."""
 
     def positive_class(self, classes: Sequence[str]) -> int | None:
         """The number of the positive one of two classes; None if it is neither.

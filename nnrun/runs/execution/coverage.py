@@ -1,22 +1,24 @@
 """What a run knows of its errors on rows that it was not trained on, and whether it holds on test.
 
-Validation rows, or out-of-bag rows of members, give the scores of `nnrun.models.coverage`; the test
-split, which has no part in them, shows how many of its rows lie in the intervals or sets.
+Calibration rows, else out-of-bag rows of members or validation rows, give the scores of
+`nnrun.models.coverage`, and probabilities are calibrated by them. The test split, which has no part
+in either, shows how many of its rows lie in the intervals or sets, and what calibration brings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from nnrun.errors import UsageError
+from nnrun.models.calibration import Calibration, Judged, calibrated
 from nnrun.models.coverage import Coverage, HeldOut, Promise
 from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
-from nnrun.runs.metrics import Evaluation
 from nnrun.training.state import PreparedSplit
 
 Description = dict[str, Any]
@@ -31,40 +33,87 @@ _Z = 1.959964
 def errors_of(
     task: Task,
     examples: Mapping[str, PreparedSplit],
-    evaluations: Mapping[str, Evaluation],
+    outputs: Mapping[str, Array],
     variances: Mapping[str, Array],
     times: Array | None,
     networks: int,
     groups: Mapping[str, Array],
 ) -> Coverage | None:
-    """The errors on validation rows; None if there are none, or classes without probabilities.
+    """The errors on held-out rows; None if there are none, or classes without probabilities.
 
     Args:
         task: as prediction has it.
         examples: the rows of each split.
-        evaluations: with the outputs for them.
+        outputs: for them.
         variances: of the outputs of several networks, by split.
         times: from how many networks each validation row was held out; None if from all.
         networks: how many there are.
         groups: of the rows, by split; empty where rows are apart.
     """
-    held_out = _held_out("validation", task, examples, evaluations, variances, groups)
+    source, split = _source(outputs, times)
+    held_out = _held_out(split, task, examples, outputs, variances, groups)
     if held_out is None:
         return None
-    source = "validation" if times is None else "out_of_bag"
     if isinstance(task, Classification):
         return Coverage.of_classes(held_out, source)
     if held_out.variance is not None:
-        averaged = np.array([[networks]]) if times is None else times
+        averaged = times if source == "out_of_bag" else np.array([[networks]])
         held_out = held_out._replace(times=averaged)
     return Coverage.of_numbers(held_out, source)
+
+
+def _source(outputs: Mapping[str, Array], times: Array | None) -> tuple[str, str]:
+    """Which rows judge, as reports name them, and the split that they are in."""
+    if "calibration" in outputs:
+        return "calibration", "calibration"
+    return ("validation" if times is None else "out_of_bag"), "validation"
+
+
+def calibration_of(
+    task: Task,
+    examples: Mapping[str, PreparedSplit],
+    outputs: Mapping[str, Array],
+    times: Array | None,
+    *,
+    used: bool,
+) -> tuple[Calibration | None, Description | None]:
+    """The calibration of probabilities by held-out rows, and what a report says of it.
+
+    None each if there are no such rows or probabilities. `used` is whether the run predicts by it;
+    the other arguments are those of `errors_of`.
+    """
+    source, split = _source(outputs, times)
+    judged, test = (_judged(name, task, examples, outputs) for name in (split, "test"))
+    if judged is None:
+        return None, None
+    found, losses = calibrated(judged, source)
+    found = replace(found, used=used)
+    described = {**found.to_dict(), "cross_validated": losses}
+    if test is not None and not found.unfit:
+        after = test._replace(probabilities=found.apply(test.probabilities))
+        scores = {"before": test.scores(), "after": after.scores()}
+        described["test"] = {"rows": len(test.truth), **scores}
+    return found, described
+
+
+def _judged(
+    split: str, task: Task, examples: Mapping[str, PreparedSplit], outputs: Mapping[str, Array]
+) -> Judged | None:
+    if not isinstance(task, Classification):
+        return None
+    rows = _held_out(split, task, examples, outputs, {}, {})
+    if rows is None:
+        return None
+    weight = examples[split].sample_weight
+    counts = np.ones(len(rows.truth)) if weight is None else weight.astype(np.float64)
+    return Judged(rows.outputs, rows.truth, counts)
 
 
 def measured_coverage(
     errors: Coverage,
     task: Task,
     examples: Mapping[str, PreparedSplit],
-    evaluations: Mapping[str, Evaluation],
+    outputs: Mapping[str, Array],
     variances: Mapping[str, Array],
     networks: int,
     groups: Mapping[str, Array],
@@ -77,7 +126,7 @@ def measured_coverage(
     rows = sum(errors.rows) if isinstance(task, Classification) else errors.rows[0]
     found: Description = {"source": errors.source, "rows": rows, "levels": []}
     found |= {"groups": errors.groups} if errors.groups else {}
-    test = _held_out("test", task, examples, evaluations, variances, groups)
+    test = _held_out("test", task, examples, outputs, variances, groups)
     if test is None:
         return found
     for level in LEVELS:
@@ -98,24 +147,24 @@ def _held_out(
     split: str,
     task: Task,
     examples: Mapping[str, PreparedSplit],
-    evaluations: Mapping[str, Evaluation],
+    outputs: Mapping[str, Array],
     variances: Mapping[str, Array],
     groups: Mapping[str, Array],
 ) -> HeldOut | None:
     """The rows of a split that count, and the outputs for them."""
-    if split not in evaluations:
+    if split not in outputs:
         return None
-    part, (_, outputs) = examples[split], evaluations[split]
+    part, given = examples[split], outputs[split]
     if isinstance(task, Classification):
-        probabilities = task.probabilities(outputs)
+        probabilities = task.probabilities(given)
         if probabilities is None:
             return None
-        outputs, truth = probabilities, part.y
+        given, truth = probabilities, part.y
     else:
         truth = task.scale(part.y)
-    if not np.isfinite(outputs).all():
+    if not np.isfinite(given).all():
         return None
-    return HeldOut(outputs, truth, variances.get(split), groups=groups.get(split))
+    return HeldOut(given, truth, variances.get(split), groups=groups.get(split))
 
 
 def _covered(

@@ -24,6 +24,7 @@ from nnrun.data.columns.categories import NONE, Categorical
 from nnrun.data.columns.categories import Embedding as EmbeddedColumn
 from nnrun.data.layout import Columns
 from nnrun.data.splits import describe_split, describe_weights, duplicates
+from nnrun.models.calibration import Calibration
 from nnrun.models.coverage import Coverage
 from nnrun.models.outside import Sample, ranges_of
 from nnrun.nn.embedding import Embedding
@@ -50,6 +51,7 @@ def describe_dataset(prepared: Prepared) -> Description:
         "n_train": len(split.train),
         "n_validation": len(split.validation) if split.validation else 0,
         "n_test": len(split.test) if split.test else 0,
+        **({"n_calibration": len(split.calibration)} if split.calibration else {}),
         "n_features": prod(dataset.shape),
         "classes": list(dataset.classes) or None,
         "description": dataset.description,
@@ -175,6 +177,7 @@ def describe_model(
     decision: Description | None = None,
     networks: int = 1,
     errors: Coverage | None = None,
+    calibration: Calibration | None = None,
 ) -> Description:
     """The metadata that prediction needs besides the weights.
 
@@ -183,6 +186,7 @@ def describe_model(
         decision: that of the record.
         networks: how many have been trained.
         errors: on rows that they were not trained on.
+        calibration: of their probabilities, by the same rows.
     """
     classes, several = prepared.dataset.classes, prepared.config.networks > 1
     needed = [part.fingerprint for part in prepared.plugins if part.kind in _IN_MODELS]
@@ -192,6 +196,8 @@ def describe_model(
         fitted["decision"] = {"positive": positive, "threshold": threshold}
     if errors is not None:
         fitted["errors"] = errors.to_dict()
+    if calibration is not None:
+        fitted["calibration"] = calibration.to_dict()
     layout = prepared.dataset.layout
     is_table = len(layout.shape) == 1
     ranges = ranges_of(layout.columns, prepared.split.train.raw) if is_table else []

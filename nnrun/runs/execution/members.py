@@ -148,12 +148,16 @@ class Joining:
         self.diverged = trainer.divergence is not None
         if self.diverged:
             return
-        evaluations = {name: trainer.evaluate(name) for name in member.examples}
+        parts = dict(member.examples)
+        evaluations = {name: trainer.evaluate(name) for name in parts}
+        if member.calibration is not None:
+            parts["calibration"] = member.calibration
+            evaluations["calibration"] = trainer.evaluate_rows(member.calibration)
         self._judged.append(
             {
                 name: Judged(*evaluation, part.y, part.sample_weight)
                 for name, evaluation in evaluations.items()
-                for part in [member.examples[name]]
+                for part in [parts[name]]
             }
         )
         self.states.append(trainer.checkpoint())
@@ -192,10 +196,11 @@ class Joining:
         examples, times, pool = dict(self.run.examples), None, None
         variances: dict[str, Array] = {
             name: variance_of([each[name].outputs for each in self._judged])
-            for name in ("test", *["validation"] * (self._pool is None))
+            for name in ("calibration", "test", *["validation"] * (self._pool is None))
             if self._varies and name in self._judged[0]
         }
         outputs = {name: total / count for name, total in self._sums.items()}
+        aside = outputs.pop("calibration", None)
         if self._pool is not None:
             held_out = np.stack(self._held_out)
             judged = np.flatnonzero(held_out.any(axis=0))
@@ -229,6 +234,7 @@ class Joining:
             variances=variances,
             times=times,
             judged=pool,
+            aside=aside,
         )
 
     @property

@@ -33,7 +33,7 @@ from nnrun.runs.diagnosis import (
     diagnose,
     diagnose_divergence,
 )
-from nnrun.runs.execution.coverage import errors_of, measured_coverage
+from nnrun.runs.execution.coverage import calibration_of, errors_of, measured_coverage
 from nnrun.runs.execution.descriptions import (
     Description,
     describe_dataset,
@@ -77,6 +77,7 @@ class Ending:
         variances: of the outputs of several networks, by split that was held out.
         times: from how many networks each validation row was held out; None if from all.
         judged: the validation rows, in the data set, if they are not those of the run's split.
+        aside: the outputs for the calibration rows; None without such rows.
     """
 
     trainer: Trainer
@@ -92,6 +93,7 @@ class Ending:
     variances: Mapping[str, Array] = field(default_factory=dict)
     times: Array | None = None
     judged: Array | None = None
+    aside: Array | None = None
 
     @classmethod
     def of(cls, prepared: Prepared, trainer: Trainer) -> Ending:
@@ -102,6 +104,7 @@ class Ending:
         iterations = lost.iteration if lost else trainer.iteration
         with trainer.averaged():
             weights = None if lost else weights_of(trainer.network)
+        rows = None if lost else prepared.calibration
         return cls(
             trainer,
             examples,
@@ -110,6 +113,7 @@ class Ending:
             timing=timing_of(trainer.train_seconds, trainer.evaluation_seconds, iterations),
             checkpoint=trainer.checkpoint,
             ending=trainer.ending,
+            aside=None if rows is None else trainer.evaluate_rows(rows)[1],
         )
 
 
@@ -125,15 +129,22 @@ def trained_result(
     trainer, examples, evaluations = ended.trainer, ended.examples, ended.evaluations
     completed, divergence = status == "completed", trainer.divergence
     task, decision = trainer.task, None
-    if completed and prepared.config.decide is not None:
-        outputs = {name: given for name, (_, given) in evaluations.items()}
-        task, decision = decide(prepared, trainer.task, examples, outputs)
-    errors = covered = None
+    errors = covered = calibration = measured = None
+    outputs = {name: given for name, (_, given) in evaluations.items()}
     if completed and divergence is None:
-        case = task, examples, evaluations, ended.variances
-        groups = groups_of(prepared, ended.judged)
-        errors = errors_of(*case, ended.times, ended.networks, groups)
-        covered = errors and measured_coverage(errors, *case, ended.networks, groups)
+        rows, by_split, config = dict(examples), dict(outputs), prepared.config.decide
+        if ended.aside is not None and prepared.calibration is not None:
+            rows["calibration"], by_split["calibration"] = prepared.calibration, ended.aside
+        case, times = (task, rows, by_split), ended.times
+        groups, networks = groups_of(prepared, ended.judged), ended.networks
+        errors = errors_of(*case, ended.variances, times, networks, groups)
+        covered = errors and measured_coverage(errors, *case, ended.variances, networks, groups)
+        used = config is not None and config.calibrated
+        calibration, measured = calibration_of(*case, times, used=used)
+    if calibration and calibration.used and isinstance(task, Classification):
+        task = replace(task, calibration=calibration)
+    if completed and prepared.config.decide is not None:
+        task, decision = decide(prepared, task, examples, outputs)
     undecided = metrics_of_splits(trainer.task, examples, evaluations, prepared.metrics)
     metrics = undecided
     if task is not trainer.task:
@@ -151,6 +162,8 @@ def trained_result(
         diagnostics.append(Diagnostic("nothing_monitored", trainer.unmonitored))
     if decision is not None and decision["note"]:
         diagnostics.append(Diagnostic("no_threshold", decision["note"]))
+    if calibration and calibration.used and calibration.unfit:
+        diagnostics.append(Diagnostic("not_calibrated", calibration.unfit))
     record = record_of(
         prepared,
         status,
@@ -169,6 +182,7 @@ def trained_result(
         extended_from=extended_from,
         members=ended.members(task),
         coverage=covered,
+        calibration=measured,
         baseline=ended.baseline or prepared.baseline,
     )
     return RunResult(
@@ -177,7 +191,7 @@ def trained_result(
         weights=ended.weights,
         metadata={}
         if ended.weights is None
-        else describe_model(prepared, decision, ended.networks, errors),
+        else describe_model(prepared, decision, ended.networks, errors, calibration),
         checkpoint=ended.checkpoint() if status in ("interrupted", "stopped") else None,
         ending=ended.ending() if completed else None,
         watched=None if trainer.watch is None else trainer.watch.watched,
@@ -194,6 +208,8 @@ def groups_of(prepared: Prepared, judged: Array | None) -> dict[str, Array]:
         return {}
     rows = {name: part.rows for name, part in prepared.split.held_out.items()}
     rows |= {} if judged is None else {"validation": judged}
+    aside = prepared.split.calibration
+    rows |= {} if aside is None else {"calibration": aside.rows}
     return {name: values[part] for name, part in rows.items()}
 
 
@@ -353,7 +369,8 @@ def decide(
     found = fit_threshold(objective, scores, part.y == positive, part.sample_weight)
     decided = task
     if found.threshold is not None:
-        decided = replace(task, decision=Decision(positive, found.threshold))
+        calibrated = task.calibration is not None
+        decided = replace(task, decision=Decision(positive, found.threshold, calibrated))
 
     def measured(by: Classification, name: str) -> dict[str, Any]:
         chosen, part = by.decode(outputs[name]) == positive, examples[name]
@@ -366,6 +383,7 @@ def decide(
         "threshold": DEFAULT if found.threshold is None else found.threshold,
         "fitted": found.threshold is not None,
         "note": _note(found),
+        **({"calibrated": True} if task.calibration else {}),
         "splits": {
             name: {"fitted": measured(decided, name), "default": measured(task, name)}
             for name in ("validation", "test")

@@ -439,7 +439,7 @@ def check_weights(
     if rule is not None and not classes:
         problems = [(_CLASSES, "there are no classes: this is regression")]
     factors = None if problems else class_factors(rule, classes, split.train)
-    for name, part in {"train": split.train, **split.held_out}.items():
+    for name, part in {"train": split.train, **split.untrained}.items():
         if part.weight is not None and not part.weight.any():
             problems.append((_COLUMN, f"every row of the {name} split has a weight of 0"))
         elif factors is not None and not np.any(row_weights(part.y, part.weight, factors)):

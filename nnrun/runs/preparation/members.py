@@ -64,6 +64,12 @@ class Member(Prepared):
             for name, part in found.items()
         }
 
+    @cached_property
+    def calibration(self) -> PreparedSplit | None:
+        assert self.whole is not None
+        part, like_run = self.whole.calibration, self.config == self.whole.config
+        return part if part is None or like_run else self._as_own(part)
+
     def _as_own(self, part: PreparedSplit) -> PreparedSplit:
         """Rows of the run as this network takes them."""
         dtype, shape = self.network.dtype, self.network.input_shape

@@ -188,7 +188,8 @@ def check_ranges(prepared: Prepared) -> None:
     if dataset.x.size > _FEW and not any(map(_is_large, (dataset.x, dataset.y))):
         return
     with np.errstate(over="ignore", invalid="ignore"):
-        examples = prepared.examples
+        examples, aside = prepared.examples, prepared.calibration
+        examples = examples if aside is None else {**examples, "calibration": aside}
     names = prepared.input_names if dataset.feature_names else ()
     dtype = prepared.network.dtype.name
     for part, rows in examples.items():

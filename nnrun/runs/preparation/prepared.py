@@ -353,6 +353,12 @@ class Prepared:
         parts = {"train": self.split.train, **self.split.held_out}
         return {name: self.prepare_rows(part) for name, part in parts.items()}
 
+    @cached_property
+    def calibration(self) -> PreparedSplit | None:
+        """The rows that are evaluated once training has ended, as the network takes them."""
+        aside = self.split.calibration
+        return None if aside is None else self.prepare_rows(aside)
+
     def prepare_rows(self, part: SplitData) -> PreparedSplit:
         """Raw rows as the network takes them."""
         dtype, shape = self.network.dtype, self.network.input_shape

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from nnrun.config.names import SPLITS
 from nnrun.metrics.table import find
+from nnrun.models.calibration import Calibration
 from nnrun.runs.record import EARLIER, RunRecord, Status
 
 
@@ -66,7 +67,7 @@ def _is_square(value: Any) -> bool:
 
 def _are_counts_by_split(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
-        split in SPLITS and _is_count(rows) for split, rows in value.items()
+        split in _UNTRAINED and _is_count(rows) for split, rows in value.items()
     )
 
 
@@ -87,6 +88,11 @@ def _is_decision(value: Any) -> bool:
     }
     both = dict.fromkeys(("fitted", "default"), measured)
     return all(split in SPLITS and _has_form(one, both) for split, one in value["splits"].items())
+
+
+def _is_calibration(value: Any) -> bool:
+    sound = _has_form(value, _CALIBRATION)
+    return sound and Calibration(value["method"], tuple(value["numbers"])).sound
 
 
 def _is_range(value: Any) -> bool:
@@ -122,6 +128,7 @@ def _are_named_metrics(value: Mapping[str, Any]) -> bool:
 
 
 _MISSING = object()
+_UNTRAINED = (*SPLITS, "calibration")
 _OF_CLASSES = ("confusion", "support", "precision", "recall", "f1")
 _MAYBE_NUMBER = (_is_number, None, _MISSING)
 _METRICS = {
@@ -145,6 +152,7 @@ _DECISION = {
     "threshold": _is_number,
     "fitted": bool,
     "note": (str, None),
+    "calibrated": (bool, _MISSING),
     "splits": dict,
 }
 _MEMBERS = {
@@ -166,6 +174,15 @@ _COVERAGE = {
     "levels": [{"promised": _is_number, **_COVERED}],
     "fifths": ([{"from": _is_number, "to": _is_number, **_COVERED}], _MISSING),
 }
+_SCORES = dict.fromkeys(("log_loss", "brier", "calibration_error"), _is_number)
+_CALIBRATION = {
+    **dict.fromkeys(("source", "method"), str),
+    "numbers": [_is_number],
+    "rows": _is_count,
+    "used": bool,
+    "cross_validated": {...: _is_number},
+    "test": ({"rows": _is_count, "before": _SCORES, "after": _SCORES}, _MISSING),
+}
 _LAYER = {"type": str, "output_shape": [_is_count], "parameters": _is_count}
 _EMBEDDING = {"column": str, **dict.fromkeys(("entries", "dimensions", "parameters"), _is_count)}
 _ENVIRONMENT = {"packages": (dict, None, _MISSING)}
@@ -178,10 +195,11 @@ _REPORT = {
     "dataset": {
         **dict.fromkeys(("name", "sha256"), str),
         **dict.fromkeys(("n_train", "n_validation", "n_test", "n_features"), _is_count),
+        "n_calibration": (_is_count, _MISSING),
         "classes": ([str], None),
         **dict.fromkeys(("left_out", "dropped"), _is_count),
         "duplicates": _are_counts_by_split,
-        "unseen": [{"split": SPLITS.__contains__, "rows": _is_count, "column": str}],
+        "unseen": [{"split": _UNTRAINED.__contains__, "rows": _is_count, "column": str}],
         "split": (_is_split, _MISSING),
         "weights": (_are_weights, _MISSING),
         "class_weight": ({...: _is_number}, _MISSING),
@@ -212,6 +230,7 @@ _REPORT = {
     "decision": (_is_decision, None),
     "members": (_MEMBERS, None, _MISSING),
     "coverage": (_COVERAGE, None, _MISSING),
+    "calibration": (_is_calibration, None, _MISSING),
     "plugins": [dict.fromkeys(("kind", "name", "source", "sha256"), str)],
     "extended_from": ({"iterations": _is_count}, None),
     "metrics": _are_metrics,
