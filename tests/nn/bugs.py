@@ -217,6 +217,10 @@ BUGS: tuple[Bug, ...] = (
     *slope("ELU", "elu", {"of_y": ("minimum(x,", "minimum(y,")}),
     *slope("Softplus", "softplus", {"sign": ("value(x", "value(-x")}),
     *slope("GELU", "gelu", {"factor": ("2 * pi", "pi"), "sign": ("(x, density", "(-x, density")}),
+    *slope("SiLU", "silu", {"swap": ("(x, y)", "(y, x)")}),
+    *slope("Mish", "mish", {"of_y": ("(x, y)", "(y, y)")}),
+    *slope("HardTanh", "hard_tanh", {"dy_forgotten": ("dy * ", "1 * ")}),
+    *slope("Square", "square", {"of_y": ("(x, y)", "(y, y)")}),
     *bugs(
         "Softmax.gradient",
         TWO,
