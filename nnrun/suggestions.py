@@ -93,7 +93,8 @@ SYNONYMS: dict[str, str] = {
     "sigmoid": "logistic sigm expit",
     "relu": "rectifier",
     "leaky_relu": "lrelu prelu",
-    "gelu": "swish silu",
+    "silu": "swish",
+    "hard_tanh": "hardtanh hard_tangent clipped_linear",
     "elu": "selu",
     "tanh": "hyperbolic_tangent",
     "linear": "identity none",
@@ -116,6 +117,8 @@ SYNONYMS: dict[str, str] = {
     "he_uniform": "kaiming_uniform",
     "lecun_normal": "lecun",
     "uniform": "random_uniform",
+    "normal": "random_normal gaussian",
+    "truncated_normal": "trunc_normal",
     "zeros": "zero",
     # schedules
     "step": "steplr",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
-from nnrun.nn.activations import ACTIVATIONS
+from nnrun.nn.activations import ACTIVATIONS, HardTanh, Mish, SiLU, Square
 from nnrun.nn.formulas import FormulaActivation, FormulaLoss
 from nnrun.nn.losses import LOSSES as NN_LOSSES
 from nnrun.nn.losses.weighted import unweighted
@@ -43,13 +43,19 @@ def _of_plugin(name: str) -> Pointwise | None:
     activation = ACTIVATIONS.get(name)
     if activation is None or not issubclass(activation, FormulaActivation):
         return None
+    return _by_formula(activation, keeps_zero=False, rises=False)
+
+
+def _by_formula(
+    activation: type[FormulaActivation], *, keeps_zero: bool = True, rises: bool = False
+) -> Pointwise:
     f, df = activation.f, activation.df
     return Pointwise(
         f.compiled(),
         f"{{dy}} * {df.compiled()}",
         functions=tuple(sorted({*f.functions, *df.functions})),
-        keeps_zero=False,
-        rises=False,
+        keeps_zero=keeps_zero,
+        rises=rises,
         in_place=False,
     )
 
@@ -95,6 +101,10 @@ POINTWISE: Extended[Pointwise] = Extended(
             rises=False,
             in_place=False,
         ),
+        "silu": _by_formula(SiLU),
+        "mish": _by_formula(Mish),
+        "hard_tanh": _by_formula(HardTanh, rises=True),
+        "square": _by_formula(Square),
     },
     _of_plugin,
 )

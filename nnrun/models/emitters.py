@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from nnrun.data.steps import Scaler
 from nnrun.errors import UsageError
 from nnrun.nn.activations.elementwise import LeakyReLU
+from nnrun.nn.activations.formula import (
+    FormulaActivation,
+    HardTanh,
+    Mish,
+    SiLU,
+    Square,
+    script_text,
+)
 from nnrun.nn.layer import Layer
 from nnrun.plugins.loading import find
 from nnrun.plugins.part import Part
@@ -96,6 +105,10 @@ def operator(name: str, **attributes: Any) -> Callable[[Operators, str], str]:
     return lambda graph, x: graph.add(name, x, **attributes)
 
 
+def _by_formula(activation: type[FormulaActivation], graph: Operators, x: str) -> str:
+    return activation.f.onnx(graph, x=x)
+
+
 EXPORTED: dict[str, Forms] = {
     "linear": Forms(operator("Identity"), "h", "h"),
     "sigmoid": Forms(
@@ -120,4 +133,8 @@ EXPORTED: dict[str, Forms] = {
     ),
     "gelu": Forms(operator("Gelu", approximate="none"), "gelu(h)", "F.gelu(h)", opset=20),
     "softmax": Forms(operator("Softmax", axis=1), "softmax(h)", "torch.softmax(h, 1)"),
+    **{
+        cls.type: Forms(partial(_by_formula, cls), script_text(cls.f), cls.f.written(1, x="h"))
+        for cls in (SiLU, Mish, HardTanh, Square)
+    },
 }

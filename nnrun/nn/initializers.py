@@ -14,6 +14,7 @@ from math import prod, sqrt
 import numpy as np
 
 from nnrun.nn.signature import Array, Rng, Shape
+from nnrun.nn.special import normal_cdf, normal_quantile
 from nnrun.tables import Table
 
 Fans = tuple[int, int]
@@ -56,6 +57,29 @@ def scaled_uniform(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
     return rng.random(shape) * sqrt(2 / sum(fans))
 
 
+def normal(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
+    """N(0, 1), regardless of the fans; `scale` is the standard deviation."""
+    return rng.standard_normal(shape)
+
+
+def truncated_normal(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
+    """N(0, 1) without what is beyond ±2, regardless of the fans, as `trunc_normal_` of PyTorch."""
+    low, high = normal_cdf(np.array([-2.0, 2.0]))
+    return normal_quantile(rng.uniform(low, high, shape))
+
+
+def orthogonal(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
+    """A random matrix whose rows or columns, whichever are fewer, are orthonormal.
+
+    A kernel is flattened to (channels out, the rest). Saxe, McClelland and Ganguli, ICLR 2014.
+    """
+    rows, columns = shape[0], prod(shape[1:])
+    drawn = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(drawn)
+    q *= np.where(np.diag(r) < 0, -1.0, 1.0)  # uniform over all such matrices
+    return (q if rows >= columns else q.T).reshape(shape)
+
+
 def zeros(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
     """All zero. Hidden units that start equal stay equal, so this suits single layers only."""
     return np.zeros(shape)
@@ -74,6 +98,9 @@ INITIALIZERS: Table[Callable[..., Array]] = Table(
         "he_uniform": he_uniform,
         "he_normal": he_normal,
         "lecun_normal": lecun_normal,
+        "orthogonal": orthogonal,
+        "normal": normal,
+        "truncated_normal": truncated_normal,
         "uniform": uniform,
         "scaled_uniform": scaled_uniform,
         "zeros": zeros,

@@ -40,6 +40,20 @@ SCALED_ERFC = (
 )
 
 
+def sigmoid(x: Array, y: Array) -> None:
+    """Write 1 / (1 + exp(-x)) into y; -x is clipped where exp(-x) would overflow."""
+    np.negative(x, out=y)
+    np.minimum(y, largest_exponent(y), out=y)
+    np.exp(y, out=y)
+    y += 1
+    np.reciprocal(y, out=y)
+
+
+def largest_exponent(x: Array) -> float:
+    """A number just below the largest whose exp is finite in x's dtype."""
+    return 709.0 if x.dtype == np.float64 else 88.0
+
+
 def normal_cdf(x: Array) -> Array:
     """Φ(x), the share of the standard normal distribution below x, to a few parts in 1e15.
 

@@ -363,7 +363,7 @@ class Walk:
 
 # What is small enough for examples by the hundred, and cannot be dead as a whole.
 SMALL = Space(channels=(1, 2, 3), units=(2, 3, 5), sides=(2, 5, 6, 7), largest=8)
-ALIVE = ("linear", "sigmoid", "tanh", "leaky_relu", "gelu", "softmax")
+ALIVE = ("linear", "sigmoid", "tanh", "leaky_relu", "gelu", "silu", "mish", "softmax")
 
 
 def draw(

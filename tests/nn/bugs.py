@@ -215,8 +215,12 @@ BUGS: tuple[Bug, ...] = (
     *slope("ReLU", "relu", {"at_output": ("x > 0", "y >= 0")}),
     *slope("LeakyReLU", "leaky_relu", {"no_leak": ("self.slope", "0"), "swap": ("x > 0", "x < 0")}),
     *slope("ELU", "elu", {"of_y": ("minimum(x,", "minimum(y,")}),
-    *slope("Softplus", "softplus", {"sign": ("value(x", "value(-x")}),
+    *slope("Softplus", "softplus", {"sign": ("(x, dx)", "(-x, dx)")}),
     *slope("GELU", "gelu", {"factor": ("2 * pi", "pi"), "sign": ("(x, density", "(-x, density")}),
+    *slope("SiLU", "silu", {"swap": ("(x, y)", "(y, x)")}),
+    *slope("Mish", "mish", {"of_y": ("(x, y)", "(y, y)")}),
+    *slope("HardTanh", "hard_tanh", {"dy_forgotten": ("dy * ", "1 * ")}),
+    *slope("Square", "square", {"of_y": ("(x, y)", "(y, y)")}),
     *bugs(
         "Softmax.gradient",
         TWO,

@@ -77,7 +77,9 @@ def blocks(layer: str, slope: str, loss: str, shape: Shape) -> list[Any]:
         stack.pop()
     if len(shape) == 3 and not getattr(entry, "makes_vectors", False):
         stack.append(Flatten())
-    return [*stack, dense(OUTPUTS, LAST.get(loss, slope), initializer=Initializer("uniform"))]
+    # Small weights, since all outputs at the flat ends of hard_tanh would have no gradient.
+    weights = Initializer("uniform", scale=0.3)
+    return [*stack, dense(OUTPUTS, LAST.get(loss, slope), initializer=weights)]
 
 
 def networks(layer: str, activation: str, loss: str) -> list[Network]:

@@ -317,6 +317,8 @@ SYMMETRIC = {  # name: (variance, limit or None)
     "he_uniform": (2 / INPUTS, sqrt(6 / INPUTS)),
     "he_normal": (2 / INPUTS, None),
     "lecun_normal": (1 / INPUTS, None),
+    "orthogonal": (1 / INPUTS, None),
+    "normal": (1.0, None),
 }
 RANDOM = sorted(set(INITIALIZERS) - {"zeros", "identity"})
 
@@ -358,6 +360,28 @@ def test_normal_tails(name: str):
     """Normal weights are not cut off: 4.55% lie beyond two standard deviations."""
     w = weights(name) / sqrt(SYMMETRIC[name][0])
     assert 0.0455 == pytest.approx(np.mean(np.abs(w) > 2), abs=5 * sqrt(0.0455 / w.size))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(5, 3), (3, 5), (4, 4)])
+def test_orthogonal_matrices_have_orthonormal_rows_or_columns(rows: int, columns: int):
+    """Whichever are fewer; either sign of the determinant occurs."""
+    rng = np.random.default_rng(0)
+    drawn = [
+        INITIALIZERS["orthogonal"]((rows, columns), (rows, columns), rng=rng) for _ in "123456"
+    ]
+    for w in drawn:
+        fewer = w.T @ w if rows >= columns else w @ w.T
+        assert np.eye(min(rows, columns)) == pytest.approx(fewer, abs=1e-14)
+    kernel = INITIALIZERS["orthogonal"]((2, 3, 2, 2), (12, 8), rng=rng).reshape(2, -1)
+    assert np.eye(2) == pytest.approx(kernel @ kernel.T, abs=1e-14)
+    assert rows != columns or {-1, 1} == {round(np.linalg.det(w)) for w in drawn}
+
+
+def test_a_truncated_normal_ends_at_two_standard_deviations():
+    """Its variance is that of N(0, 1) without what is beyond ±2: 0.7737."""
+    w = weights("truncated_normal")
+    assert 1.99 < np.abs(w).max() <= 2
+    assert 0.7737 == pytest.approx(w.var(), rel=5 * sqrt(1.2 / w.size))
 
 
 def test_uniform_is_the_stream_itself():

@@ -36,6 +36,10 @@ ACTIVATIONS = {
     "elu": functional.elu,
     "softplus": lambda x: functional.softplus(x, threshold=100),
     "gelu": functional.gelu,
+    "silu": functional.silu,
+    "mish": functional.mish,
+    "hard_tanh": functional.hardtanh,
+    "square": torch.square,
     "linear": lambda x: x,
     "softmax": lambda x: torch.softmax(x, dim=1),
 }

@@ -13,6 +13,7 @@ from nnrun.nn.activations.elementwise import (
     Softplus,
     Tanh,
 )
+from nnrun.nn.activations.formula import HardTanh, Mish, SiLU, Square
 from nnrun.nn.activations.softmax import Softmax
 from nnrun.tables import Table
 
@@ -21,12 +22,16 @@ __all__ = [
     "ELU",
     "GELU",
     "Activation",
+    "HardTanh",
     "LeakyReLU",
     "Linear",
+    "Mish",
     "ReLU",
+    "SiLU",
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "Square",
     "Tanh",
 ]
 
@@ -34,6 +39,20 @@ ACTIVATIONS: Table[type[Activation]] = Table(
     "activation",
     {
         cls.type: cls
-        for cls in (Linear, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, Softplus, GELU, Softmax)
+        for cls in (
+            Linear,
+            Sigmoid,
+            Tanh,
+            ReLU,
+            LeakyReLU,
+            ELU,
+            Softplus,
+            GELU,
+            SiLU,
+            Mish,
+            HardTanh,
+            Square,
+            Softmax,
+        )
     },
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.nn.activations.base import Activation
 from nnrun.nn.signature import Array, Rng
-from nnrun.nn.special import normal_cdf
+from nnrun.nn.special import normal_cdf, sigmoid
 
 
 class Linear(Activation):
@@ -27,27 +27,18 @@ class Linear(Activation):
 class Sigmoid(Activation):
     """f(x) = 1 / (1 + exp(-x)), f'(x) = f(x) (1 - f(x)).
 
-    Where exp(-x) would overflow, -x is clipped: f is 0 there to working precision.
+    Where exp(-x) would overflow, f is 0 to working precision.
     """
 
     type = "sigmoid"
 
     def value(self, x: Array, y: Array) -> None:
-        np.negative(x, out=y)
-        np.minimum(y, largest_exponent(y), out=y)
-        np.exp(y, out=y)
-        y += 1
-        np.reciprocal(y, out=y)
+        sigmoid(x, y)
 
     def gradient(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
         np.subtract(1, y, out=dx)
         dx *= y
         dx *= dy
-
-
-def largest_exponent(x: Array) -> float:
-    """A number just below the largest whose exp is finite in x's dtype."""
-    return 709.0 if x.dtype == np.float64 else 88.0
 
 
 class Tanh(Activation):
@@ -127,7 +118,7 @@ class Softplus(Activation):
         y += np.maximum(x, 0)
 
     def gradient(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
-        Sigmoid().value(x, dx)
+        sigmoid(x, dx)
         dx *= dy
 
 

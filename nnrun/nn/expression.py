@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.nn.activations.elementwise import Sigmoid
 from nnrun.nn.signature import Array
+from nnrun.nn.special import sigmoid
 
 # Each function of one number in NumPy, in PyTorch and as an operator of ONNX.
 FUNCTIONS: Mapping[str, tuple[str, str, str]] = {
@@ -193,7 +193,7 @@ class _Onnx:
 
 def _sigmoid(x: Array) -> Array:
     y = np.empty_like(x)
-    Sigmoid().value(x, y)
+    sigmoid(x, y)
     return y
 
 
