@@ -13,6 +13,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import numpy as np
+
 from nnrun.characters import clean, escaped
 from nnrun.cli.group import Interruption
 from nnrun.cli.models import Selected, decided, load_selected
@@ -34,13 +36,13 @@ from nnrun.data.inference.table_rows import CsvRows
 from nnrun.errors import UsageError
 from nnrun.models import scores as measured
 from nnrun.models.model import Model
-from nnrun.models.outside import COLUMN
+from nnrun.models.outside import COLUMN, values_of
 from nnrun.models.predict import predict_rows
 from nnrun.models.writing import WRITERS, check_carried, output_names, spelled
 from nnrun.reports.numbers import count as counted
 from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.run import scores_table
-from nnrun.reports.summary import metric_label, second_class_note
+from nnrun.reports.summary import drift_table, metric_label, second_class_note
 from nnrun.reports.terminal.fitting import table_of
 from nnrun.runs.sharing import is_packed
 from nnrun.runs.storage.durable import kept_back, written_whole
@@ -293,6 +295,38 @@ def _note_skipped(output: Output, bad: BadRows, predicted: int, request: Request
     output.notes(bad.lines())
     total = plural(bad.total + predicted, "row")
     output.note(f"put aside {counted(bad.total)} of {total}, in {request.skip_bad}")
+
+
+def show_drift(output: Output, run: str, inputs: Sequence[Path], request: Request) -> None:
+    """Print what moved in each column since training."""
+    from nnrun.models.drift import MOST_ROWS, drift_of  # noqa: PLC0415  # for this alone
+
+    _check_files(run, inputs, request)
+    selected = load_selected(run, request.results, output, request.by, inputs[0])
+    model, sample = selected.model, selected.model.sample
+    if sample is None:
+        raise UsageError("--drift is for columns; this network takes images or bare arrays")
+    step, count, values = 1, 0, np.empty((0, sample.values.shape[1]), np.float32)
+    with ExitStack() as stack:
+        source = _opened(inputs, model, request, None, stack)
+        for batch in source.batches(MOST_ROWS):
+            rows = np.arange(-count % step, len(batch), step)
+            values = np.concatenate([values, values_of(model.layout.columns, batch.x[rows])])
+            count += len(batch)
+            if len(values) > 2 * MOST_ROWS:  # every second row stays, and of later ones too
+                step, values = 2 * step, values[::2]
+    if not len(values):
+        raise UsageError(f"{inputs[0]}: there are no rows to compare")
+    columns = drift_of(sample, values)
+    data = {"run_id": model.run_id, "rows": len(values), "training_rows": len(sample.values)}
+    output.data({**data, "columns": columns})
+    output.show(table_of(drift_table(columns)))
+    rows_of_training = counted(len(sample.values))
+    output.note(
+        f"{counted(len(values))} of {plural(count, 'row')} beside {rows_of_training} of training, "
+        "which are stored with the model"
+    )
+    _note_skipped(output, source.bad, count, request)
 
 
 # `nnrun predict NAME --out-of-fold`: predictions for the data that the runs were made on.

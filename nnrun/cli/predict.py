@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nnrun.cli import options
-from nnrun.cli.new_rows import Request, predict_new_rows, predict_out_of_fold
+from nnrun.cli.new_rows import Request, predict_new_rows, predict_out_of_fold, show_drift
 from nnrun.cli.output import Output
 
 _STDOUT = "-"
@@ -51,6 +51,9 @@ _STDOUT = "-"
     "--outside", "Add a column that names the cells of each row that are unlike those of training."
 )
 @options.flag(
+    "--drift", "Instead of predictions: a table of what moved in each column since training."
+)
+@options.flag(
     "--out-of-fold",
     "Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
 )
@@ -62,6 +65,7 @@ def command(
     inputs: tuple[Path, ...],
     file: Path | None,
     out_of_fold: bool,
+    drift: bool,
     **asked: Any,
 ) -> None:
     """Predict classes, or values in the target's own units, for new rows.
@@ -92,6 +96,8 @@ def command(
 
     Numbers beyond the smallest or largest of training are counted, and a column `outside` names
     them with --outside, and new categories too, and rows that are far from all of training.
+    --drift compares the columns of INPUT with those of training; the exit code is 0 whatever it
+    finds.
 
     With --out-of-fold, of runs with dataset.folds, each row of their data is predicted by the run
     that tested it: columns row, fold, target, prediction, p_CLASS. NAME means its best setting with
@@ -113,6 +119,13 @@ def command(
     request = Request(file, **asked)
     if request.by_class and request.coverage is None:
         raise click.UsageError("--by-class goes with --coverage SHARE; give that too")
+    if drift:
+        others = (file, out_of_fold, request.score, request.ids, request.coverage, request.outside)
+        if any(others) or not inputs:
+            message = "--drift takes INPUT and writes no predictions; leave out"
+            raise click.UsageError(f"{message} -o, --id and what is about predictions")
+        show_drift(output, run, inputs, request)
+        return
     if inputs and not out_of_fold:
         predict_new_rows(output, run, inputs, request)
         return

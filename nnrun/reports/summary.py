@@ -193,6 +193,21 @@ def _covered(row: Mapping[str, Any]) -> list[Cell]:
     ]
 
 
+def drift_table(columns: Sequence[Mapping[str, Any]]) -> Grid:
+    """Columns of training beside those of new rows, what moved first."""
+    rows = []
+    for each in columns:
+        keys = [key for key in ("mean", "median", "missing", "share") if any(each.get(key, ()))]
+        names = {"share": f"'{each.get('category')}'"}
+        sides = [
+            Cell(", ".join(f"{names.get(key, key)} {number(each[key][side])}" for key in keys))
+            for side in range(2)
+        ]
+        measures = [Cell(f"{each['distance']:.3f}", each["distance"]), Cell(f"{each['p']:.2g}")]
+        rows.append([Cell(each["column"]), *measures, Cell("moved" * each["moved"]), *sides])
+    return Grid("Columns", ["column", "distance", "p", "", "training", "new"], rows)
+
+
 def _title(name: str) -> str:
     return {"f1": "F1", "mcc": "MCC"}.get(name, name.replace("_", " "))
 
