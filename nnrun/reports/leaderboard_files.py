@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from math import erfc, sqrt
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ def own_file(board: Leaderboard, content: bytes | None = None) -> dict[str, byte
     """The file of a sweep that no other sweep replaces."""
     content = content or sealed_json(board_data(board))
     return {f"{_START}{board.key}{_END}": content} if board.key else {}
+
+
+def renamed_boards(root: Path, old: str, new: str) -> Iterator[tuple[dict[str, bytes], Path]]:
+    """The files of each leaderboard with an experiment of the old name, under the new one; and the
+    file that they take the place of. Boards that are damaged stay as they are.
+    """
+    for file in [*(_file(root, key) for key in keys_in(root)), root / _JSON]:
+        with suppress(FileNotFoundError, DamageError):
+            board = read_board(file)
+            if old in board.names:
+                again = board.renamed(old, new)
+                is_last = file.name == _JSON
+                yield leaderboard_files(again) if is_last else own_file(again), file
 
 
 def keys_in(root: Path) -> list[str]:

@@ -62,6 +62,7 @@ OTHERS += (
     "train cars.yaml --force",
     "watch --once",
     "note cars text",
+    "mv cars autos",
     "rm cars",
     "table",
 )

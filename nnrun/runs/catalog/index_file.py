@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import BOARD, PLAIN, JsonMapping, RunSummary, restored
 
-_VERSION = 2
+_VERSION = 3
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _STATUS, _METRIC = PLAIN.index("status"), PLAIN.index("metric")
@@ -128,7 +128,7 @@ class IndexFile:
                 values[_FLAG] = bool(values[_FLAG])
                 values[0] = name
                 values[_STATUS], values[_METRIC] = map(intern, (values[_STATUS], values[_METRIC]))
-                values += [JsonMapping(metrics), settings[number], None, ""]
+                values += [JsonMapping(metrics), settings[number], None, "", ()]
                 yield RunSummary(*values, *parts.get(board, ())), stamp
 
     def _texts(self, column: str, name: str) -> Iterable[tuple[int, str]]:
