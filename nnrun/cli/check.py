@@ -28,10 +28,12 @@ from nnrun.errors import (
     Problem,
     UsageError,
 )
-from nnrun.reports.checks import CheckedRun, gradient_failures
+from nnrun.reports.charts.chart import FORMATS, figure_files
+from nnrun.reports.checks import CheckedRun, gradient_failures, network_chart
 from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.checking import check_details, check_overview, checked_parts, graded
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.durable import write_atomically
 from nnrun.runs.storage.sealed import strict_json
 
 
@@ -46,6 +48,11 @@ from nnrun.runs.storage.sealed import strict_json
 )
 @options.flag(
     "--emit", "Print the source that the compiled engine makes for the network of one config."
+)
+@options.path(
+    "--picture",
+    "Draw the network of one config into an SVG, PDF or PNG file: layers, shapes, parameters.",
+    "FILE.svg",
 )
 @options.flag(
     "--points",
@@ -67,6 +74,7 @@ def command(
     gradients: bool,
     learning_rate: bool,
     emit: bool,
+    picture: Path | None,
     points: bool,
     lesson: int | None,
     iterations: int | None,
@@ -85,6 +93,7 @@ def command(
     nnrun check configs/iris_softmax.yaml --learning-rate
     nnrun check configs/iris_softmax.yaml training.learning_rate=0.1
     nnrun check configs/boston_arch2.yaml --emit
+    nnrun check configs/digits_cnn.yaml --picture network.svg
     nnrun check mylayer.py
     nnrun check exercise-1.yaml --lesson 1
     """
@@ -96,11 +105,10 @@ def command(
         check_parts(output, paths, points=points)
         return
     files = config_files(paths)
-    if emit and (gradients or learning_rate):
-        other = "--gradients" if gradients else "--learning-rate"
-        raise click.UsageError(f"--emit and {other} are two commands; give one of them")
-    if learning_rate and len(files) > 1:
-        raise click.UsageError("--learning-rate takes a single config")
+    given = {"--gradients": gradients, "--learning-rate": learning_rate, "--picture": picture}
+    _refuse_options([option for option, value in given.items() if value], len(files), emit=emit)
+    if picture is not None and picture.suffix[1:].lower() not in FORMATS:
+        raise UsageError(f"--picture {picture}: its name ends in .{', .'.join(FORMATS)}")
     if emit:
         _emit(output, files, overrides, iterations)
         return
@@ -124,7 +132,7 @@ def command(
             codes.add(error.exit_code)
             problems += _problems(error, file, problems)
     wrong_configs = ConfigError(problems)
-    _present(output, runs, wrong_configs, alone=len(files) == 1)
+    _present(output, runs, wrong_configs, picture, alone=len(files) == 1)
     if problems:
         output.error(str(wrong_configs))
         # The exit code of a wrong config takes precedence over that of data that cannot be fetched.
@@ -132,6 +140,23 @@ def command(
     wrong = [run for run in runs if not run.gradients_agree]
     if wrong:
         raise DisagreementError(gradient_failures(wrong))
+
+
+def _refuse_options(options: Sequence[str], files: int, *, emit: bool) -> None:
+    """Refuse options that do not go together, or not with several configs."""
+    if emit and options:
+        raise click.UsageError(f"--emit and {options[0]} are two commands; give one of them")
+    alone = [option for option in options if option != "--gradients"]
+    if alone and files > 1:
+        raise click.UsageError(f"{alone[0]} takes a single config")
+
+
+def _draw(picture: Path, run: CheckedRun) -> None:
+    ((_, content),) = figure_files([("", network_chart(run))], picture.suffix[1:].lower())
+    try:
+        write_atomically(picture, content)
+    except OSError as error:
+        raise NnrunError(f"{picture} cannot be written: {error.strerror or error}") from error
 
 
 def _of_grid(
@@ -177,12 +202,22 @@ def _problems(error: NnrunError, file: Path, before: list[Problem]) -> Iterator[
             yield problem
 
 
-def _present(output: Output, runs: list[CheckedRun], error: ConfigError, alone: bool) -> None:
+def _present(
+    output: Output,
+    runs: list[CheckedRun],
+    error: ConfigError,
+    picture: Path | None,
+    *,
+    alone: bool,
+) -> None:
     output.data({"configs": [run.to_dict() for run in runs], **problems_data(error)})
     if alone:
         output.show(*(check_details(run) for run in runs))
     elif runs:
         output.show(check_overview(runs))
+    if picture is not None and runs:
+        _draw(picture, runs[0])
+        output.note(f"wrote {picture}")
 
 
 # `nnrun check FILE.py` and `--lesson N`: plugin files, and exercises of the course.
