@@ -28,8 +28,8 @@ from nnrun.errors import (
     Problem,
     UsageError,
 )
-from nnrun.reports.charts.chart import FORMATS, figure_files
-from nnrun.reports.checks import CheckedRun, gradient_failures, network_chart
+from nnrun.reports.checks import CheckedRun, gradient_failures
+from nnrun.reports.network_picture import network_picture
 from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.checking import check_details, check_overview, checked_parts, graded
 from nnrun.runs.preparation.prepare import prepare
@@ -50,9 +50,7 @@ from nnrun.runs.storage.sealed import strict_json
     "--emit", "Print the source that the compiled engine makes for the network of one config."
 )
 @options.path(
-    "--picture",
-    "Draw the network of one config into an SVG, PDF or PNG file: layers, shapes, parameters.",
-    "FILE.svg",
+    "--picture", "Draw the network of one config: layers, shapes, parameters.", "FILE.svg"
 )
 @options.flag(
     "--points",
@@ -105,10 +103,8 @@ def command(
         check_parts(output, paths, points=points)
         return
     files = config_files(paths)
-    given = {"--gradients": gradients, "--learning-rate": learning_rate, "--picture": picture}
-    _refuse_options([option for option, value in given.items() if value], len(files), emit=emit)
-    if picture is not None and picture.suffix[1:].lower() not in FORMATS:
-        raise UsageError(f"--picture {picture}: its name ends in .{', .'.join(FORMATS)}")
+    options = {"--gradients": gradients, "--learning-rate": learning_rate, "--picture": picture}
+    _refuse([option for option, value in options.items() if value], len(files), emit=emit)
     if emit:
         _emit(output, files, overrides, iterations)
         return
@@ -132,7 +128,8 @@ def command(
             codes.add(error.exit_code)
             problems += _problems(error, file, problems)
     wrong_configs = ConfigError(problems)
-    _present(output, runs, wrong_configs, picture, alone=len(files) == 1)
+    _draw(output, picture, runs)
+    _present(output, runs, wrong_configs, alone=len(files) == 1)
     if problems:
         output.error(str(wrong_configs))
         # The exit code of a wrong config takes precedence over that of data that cannot be fetched.
@@ -142,21 +139,25 @@ def command(
         raise DisagreementError(gradient_failures(wrong))
 
 
-def _refuse_options(options: Sequence[str], files: int, *, emit: bool) -> None:
+def _refuse(options: Sequence[str], files: int, *, emit: bool) -> None:
     """Refuse options that do not go together, or not with several configs."""
     if emit and options:
         raise click.UsageError(f"--emit and {options[0]} are two commands; give one of them")
-    alone = [option for option in options if option != "--gradients"]
-    if alone and files > 1:
+    if files > 1 and (alone := [option for option in options if option != "--gradients"]):
         raise click.UsageError(f"{alone[0]} takes a single config")
 
 
-def _draw(picture: Path, run: CheckedRun) -> None:
-    ((_, content),) = figure_files([("", network_chart(run))], picture.suffix[1:].lower())
+def _draw(output: Output, picture: Path | None, runs: Sequence[CheckedRun]) -> None:
+    if picture is None or not runs:
+        return
+    (run,) = runs
+    if run.beside is not None:
+        raise UsageError(f"scikit-learn's '{run.beside}' has no layers to draw")
     try:
-        write_atomically(picture, content)
+        write_atomically(picture, network_picture(run.name, run.network).file.encode())
     except OSError as error:
         raise NnrunError(f"{picture} cannot be written: {error.strerror or error}") from error
+    output.note(f"wrote {picture}")
 
 
 def _of_grid(
@@ -202,22 +203,12 @@ def _problems(error: NnrunError, file: Path, before: list[Problem]) -> Iterator[
             yield problem
 
 
-def _present(
-    output: Output,
-    runs: list[CheckedRun],
-    error: ConfigError,
-    picture: Path | None,
-    *,
-    alone: bool,
-) -> None:
+def _present(output: Output, runs: list[CheckedRun], error: ConfigError, alone: bool) -> None:
     output.data({"configs": [run.to_dict() for run in runs], **problems_data(error)})
     if alone:
         output.show(*(check_details(run) for run in runs))
     elif runs:
         output.show(check_overview(runs))
-    if picture is not None and runs:
-        _draw(picture, runs[0])
-        output.note(f"wrote {picture}")
 
 
 # `nnrun check FILE.py` and `--lesson N`: plugin files, and exercises of the course.

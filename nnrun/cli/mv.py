@@ -14,7 +14,7 @@ from nnrun.config.names import NAME_RULE, is_name
 from nnrun.errors import UsageError
 from nnrun.reports.numbers import plural
 from nnrun.runs.catalog.index import look
-from nnrun.runs.catalog.notes import RunNote, change_notes, read_notes
+from nnrun.runs.catalog.notes import change_notes, read_notes
 from nnrun.runs.catalog.select import lies_in, named
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary
 from nnrun.runs.storage.store import Store
@@ -42,60 +42,53 @@ def command(output: Output, /, run: str, new: str, results: Path) -> None:
         raise UsageError(f"there is no results folder {results}")
     if not is_name(new):
         raise UsageError(f"'{new}' is no name of an experiment: {NAME_RULE}")
-    runs, whole = _meant(run, results)
-    name = runs[0].name
-    old, target = (name, new) if whole else (runs[0].label, f"{new}/{runs[0].run_id}")
-    _refuse_used(runs, {name, new}, results, whole=whole)
+    name, run_id = _meant(run, results)
+    runs = [each for each in look(results, (name,)) if run_id in ("", each.run_id)]
+    old, target = (name, new) if not run_id else (f"{name}/{run_id}", f"{new}/{run_id}")
+    _refuse_used(runs, {name, new}, results, whole=not run_id)
     if os.path.lexists(results / target):
         raise UsageError(f"{results / target} exists already; nothing is renamed")
     store = Store(results, lambda _: "")
     labels = {each.label: f"{new}/{each.run_id}" for each in runs}
     # A note is kept under both names for the moment, so that it is never lost.
-    notes = {k: note for k, note in read_notes(results).items() if k in labels}
+    notes = {label: text for label, text in read_notes(results).items() if label in labels}
     if notes:
-        change_notes(results, {labels[k]: note for k, note in notes.items()})
+        change_notes(results, {labels[label]: text for label, text in notes.items()})
     store.rename(old, target)
     if notes:
-        change_notes(results, dict.fromkeys(notes, RunNote()))
-    if whole:
-        _rename_boards(store, old, new)
+        change_notes(results, dict.fromkeys(notes, ""))
+    if not run_id:
+        from nnrun.reports.leaderboard_files import renamed_boards  # noqa: PLC0415  # slow to import
+
+        for file, files in renamed_boards(results, old, new):
+            store.write(files)
+            if file.name not in files:
+                file.unlink(missing_ok=True)
     output.data({"old": old, "new": target, "runs": [*labels.values()]})
-    output.note(f"{old} is {target} now" + (f", with {plural(len(runs), 'run')}" if whole else ""))
+    output.note(f"{old} is {target} now, with {plural(len(runs), 'run')}")
 
 
-def _meant(word: str, results: Path) -> tuple[list[RunSummary], bool]:
-    """The runs that get another name, and whether they are a whole experiment."""
+def _meant(word: str, results: Path) -> tuple[str, str]:
+    """The name of what gets another name, and the id of a run; "" for a whole experiment."""
     name = named(word, results).rstrip("/")
-    if name in names_in(results) and (runs := look(results, (name,))):
-        return runs, True
+    if name in names_in(results) and look(results, (name,)):
+        return name, ""
     folder = pick_run(word, results)
     if not lies_in(folder, results):
         raise UsageError(f"{folder} is not in {results}, and stays; see --results")
-    runs = look(results, (folder.parent.name,))
-    return [run for run in runs if run.run_id == folder.name], False
+    return folder.parent.name, folder.name
 
 
 def _refuse_used(
     runs: Sequence[RunSummary], names: set[str], results: Path, *, whole: bool
 ) -> None:
     """Raise a UsageError for a run that is in use, or a search that would lose one."""
+    swept = {name for sweep in sweeps_in(results) for name in sweep.names}
+    if busy := sorted(names & swept):
+        raise UsageError(f"a sweep of {busy[0]} is in progress; rename it when that has ended")
     for run in runs:
         if run.status in IN_PROGRESS or is_held(results / run.label):
             raise UsageError(f"{run.label} is being trained; it can be renamed when that has ended")
         if run.search and not whole:
-            raise UsageError(
-                f"{run.label} belongs to a search, which needs all of its runs; `nnrun mv "
-                f"{run.name} NEW` renames them together"
-            )
-    swept = {name for sweep in sweeps_in(results) for name in sweep.names}
-    if busy := sorted(names & swept):
-        raise UsageError(f"a sweep of {busy[0]} is in progress; rename it when that has ended")
-
-
-def _rename_boards(store: Store, old: str, new: str) -> None:
-    from nnrun.reports.leaderboard_files import renamed_boards  # noqa: PLC0415  # slow to import
-
-    for files, file in renamed_boards(store.root, old, new):
-        store.write(files)
-        if file.name not in files:
-            file.unlink(missing_ok=True)
+            what = f"`nnrun mv {run.name} NEW` renames all of its runs"
+            raise UsageError(f"{run.label} belongs to a search, which needs it; {what}")

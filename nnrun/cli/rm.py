@@ -12,7 +12,7 @@ from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.numbers import first_of, plural
 from nnrun.runs.catalog.index import look
-from nnrun.runs.catalog.notes import RunNote, change_notes, read_notes
+from nnrun.runs.catalog.notes import change_notes, read_notes
 from nnrun.runs.catalog.select import Condition, lies_in, named, unmatched, where
 from nnrun.runs.catalog.summary import IN_PROGRESS, RunSummary, by_time
 from nnrun.runs.storage.durable import remove_empty
@@ -71,7 +71,7 @@ def command(
         for name in {run.name for run in found}:
             (results / name / _SEARCH).unlink(missing_ok=True)
             remove_empty([results / name])
-    if noted := {label: RunNote() for label in removed if label in read_notes(results)}:
+    if noted := {label: "" for label in removed if label in read_notes(results)}:
         change_notes(results, noted)
     kept = [run.label for run in found if run.label not in removed]
     if kept:

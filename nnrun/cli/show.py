@@ -99,7 +99,6 @@ def command(
             **stored.record.to_dict(),
             "status": summary.status,
             "note": summary.note,
-            "tags": summary.tags,
             "folder": run if is_packed(run) else str(folder),
             "verdict": run_verdict(stored.record).to_dict(),
             "history": {

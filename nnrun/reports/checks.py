@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nnrun.errors import UsageError
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
-from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.network import Step, network_picture
 from nnrun.reports.document import Block, Cell, Document, Grid, Note, Section, StatusMark
-from nnrun.reports.numbers import count, number, plural, shape
+from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.run import network_table
-from nnrun.reports.summary import data_line, layer_kind
+from nnrun.reports.summary import data_line
 from nnrun.runs.execution.rate_finder import RateCurve
 from nnrun.runs.preparation.memory import MemoryEstimate, human_bytes
 
@@ -67,39 +64,6 @@ class CheckedRun:
         rate = self.learning_rate and asdict(self.learning_rate)
         fields = asdict(replace(self, learning_rate=None))
         return {**fields, "memory": memory, "gradients": gradients, "learning_rate": rate}
-
-
-def network_chart(run: CheckedRun) -> Chart:
-    """The picture of a config's network.
-
-    Raises: UsageError if it has none.
-    """
-    if run.beside is not None:
-        raise UsageError(f"scikit-learn's '{run.beside}' has no layers to draw")
-    network = run.network
-    whole = network["parameters"] or 1
-
-    def step(words: str, output: Sequence[int], parameters: int = 0, **more: Any) -> Step:
-        shown = count(parameters) if parameters else ""
-        return Step(words, output, shape(output), shown, parameters / whole, **more)
-
-    def steps(layers: Sequence[dict[str, Any]], depth: int) -> Iterator[Step]:
-        for layer in layers:
-            inner = [*steps(layer.get("layers", []), depth + 1)]
-            yield from inner
-            own = layer["parameters"] - sum(each["parameters"] for each in layer.get("layers", []))
-            skips = layer["type"] == "residual"
-            words = "+ the input of the block" if skips else layer_kind(layer)
-            at = {"depth": depth, "holds": len(inner), "skips": skips}
-            yield step(words, layer["output_shape"], own, **at)
-
-    drawn = [step("input", network["input_shape"])]
-    for each in network.get("embeddings", []):  # a vector takes the place of the column's number
-        width = drawn[-1].shape[0] - 1 + each["dimensions"]
-        words = f"embedding of {each['column']}, {count(each['entries'])} × {each['dimensions']}"
-        drawn.append(step(words, [width], each["parameters"]))
-    drawn += steps(network["layers"], 0)
-    return network_picture(run.name, drawn, count(network["parameters"]))
 
 
 def check_document(run: CheckedRun) -> Document:

@@ -60,11 +60,6 @@ def listed_data(run: RunSummary) -> dict[str, Any]:
     return {key: getattr(run, key) for key in PLAIN} | mappings | others
 
 
-def noted(run: RunSummary) -> str:
-    """The note on a run, and its tags: `for the slides #baseline`."""
-    return clean(" ".join([run.note, *(f"#{tag}" for tag in run.tags)]).strip())
-
-
 @group()
 def runs_table(
     runs: Sequence[RunSummary],
@@ -121,11 +116,11 @@ def _columns(
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", _moments([run.started for run in runs]), need=3, left=True),
-        Column("note", [*map(noted, runs)], need=5, left=True, wraps=True, lines=2),
+        Column("note", [clean(run.note) for run in runs], need=5, left=True, wraps=True, lines=2),
     ]  # fmt: skip
     only_train = all(run.result is None or run.result[0] == "train" for run in runs)
     train_is_shown = only_train or sort == "train"
-    unnoted = not any(map(noted, runs))
+    unnoted = not any(run.note for run in runs)
     empty = {"settings": not any(words), "train": train_is_shown, "note": unnoted}
     return [column for column in columns if not empty.get(column.title)]
 
@@ -235,9 +230,9 @@ def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     of_names = (key for name in keys for key in keys[name])
     settings = outermost([*of_names, *differing([*every.values()])])
     metrics = dict.fromkeys(key for run in runs for key in run.metrics)
-    rows: list[list[Any]] = [[*PLAIN, "note", "tags", *metrics, *settings]]
+    rows: list[list[Any]] = [[*PLAIN, "note", *metrics, *settings]]
     for run in runs:
-        values = [getattr(run, key) for key in PLAIN] + [run.note, " ".join(run.tags)]
+        values = [getattr(run, key) for key in (*PLAIN, "note")]
         values += [run.metrics.get(key) for key in metrics]
         rows.append([*values, *(setting_of(run.settings, key) for key in settings)])
     return "".join(csv_line(map(cell, row)) for row in rows)

@@ -20,7 +20,6 @@ from nnrun.reports.run import curves_of, run_document, run_parts
 from nnrun.reports.run_verdict import summary_verdict
 from nnrun.reports.summary import History
 from nnrun.reports.terminal.fitting import blocks, document, labelled, plots, unbroken, verdict_text
-from nnrun.reports.terminal.runs import noted
 from nnrun.runs.catalog.summary import DAMAGED, FAULTY, RunSummary
 from nnrun.runs.record import Replicate, RunRecord
 from nnrun.runs.storage.progress import RunProgress
@@ -55,8 +54,8 @@ def run_in_full(
         yield Text(clean(run.error), "bold red")
     if run.error and run.status == DAMAGED:
         yield unbroken("to do", clean(remedy(run.error, None if packed else folder)))
-    if words := noted(run):
-        yield labelled("note", words)
+    if run.note:
+        yield labelled("note", clean(run.note))
     if record.commit:
         yield labelled("commit", record.commit)
         yield Text()

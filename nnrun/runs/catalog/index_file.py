@@ -128,7 +128,7 @@ class IndexFile:
                 values[_FLAG] = bool(values[_FLAG])
                 values[0] = name
                 values[_STATUS], values[_METRIC] = map(intern, (values[_STATUS], values[_METRIC]))
-                values += [JsonMapping(metrics), settings[number], None, "", ()]
+                values += [JsonMapping(metrics), settings[number], None, ""]
                 yield RunSummary(*values, *parts.get(board, ())), stamp
 
     def _texts(self, column: str, name: str) -> Iterable[tuple[int, str]]:

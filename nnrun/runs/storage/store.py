@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -329,10 +329,6 @@ class Store:
         with new_folder(target.parent):
             source.rename(target)
         remove_empty([source.parent])
-        for folder in {source.parent, target.parent, self.root}:
-            if folder.exists():
-                with closing(system.Folder(folder)) as opened:
-                    opened.sync()
 
     def write(self, files: dict[str, bytes], name: str = "") -> None:
         """Write files of the results folder itself, or of an experiment's folder in it."""

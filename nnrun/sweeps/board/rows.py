@@ -297,25 +297,6 @@ class Leaderboard:
         """The experiments on it."""
         return {row.name for group in self.groups for row in group.rows}
 
-    def renamed(self, old: str, new: str) -> Leaderboard:
-        """The board with another name of an experiment."""
-
-        def row(each: Row) -> Row:
-            if each.name != old:
-                return each
-            best = each.best_run and each.best_run.replace(f"{old}/", f"{new}/", 1)
-            return replace(each, name=new, best_run=best)
-
-        def missing(each: PlannedRow) -> PlannedRow:
-            return replace(each, name=new) if each.name == old else each
-
-        groups = [replace(group, rows=[*map(row, group.rows)]) for group in self.groups]
-        left = self.unfinished
-        left = left and replace(left, rows=[*map(missing, left.rows)])
-        start, dash, digest = self.key.rpartition("-")
-        key = f"{new}{dash}{digest}" if start == old else self.key
-        return replace(self, groups=groups, unfinished=left, key=key)
-
     def with_notes(self, notes: Mapping[str, str]) -> Leaderboard:
         """The board with these notes on its data, by the names of data sets."""
         groups = [replace(g, data_note=notes.get(g.dataset, g.data_note)) for g in self.groups]
