@@ -151,6 +151,8 @@ def _draw(output: Output, picture: Path | None, runs: Sequence[CheckedRun]) -> N
     if picture is None or not runs:
         return
     (run,) = runs
+    if picture.suffix.lower() != ".svg":
+        raise UsageError(f"--picture {picture}: it is an SVG file, whose name ends in .svg")
     if run.beside is not None:
         raise UsageError(f"scikit-learn's '{run.beside}' has no layers to draw")
     try:

@@ -455,8 +455,8 @@ def test_a_picture_has_ways_around_residual_blocks_and_embeddings(lab):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["digits.yaml", "--picture", "net.txt"], "its name ends in .svg, .pdf, .png"),
-        (["digits.yaml", "digits.yaml", "--picture", "net.svg"], "takes a single config"),
+        (["digits.yaml", "--picture", "net.txt"], "whose name ends in .svg"),
+        (["digits.yaml", "beside.yaml", "--picture", "net.svg"], "takes a single config"),
         (["digits.yaml", "--emit", "--picture", "net.svg"], "give one of them"),
         (["beside.yaml", "--picture", "net.svg"], "'forest' has no layers to draw"),
         (["digits.yaml", "seed=x", "--picture", "net.svg"], "seed"),
