@@ -38,21 +38,18 @@ def command(output: Output, /, run: str, new: str, results: Path) -> None:
     nnrun mv iris_softmax iris_first
     nnrun mv iris_softmax/s42-1f iris_kept
     """
-    if not results.is_dir():
-        raise UsageError(f"there is no results folder {results}")
     if not is_name(new):
         raise UsageError(f"'{new}' is no name of an experiment: {NAME_RULE}")
     name, run_id = _meant(run, results)
     runs = [each for each in look(results, (name,)) if run_id in ("", each.run_id)]
     old, target = (name, new) if not run_id else (f"{name}/{run_id}", f"{new}/{run_id}")
-    _refuse_used(runs, {name, new}, results, whole=not run_id)
+    _refuse_used(runs, {name, new}, results, not run_id)
     if os.path.lexists(results / target):
         raise UsageError(f"{results / target} exists already; nothing is renamed")
     store = Store(results, lambda _: "")
     labels = {each.label: f"{new}/{each.run_id}" for each in runs}
-    # A note is kept under both names for the moment, so that it is never lost.
-    notes = {label: text for label, text in read_notes(results).items() if label in labels}
-    if notes:
+    if notes := {label: text for label, text in read_notes(results).items() if label in labels}:
+        # Under both names for the moment, so that they are never lost.
         change_notes(results, {labels[label]: text for label, text in notes.items()})
     store.rename(old, target)
     if notes:
@@ -74,14 +71,12 @@ def _meant(word: str, results: Path) -> tuple[str, str]:
     if name in names_in(results) and look(results, (name,)):
         return name, ""
     folder = pick_run(word, results)
-    if not lies_in(folder, results):
-        raise UsageError(f"{folder} is not in {results}, and stays; see --results")
-    return folder.parent.name, folder.name
+    if lies_in(folder, results):
+        return folder.parent.name, folder.name
+    raise UsageError(f"{folder} is not in {results}, and stays; see --results")
 
 
-def _refuse_used(
-    runs: Sequence[RunSummary], names: set[str], results: Path, *, whole: bool
-) -> None:
+def _refuse_used(runs: Sequence[RunSummary], names: set[str], results: Path, whole: bool) -> None:
     """Raise a UsageError for a run that is in use, or a search that would lose one."""
     swept = {name for sweep in sweeps_in(results) for name in sweep.names}
     if busy := sorted(names & swept):

@@ -223,12 +223,15 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Raw rows of a split, and the least and the largest number in the first ones."""
+    """Raw rows of a split, the least and the largest number in the first ones, and the first
+    training rows.
+    """
 
     split: str
     raw: RawRows
     low: float
     high: float
+    train: Array
 
 
 class Answers:
@@ -256,8 +259,8 @@ class Answers:
                 if takes_images(model):  # there is no scale of pixels
                     raise
                 return form_of(model, None)
-            first = np.asarray(rows.raw.between(0, min(len(rows.raw), _ROWS)), np.float64)
             plain = takes_images(model) or is_plain(model)
+            first = rows.raw.between(0, 1) if plain else rows.train
             return form_of(model, first, rows.split, len(rows.raw) if plain else 0)
 
     def row(self, folder: Path, record: RunRecord, index: int) -> list[float]:
@@ -300,10 +303,12 @@ class Answers:
     def _data(self, record: RunRecord) -> _Rows:
         key = f"{record.name}/{record.run_id} {record.dataset['sha256']}"
         if key not in self._rows:
-            split, part = last_split(prepared_again(record, self._load_data).split)
+            parts = prepared_again(record, self._load_data).split
+            split, part = last_split(parts)
+            train = np.asarray(parts.train.raw.between(0, min(len(parts.train), _ROWS)))
             some = np.asarray(part.raw.between(0, _ROWS), np.float64)
             low, high = float(np.nanmin(some)), float(np.nanmax(some))
-            self._rows[key] = _Rows(split, part.raw, low, high if high > low else low + 1)
+            self._rows[key] = _Rows(split, part.raw, low, high if high > low else low + 1, train)
         return self._rows.keep(key, self._rows[key])
 
 

@@ -1,7 +1,5 @@
-"""The Git commit that a config's repository is at, read without Git.
-
-Git would take 5 to 20 ms and might execute what the repository configures. Whether files have
-changed since the commit is not known without it.
+"""The commit of a config's repository, read without Git, which would take 5 to 20 ms and might
+execute what the repository configures. Whether files have changed since is not known without it.
 """
 
 from __future__ import annotations
@@ -24,10 +22,9 @@ def commit_of(file: Path) -> str | None:
     """
     if file == UNNAMED or os.environ.get("NNRUN_COMMIT") == "0":
         return None
-    with suppress(OSError, UnicodeDecodeError):
-        places = (folder / ".git" for folder in Path(os.path.abspath(file)).parents)
-        place = next((place for place in places if place.exists()), None)
-        found = "" if place is None else _head(place)
+    places = (folder / ".git" for folder in Path(os.path.abspath(file)).parents)
+    with suppress(OSError, UnicodeDecodeError, StopIteration):
+        found = _head(next(place for place in places if place.exists()))
         return found if re.fullmatch(_COMMIT, found) else None
     return None
 
@@ -36,12 +33,10 @@ def _head(place: Path) -> str:
     if place.is_file():  # of another working tree, or of a submodule
         place = place.parent / _text(place).removeprefix("gitdir:").strip()
     kind, _, branch = (head := _text(place / "HEAD")).partition(" ")
-    if kind != "ref:":
+    if kind != "ref:" or not branch.startswith("refs/") or ".." in branch:
         return head
-    shared = place / "commondir"
-    place = place / _text(shared) if shared.exists() else place
-    if not branch.startswith("refs/") or ".." in branch:
-        return ""
+    if (place / "commondir").exists():
+        place /= _text(place / "commondir")
     if (place / branch).is_file():
         return _text(place / branch)
     packed = re.search(rf"^({_COMMIT}) {re.escape(branch)}$", _text(place / "packed-refs"), re.M)

@@ -85,20 +85,23 @@ curves(document);
 look(document);
 count();
 
-// What a reader has done to a part is done to the new one: it is found by its place among others.
+// What a reader has done to a part is done to the new one: it is found by its kind and name, and its
+// place among those of the same name.
 const KEPT = "details, input, select, button, th, a, summary, [tabindex]";
+const named = (one) => `${one.tagName} ${one.getAttribute("aria-label") || (one.tagName === "DETAILS" ? one.firstElementChild : one).textContent}`;
 const remember = (old) => ({
   items: all(KEPT, old).map((one) => ({
     open: one.open, value: one.value, pressed: one.getAttribute("aria-pressed"),
-    sort: one.getAttribute("aria-sort"), text: one.textContent, focus: one === document.activeElement,
-    tag: one.tagName,
+    sort: one.getAttribute("aria-sort"), name: named(one), focus: one === document.activeElement,
   })),
   scrolled: all(".scroll", old).map((one) => [one.scrollLeft, one.scrollTop]),
 });
 const restore = (part, { items, scrolled }) => {
-  all(KEPT, part).forEach((one, place) => {
-    const old = items[place];
-    if (!old || old.tag !== one.tagName) return;
+  const left = new Map();
+  for (const item of items) left.set(item.name, [...(left.get(item.name) || []), item]);
+  for (const one of all(KEPT, part)) {
+    const old = (left.get(named(one)) || []).shift();
+    if (!old) continue;
     if (one.tagName === "DETAILS") one.open = old.open;
     if (one.type === "search" && old.value) {
       one.value = old.value;
@@ -110,7 +113,7 @@ const restore = (part, { items, scrolled }) => {
       if (old.sort !== one.getAttribute("aria-sort")) one.querySelector("button").click();
     }
     if (old.focus) one.focus({ preventScroll: true });
-  });
+  }
   all(".scroll", part).forEach((one, place) => {
     if (scrolled[place]) [one.scrollLeft, one.scrollTop] = scrolled[place];
   });
