@@ -108,10 +108,10 @@ def test_a_view_is_in_its_address(results, address, visit) -> None:
     visited, said = visit
     page = visited(address)
     expect(page.locator("#settings")).to_be_visible()
-    boxes, words = page.locator("input[name=run]"), page.locator("#runs .tools input")
+    boxes, words = page.locator("input[name=run]"), page.locator("#board .tools input").first
     boxes.nth(0).check()
     boxes.nth(2).check()
-    words.press_sequentially("flowers")
+    words.press_sequentially("rate")
     page.locator("#board th button").nth(1).click()
     page.evaluate("scrollTo(0, 0)")
     expect(page.locator("form.chosen")).to_be_in_viewport()
@@ -119,7 +119,7 @@ def test_a_view_is_in_its_address(results, address, visit) -> None:
     page.goto("about:blank")
     page.goto(again)
     expect(page.locator("#board th[aria-sort]")).to_have_count(1)
-    assert "flowers" == words.input_value()
+    assert "rate" == words.input_value()
     page.get_by_role("button", name="Choose none").click()
     assert ("run=" in again, "run=" in page.url) == (True, False)
     assert [] == said
