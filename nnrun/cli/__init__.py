@@ -26,6 +26,7 @@ COMMANDS = {
     "table": ("nnrun.cli.table", "Print settings × data sets for a paper."),
     "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),
     "note": ("nnrun.cli.note", "Keep a text with a run."),
+    "mv": ("nnrun.cli.mv", "Give an experiment or a run another name."),
     "rm": ("nnrun.cli.rm", "Remove runs."),
     "verify": ("nnrun.cli.verify", "Train runs again, and compare every number."),
     "predict": ("nnrun.cli.predict", "Predict classes or values for new rows."),

@@ -29,9 +29,11 @@ from nnrun.errors import (
     UsageError,
 )
 from nnrun.reports.checks import CheckedRun, gradient_failures
+from nnrun.reports.network_picture import network_picture
 from nnrun.reports.numbers import plural
 from nnrun.reports.terminal.checking import check_details, check_overview, checked_parts, graded
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.durable import write_atomically
 from nnrun.runs.storage.sealed import strict_json
 
 
@@ -46,6 +48,9 @@ from nnrun.runs.storage.sealed import strict_json
 )
 @options.flag(
     "--emit", "Print the source that the compiled engine makes for the network of one config."
+)
+@options.path(
+    "--picture", "Draw the network of one config: layers, shapes, parameters.", "FILE.svg"
 )
 @options.flag(
     "--points",
@@ -67,6 +72,7 @@ def command(
     gradients: bool,
     learning_rate: bool,
     emit: bool,
+    picture: Path | None,
     points: bool,
     lesson: int | None,
     iterations: int | None,
@@ -85,6 +91,7 @@ def command(
     nnrun check configs/iris_softmax.yaml --learning-rate
     nnrun check configs/iris_softmax.yaml training.learning_rate=0.1
     nnrun check configs/boston_arch2.yaml --emit
+    nnrun check configs/digits_cnn.yaml --picture network.svg
     nnrun check mylayer.py
     nnrun check exercise-1.yaml --lesson 1
     """
@@ -96,11 +103,8 @@ def command(
         check_parts(output, paths, points=points)
         return
     files = config_files(paths)
-    if emit and (gradients or learning_rate):
-        other = "--gradients" if gradients else "--learning-rate"
-        raise click.UsageError(f"--emit and {other} are two commands; give one of them")
-    if learning_rate and len(files) > 1:
-        raise click.UsageError("--learning-rate takes a single config")
+    options = {"--gradients": gradients, "--learning-rate": learning_rate, "--picture": picture}
+    _refuse([option for option, value in options.items() if value], len(files), emit=emit)
     if emit:
         _emit(output, files, overrides, iterations)
         return
@@ -124,6 +128,7 @@ def command(
             codes.add(error.exit_code)
             problems += _problems(error, file, problems)
     wrong_configs = ConfigError(problems)
+    _draw(output, picture, runs)
     _present(output, runs, wrong_configs, alone=len(files) == 1)
     if problems:
         output.error(str(wrong_configs))
@@ -132,6 +137,29 @@ def command(
     wrong = [run for run in runs if not run.gradients_agree]
     if wrong:
         raise DisagreementError(gradient_failures(wrong))
+
+
+def _refuse(options: Sequence[str], files: int, *, emit: bool) -> None:
+    """Refuse options that do not go together, or not with several configs."""
+    if emit and options:
+        raise click.UsageError(f"--emit and {options[0]} are two commands; give one of them")
+    if files > 1 and (alone := [option for option in options if option != "--gradients"]):
+        raise click.UsageError(f"{alone[0]} takes a single config")
+
+
+def _draw(output: Output, picture: Path | None, runs: Sequence[CheckedRun]) -> None:
+    if picture is None or not runs:
+        return
+    (run,) = runs
+    if picture.suffix.lower() != ".svg":
+        raise UsageError(f"--picture {picture}: it is an SVG file, whose name ends in .svg")
+    if run.beside is not None:
+        raise UsageError(f"scikit-learn's '{run.beside}' has no layers to draw")
+    try:
+        write_atomically(picture, network_picture(run.name, run.network).file.encode())
+    except OSError as error:
+        raise NnrunError(f"{picture} cannot be written: {error.strerror or error}") from error
+    output.note(f"wrote {picture}")
 
 
 def _of_grid(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from math import erfc, sqrt
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,24 @@ def own_file(board: Leaderboard, content: bytes | None = None) -> dict[str, byte
     """The file of a sweep that no other sweep replaces."""
     content = content or sealed_json(board_data(board))
     return {f"{_START}{board.key}{_END}": content} if board.key else {}
+
+
+def renamed_boards(root: Path, old: str, new: str) -> Iterator[tuple[Path, dict[str, bytes]]]:
+    """The file of each leaderboard with an experiment of the old name, and those with the new one
+    that take its place. Boards that are damaged stay as they are.
+    """
+    for file in [*(_file(root, key) for key in keys_in(root)), root / _JSON]:
+        with suppress(FileNotFoundError, DamageError):
+            board = read_board(file)
+            if old in board.names:
+                text = json.dumps(board.to_dict())
+                text = text.replace(f'"name": "{old}"', f'"name": "{new}"')
+                text = text.replace(f'"best_run": "{old}/', f'"best_run": "{new}/')
+                text = text.replace(
+                    f'"key": "{old}-{board.key[-8:]}"', f'"key": "{new}-{board.key[-8:]}"'
+                )
+                again = Leaderboard.from_dict(json.loads(text))
+                yield file, leaderboard_files(again) if file.name == _JSON else own_file(again)
 
 
 def keys_in(root: Path) -> list[str]:

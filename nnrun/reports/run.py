@@ -392,6 +392,7 @@ def environment_table(record: RunRecord) -> Grid:
         ("SHA-256 of the weights", record.weights_sha256 or MISSING),
         *((f"SHA-256 of {name}", sha256) for name, sha256 in plugins_of(record).items()),
         ("started", moment(record.started)),
+        *([("commit of the config", record.commit)] if record.commit else []),
     ]
     cells = [[Cell(key), Cell(str(value))] for key, value in rows]
     return Grid("Environment and digests", ["", ""], cells, texts=2, hidden=True, level=WHOLE)

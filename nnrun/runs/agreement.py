@@ -38,7 +38,7 @@ _INDEX = re.compile(r"(\.[0-9]+)+$")
 # Values that training does not produce again, or that are compared separately.
 _SKIPPED = {
     *("schema_version", "nnrun_version", "environment", "started", "files", "extended_from"),
-    "search",
+    *("search", "commit"),
     *("name", "config", "weights_sha256", *_SCORES),
     *(f"timing.{key}" for key in ("train_seconds", "evaluation_seconds", "iterations_per_second")),
 }

@@ -29,6 +29,7 @@ from nnrun.runs.execution.execute import execute
 from nnrun.runs.execution.members import joined_states
 from nnrun.runs.execution.result import record_of
 from nnrun.runs.lease import Outcome, RunLease, begin
+from nnrun.runs.preparation.commit import commit_of
 from nnrun.runs.preparation.members import members_of
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
@@ -314,14 +315,18 @@ def train(
     with begun as lease:
         checkpoint = lease.checkpoint(listener.warn)
         every = Listeners(InProgress(prepared, lease, listener.warn), listener)
+        commit = None if store is None else commit_of(prepared.file)
         try:
             shorter = () if extension is None else (extension.state, extension.origin)
             result = execute(prepared, checkpoint, every, *shorter, threads=threads, until=until)
+            result = replace(result, record=replace(result.record, commit=commit))
         except (EngineFaultError, PluginFaultError) as error:
             reason = str(error)
             with suppress(OSError):  # the user must see the fault, not this error
                 lease.fail(
-                    lambda state: RunResult(record_of(prepared, "failed", reason), checkpoint=state)
+                    lambda state: RunResult(
+                        record_of(prepared, "failed", reason, commit=commit), checkpoint=state
+                    )
                 )
             raise
         outcome = lease.conclude(result, listener.warn)

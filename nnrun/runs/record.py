@@ -168,7 +168,7 @@ EARLIER = "earlier"
 """The key of an environment under which others are, in which the run had its earlier updates."""
 
 # Entries that reports have only where they say something.
-_RARE = ("plugins", "search", "members", "coverage", "calibration", "naive")
+_RARE = ("plugins", "search", "commit", "members", "coverage", "calibration", "naive")
 # What bits depend on. The compiled engine calls no BLAS and computes alike on every processor;
 # NumPy's arithmetic depends on the BLAS, on its kernel for the processor, and on NumPy's vectors.
 _ALWAYS = ("architecture",)
@@ -182,7 +182,8 @@ Status = Literal["completed", "diverged", "stopped", "interrupted", "failed"]
 class RunRecord:
     """A run's report. Every field can be written as JSON; no number is NaN or infinite.
 
-    `search` is the identity of the search that trained it; None for other runs. `members` says what
+    `search` is the identity of the search that trained it; None for other runs. `commit` is that of
+    the Git repository with its config, when it began; None without one. `members` says what
     each of several networks reaches alone; None of a run with one. `naive` has the metrics of
     earlier targets as predictions, by how many steps of time earlier, as `baseline` has its own.
     """
@@ -214,6 +215,7 @@ class RunRecord:
     decision: dict[str, Any] | None = None
     plugins: list[dict[str, str]] = field(default_factory=list)
     search: str | None = None
+    commit: str | None = None
     members: dict[str, Any] | None = None
     coverage: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nnrun.config.load import resolved_config
@@ -19,6 +20,7 @@ from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.result import record_of
 from nnrun.runs.lease import Outcome, RunLease
+from nnrun.runs.preparation.commit import commit_of
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import Replicate, RunRecord, RunResult
@@ -217,6 +219,7 @@ class RunEnds:
         self.active: dict[str, ActiveRun] = {}
         self.any_failed = False  # of those that this sweep has trained
         self.no_room = ""  # why no more results can be written
+        self._commits: dict[str, str | None] = {}
         self.saving: deque[SavedRun] = deque()
 
     def save(self, active: ActiveRun, result: RunResult, *, asked: bool) -> None:
@@ -224,7 +227,7 @@ class RunEnds:
 
         `asked` is whether the run was asked to stop.
         """
-        lease, result = active.lease, self._named(result)
+        lease, result = active.lease, self._named(active.run, result)
         outcome = self._stored(active, lambda: lease.begin_to_conclude(result, self.listener.warn))
         if outcome is not None:
             self.saving.append(SavedRun(active, outcome, asked))
@@ -316,19 +319,20 @@ class RunEnds:
         def failed(checkpoint: TrainingState | None) -> RunResult:
             record = record_of(self._prepared(run), "failed", reason)
             result = RunResult(record, checkpoint=checkpoint, traceback=traceback or None)
-            return self._named(result)
+            return self._named(run, result)
 
         try:
             active.lease.fail(failed)
         except Exception as error:  # the failure itself is reported in any case
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
 
-    def _named(self, result: RunResult) -> RunResult:
-        """The result with the search that its run belongs to, if any."""
-        search = self.source.search
-        if search is None:
-            return result
-        return replace(result, record=replace(result.record, search=search))
+    def _named(self, run: PlannedRun, result: RunResult) -> RunResult:
+        """The result with the search that its run belongs to, and the commit of its config."""
+        search, file = self.source.search, run.variant.file
+        if file not in self._commits:  # once in a sweep
+            self._commits[file] = None if self.store is None else commit_of(Path(file))
+        commit = self._commits[file]
+        return replace(result, record=replace(result.record, search=search, commit=commit))
 
     def _prepared(self, run: PlannedRun) -> Prepared:
         variant = run.variant

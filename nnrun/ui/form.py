@@ -12,6 +12,7 @@ from threading import Lock
 import numpy as np
 
 from nnrun.characters import escaped
+from nnrun.data.columns.column import Number
 from nnrun.data.columns.kinds import Lag
 from nnrun.data.inference.table_rows import table_rows
 from nnrun.data.rows import RawRows
@@ -82,7 +83,8 @@ def is_plain(model: Model) -> bool:
 
 
 def form_of(model: Model, first: Array | None, split: str = "", rows: int = 0) -> Form:
-    """The form of a network; `first` is a row to begin with.
+    """The form of a network; `first` has rows to begin with: the first of them where features are
+    cells; else the median of each column of numbers, and the most frequent category.
 
     Raises: UsageError if no form has what it takes.
     """
@@ -98,13 +100,27 @@ def form_of(model: Model, first: Array | None, split: str = "", rows: int = 0) -
     if len(names) > _MOST_COLUMNS:
         raise UsageError(f"it takes {len(names)} columns; nnrun predict reads them from a file")
     choices = model.layout.columns.categories
-    numbers = None if first is None or not is_plain(model) else exact(first.reshape(-1))
+    numbers = None if first is None or not is_plain(model) else exact(first[:1].reshape(-1))
+    usual = {} if first is None or numbers is not None else _usual(model, first)
     cells = []
     for place, name in enumerate(names):
         shown = [choice for choice in choices.get(name, ()) if choice][:_MOST_CHOICES]
-        value = numbers[place] if numbers is not None else (shown or [""])[0]
+        value = numbers[place] if numbers is not None else usual.get(name, (shown or [""])[0])
         cells.append(Cell(visible(name), visible(value), [*map(visible, shown)]))
     return Form(None, cells, split, rows)
+
+
+def _usual(model: Model, rows: Array) -> dict[str, str]:
+    """A usual value of each column of the file, as the file has it, where that is known."""
+    columns, usual = model.layout.columns, {}
+    for column, features in columns.parts(rows.reshape(len(rows), -1)):
+        if isinstance(column, Number) and column.form is None and not np.isnan(features).all():
+            middle = np.nanquantile(features, 0.5, method="lower", axis=0)
+            usual[column.source] = exact(middle)[0].replace(".", columns.decimal)
+        elif choices := column.choices():
+            counts = [(features == values).all(axis=1).sum() for _, values in choices]
+            usual[column.source] = choices[int(np.argmax(counts))][0]
+    return usual
 
 
 def visible(text: str) -> str:
@@ -207,12 +223,15 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Raw rows of a split, and the least and the largest number in the first ones."""
+    """Raw rows of a split, the least and the largest number in the first ones, and the first
+    training rows.
+    """
 
     split: str
     raw: RawRows
     low: float
     high: float
+    train: Array
 
 
 class Answers:
@@ -240,8 +259,8 @@ class Answers:
                 if takes_images(model):  # there is no scale of pixels
                     raise
                 return form_of(model, None)
-            first = rows.raw.between(0, 1)[0]
             plain = takes_images(model) or is_plain(model)
+            first = rows.raw.between(0, 1) if plain else rows.train
             return form_of(model, first, rows.split, len(rows.raw) if plain else 0)
 
     def row(self, folder: Path, record: RunRecord, index: int) -> list[float]:
@@ -284,10 +303,12 @@ class Answers:
     def _data(self, record: RunRecord) -> _Rows:
         key = f"{record.name}/{record.run_id} {record.dataset['sha256']}"
         if key not in self._rows:
-            split, part = last_split(prepared_again(record, self._load_data).split)
+            parts = prepared_again(record, self._load_data).split
+            split, part = last_split(parts)
+            train = np.asarray(parts.train.raw.between(0, min(len(parts.train), _ROWS)))
             some = np.asarray(part.raw.between(0, _ROWS), np.float64)
             low, high = float(np.nanmin(some)), float(np.nanmax(some))
-            self._rows[key] = _Rows(split, part.raw, low, high if high > low else low + 1)
+            self._rows[key] = _Rows(split, part.raw, low, high if high > low else low + 1, train)
         return self._rows.keep(key, self._rows[key])
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -28,11 +29,11 @@ from nnrun.reports.html.report import Report, parts_of
 from nnrun.reports.html.runs import in_progress
 from nnrun.reports.numbers import MISSING, count, duration, number, plural
 from nnrun.reports.predictions import LoadData
-from nnrun.reports.progress_words import share_words, sweep_line
+from nnrun.reports.progress_words import names_of, share_words, sweep_line
 from nnrun.reports.summary import metric_label
 from nnrun.reports.templates import environment
 from nnrun.runs.catalog.live import Key, LiveRuns
-from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, most_varied
+from nnrun.runs.catalog.summary import IN_PROGRESS, QUEUED, RUNNING, most_varied
 from nnrun.runs.storage.sweep_progress import SweepCounts, sweeps_in
 from nnrun.sweeps.board.best import searches_of
 from nnrun.systems.process import not_collected
@@ -270,7 +271,14 @@ class Snapshot:
 _LIMITS = Limits(rows=200, runs=0, in_full=0, drawn=12, seeds=50)
 _MOST_RUNS = 50
 COUNTS = "counts"
-_WAIT = Part.of("wait", rendered("wait.html", id="wait"))
+_WAIT = Part.of(
+    "wait", rendered("wait.html", id="wait", title="", text="The boards are being drawn …")
+)
+# These sections are always there, so that others stay where they are when runs come and go.
+_NO_BEST, _NO_NOW = (
+    Part.of(title.lower(), rendered("wait.html", id=title.lower(), title=title, text=text), title)
+    for title, text in (("Best", "No run has ended yet."), (NOW, "No run is in progress."))
+)
 
 
 def overview_parts(snapshot: Snapshot) -> list[Part]:
@@ -278,8 +286,9 @@ def overview_parts(snapshot: Snapshot) -> list[Part]:
     if not snapshot.now:  # the folder could not be looked at
         return [*snapshot.results]
     counts, *progress, runs = snapshot.now
-    best, others = [*snapshot.results[:1]], [*snapshot.results[1:]]
-    return [counts, *best, *progress, *(others if snapshot.drawn else [_WAIT]), runs]
+    best, others = snapshot.results[:1] or [_NO_BEST], snapshot.results[1:]
+    others = others if snapshot.drawn else [_WAIT]
+    return [counts, *best, *(progress or [_NO_NOW]), *others, runs]
 
 
 def run_parts(run: Found | None) -> list[Part]:
@@ -292,14 +301,26 @@ def run_parts(run: Found | None) -> list[Part]:
     return [*parts_from(in_progress([run.overview]))]
 
 
+def counted(runs: Sequence[Found], sweeps: Sequence[SweepCounts]) -> Counter[str]:
+    """The runs by kind: how many of a sweep are running is what its own line says of it."""
+    names = names_of(sweeps)
+    kinds = kinds_of(
+        run
+        for run in runs
+        if run.overview.status not in IN_PROGRESS or run.overview.name not in names
+    )
+    kinds[RUNNING] += sum(sweep.running for sweep in sweeps)
+    return +kinds
+
+
 def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts], missing: str = "") -> list[Part]:
     """The counts, the sweeps and runs in progress, and the newest runs.
 
     `missing` is the path of the results folder, where there is none.
     """
-    statuses = kinds_of(runs)
+    kinds = counted(runs, sweeps)
     counts = rendered(
-        "counts.html", total=len(runs), statuses=statuses, sweeps=sweeps, missing=missing
+        "counts.html", total=kinds.total(), statuses=kinds, sweeps=sweeps, missing=missing
     )
     newest = sorted(runs, key=lambda run: run.overview.started or "", reverse=True)[:_MOST_RUNS]
     shown = table_of(newest, runs, "The newest runs")
@@ -313,22 +334,21 @@ def draw_now(runs: Sequence[Found], sweeps: Sequence[SweepCounts], missing: str 
 
 def draw(runs: Sequence[Found], sweeps: Sequence[SweepCounts], load_data: LoadData) -> list[Part]:
     """The verdict, and the leaderboards, curves and settings of the runs that have ended."""
-    if not runs:
+    # What is in progress now is counted in the header alone: this is drawn less often.
+    ended = [run for run in runs if run.overview.status not in IN_PROGRESS]
+    if not ended:
         return []
-    report = report_of(runs, load_data, sweeps)
+    report = report_of(ended, load_data)
     # They read the data's notes.
     sections = [*report.results(), *report.searches()]
-    best = rendered(
-        "best.html", title="Best", verdict=report.verdict, data_notes=report.data_notes()
-    )
+    notes = [*report.data_notes(), ("counted", f"{plural(len(ended), 'run')} at their end")]
+    best = rendered("best.html", title="Best", verdict=report.verdict, data_notes=notes)
     return [Part.of("best", best.strip(), "Best"), *parts_from(sections)]
 
 
-def report_of(
-    runs: Sequence[Found], load_data: LoadData, sweeps: Sequence[SweepCounts] = ()
-) -> Report:
+def report_of(runs: Sequence[Found], load_data: LoadData) -> Report:
     """The report on these runs, in which each has a page of its own."""
-    report = Report(runs, load_data, _LIMITS, sweeps=sweeps)
+    report = Report(runs, load_data, _LIMITS)
     report.anchors = {run.key: f"runs/{run.key}" for run in runs}
     return report
 

@@ -103,6 +103,28 @@ def test_every_page_is_accessible_and_quiet(results, address, visit, scheme, wid
     assert [] == [text for text in said if "404" not in text]
 
 
+def test_a_view_is_in_its_address(results, address, visit) -> None:
+    """Chosen runs, with their bar in view, filters and sorted columns come back with it."""
+    visited, said = visit
+    page = visited(address)
+    expect(page.locator("#settings")).to_be_visible()
+    boxes, words = page.locator("input[name=run]"), page.locator("#board .tools input").first
+    boxes.nth(0).check()
+    boxes.nth(2).check()
+    words.press_sequentially("rate")
+    page.locator("#board th button").nth(1).click()
+    page.evaluate("scrollTo(0, 0)")
+    expect(page.locator("form.chosen")).to_be_in_viewport()
+    again = page.url
+    page.goto("about:blank")
+    page.goto(again)
+    expect(page.locator("#board th[aria-sort]")).to_have_count(1)
+    assert "rate" == words.input_value()
+    page.get_by_role("button", name="Choose none").click()
+    assert ("run=" in again, "run=" in page.url) == (True, False)
+    assert [] == said
+
+
 def test_a_drawing_is_answered(results, address, visit) -> None:
     """While the pen moves; a row of the data can be shown in its place, and cleared."""
     visited, said = visit

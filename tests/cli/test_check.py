@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import shlex
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from nnrun.nn.layers import MatMul
 from nnrun.runs.preparation import gradients
 from tests.lab import write
 from tests.nn.bugs import BUGS, LAST, NETWORKS, Bug
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 # `nnrun check`: it shows valid configs, reports mistakes, and trains nothing.
 
@@ -387,3 +390,73 @@ def test_the_compiled_engine_for_such_a_network_is_a_located_error(lab):
     message = lab.refused("check", path)
     assert message.startswith("skip.yaml:7:56: training.engine: the compiled engine has no")
     lab.ok("check", path, "training.engine=auto")
+
+
+# `--picture`: the network as a drawing.
+
+NESTED = """\
+dataset: {path: rows.csv, columns: {target: price, embedding: {shop: 2}}}
+network:
+  layers:
+    - {type: dense, units: 4, activation: relu}
+    - type: residual
+      layers:
+        - {type: dense, units: 4, activation: tanh}
+        - {type: residual, layers: [{type: dense, units: 4}]}
+    - {type: dense, units: 1}
+loss: mean_squared
+training: {learning_rate: 0.01, iterations: 2}
+"""
+ROWS = "shop,size,price\n" + "".join(f"{'abc'[n % 3]},{n},{2 * n}\n" for n in range(12))
+
+
+def texts_of(svg: str) -> list[str]:
+    root = ElementTree.fromstring(Path(svg).read_bytes())
+    return [element.text or "" for element in root.iter(f"{SVG}text")]
+
+
+def test_a_picture_has_layers_shapes_and_parameters(lab, digits):
+    """In the order of the table, which is printed too; the total is below."""
+    assert "wrote net.svg\n" == lab.ok("check", digits, "--picture", "net.svg").err
+    assert ["layer", "output", "parameters", "input", "1×8×8"] == texts_of("net.svg")[:5]
+    words = [text for text in texts_of("net.svg")[5:] if text != "…"]
+    layers = ["conv2d, tanh", "2×6×6", "90", "flatten", "72", "dense, softmax", "10", "730"]
+    assert [*layers, "820 parameters"] == words
+    content = Path("net.svg").read_text()
+    assert "prefers-color-scheme:dark" in content
+    lab.ok("check", digits, "--picture", "net.svg")
+    assert content == Path("net.svg").read_text()
+
+
+def test_a_picture_has_ways_around_residual_blocks_and_embeddings(lab):
+    """A column's number becomes a vector; each block has one way around what it holds."""
+    write("rows.csv", ROWS)
+    lab.ok("check", write("nested.yaml", NESTED), "--picture", "net.svg")
+    words = [text for text in texts_of("net.svg")[3:] if text != "…"]
+    again = ["+ the input of the block", "4"]
+    assert ["input", "2", "embedding of shop, 4 × 2", "3", "8", "dense, relu", "4", "16"] == words[
+        :8
+    ]
+    assert ["dense, tanh", "4", "20", "dense", "4", "20", *again, *again] == words[8:18]
+    root = ElementTree.fromstring(Path("net.svg").read_bytes())
+    paths = [path.get("d") or "" for path in root.iter(f"{SVG}path")]
+    assert 2 == sum("H" in path for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["digits.yaml", "--picture", "net.txt"], "whose name ends in .svg"),
+        (["digits.yaml", "beside.yaml", "--picture", "net.svg"], "takes a single config"),
+        (["digits.yaml", "--emit", "--picture", "net.svg"], "give one of them"),
+        (["beside.yaml", "--picture", "net.svg"], "'forest' has no layers to draw"),
+        (["digits.yaml", "seed=x", "--picture", "net.svg"], "seed"),
+    ],
+)
+def test_pictures_that_are_refused(lab, digits, words, said):
+    """Nothing is written."""
+    write("beside.yaml", "dataset: {name: digits, test_size: 0.2}\nbeside: forest\n")
+    done = lab("check", *words)
+    assert 2 == done.code
+    assert said in done.err
+    assert not Path("net.svg").exists()

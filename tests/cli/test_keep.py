@@ -1,13 +1,18 @@
-"""Notes on runs, and runs that are removed."""
+"""Notes and tags on runs, their commits, and runs that are renamed or removed."""
 
 from __future__ import annotations
 
+import csv
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import nnrun
 from nnrun.runs.storage.durable import locked
+from nnrun.runs.storage.sweep_progress import SweepCounts
+from nnrun.systems import system
 from tests.lab import CARS, invoke, invoke_well, refused, write
 
 
@@ -45,6 +50,198 @@ def test_an_empty_text_removes_a_note(cars):
     invoke_well("note", cars[0], "")
     assert ["", "kept", ""] == [*listed().values()]
     assert f"there is no note on {cars[0]}" in invoke_well("note", cars[0]).err
+
+
+def test_tags_are_words_of_a_note(cars):
+    """Several runs have a tag, and a run several tags; a new text has those that it names."""
+    first, second, _ = cars
+    invoke_well("note", first, "for the slides", "--tag", "slides", "--tag", "baseline")
+    invoke_well("note", second, "--tag", "baseline")
+    invoke_well("note", second, "--tag", "baseline")
+    assert {first: "for the slides #slides #baseline", second: "#baseline"} == listed(
+        "--where", "tag=baseline"
+    )
+    assert [first] == [*listed("--where", "tag=slides")]
+    assert cars[2:] == [*listed("--where", "tag!=baseline")]
+    assert [first] == [*listed("--where", "tag~SLIDE")]
+    assert "did you mean 'slides'?" in invoke_well("ls", "--where", "tag=slide").err
+    assert ["slides", "baseline"] == invoke_well("ls", "--json").json[0]["tags"]
+    invoke_well("note", first, "a new text")
+    assert [second] == [*listed("--where", "tag=baseline")]
+    assert "a tag is a word" in refused("note", first, "--tag", "a b")
+
+
+def test_csv_has_a_column_for_what_differs_between_experiments(cars):
+    """Notes too; each cell is the setting of its run."""
+    write("other.yaml", CARS.replace("name: cars", "name: other"))
+    invoke_well("train", "other.yaml", "training.iterations=30", "training.batch_size=7")
+    invoke_well("note", cars[0], "good, it seems")
+    rows = [*csv.DictReader(invoke_well("ls", "--csv").out.splitlines())]
+    assert ["20", "20", "20", "30"] == [row["training.iterations"] for row in rows]
+    assert "7" == rows[3]["training.batch_size"] != rows[0]["training.batch_size"]
+    assert "good, it seems" == rows[0]["note"]
+    assert "optimizer.type" not in rows[0]
+
+
+def git(*words: str) -> str:
+    author = ("-c", "user.name=someone", "-c", "user.email=someone@example.org")
+    return subprocess.check_output(["git", *author, *words], text=True).strip()
+
+
+@pytest.mark.parametrize("form", ["branch", "packed", "detached", "worktree"])
+def test_a_run_names_the_commit_of_its_config(tmp_path, monkeypatch, form):
+    """However the repository keeps it; in lists, `show` and reports, and the run verifies."""
+    monkeypatch.chdir(tmp_path)
+    write("repository/configs/cars.yaml", CARS)
+    git("init", "-q", "repository")
+    monkeypatch.chdir("repository")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    commit = git("rev-parse", "HEAD")
+    if form == "packed":
+        git("pack-refs", "--all")
+    if form == "detached":
+        git("checkout", "-q", commit)
+    if form == "worktree":
+        git("worktree", "add", "-q", "../other")
+        monkeypatch.chdir("../other")
+    invoke_well("train", "configs/cars.yaml", "training.iterations=20")
+    invoke_well("sweep", "configs/cars.yaml", "seed=1", "training.iterations=20")
+    assert [commit, commit] == [row["commit"] for row in invoke_well("ls", "--json").json]
+    assert f"commit     {commit}" in invoke_well("show", "cars").out
+    assert commit in next(Path("results").glob("*/*/report.md")).read_text()
+    invoke_well("verify", "cars")
+
+
+def test_a_run_names_no_commit_that_is_not_known_or_not_wanted(tmp_path, monkeypatch):
+    """Nothing that a repository has configured is executed, and a damaged one is no error."""
+    monkeypatch.chdir(tmp_path)
+    write("cars.yaml", CARS)
+    folder = "configs/.git"
+    wrong = [
+        {},
+        {".git/HEAD": "ref: refs/heads/main\n"},  # without a commit yet
+        {".git/HEAD": "ref: refs/../../secret\n", "secret": "0" * 40},
+        {".git/HEAD": b"\xff" * 40},
+        {".git/HEAD": "0" * 40, folder: "gitdir: nowhere"},
+    ]
+    for number, files in enumerate(wrong):
+        for name, content in files.items():
+            write(name, content)
+        place = "configs/cars.yaml" if folder in files else "cars.yaml"
+        write(place, CARS)
+        invoke_well("train", place, f"seed={number}", "training.iterations=2")
+    invoke_well("train", "cars.yaml", "seed=8", "training.iterations=2")
+    invoke_well("train", "cars.yaml", "seed=9", "training.iterations=2", NNRUN_COMMIT="0")
+    commits = {row["seed"]: row["commit"] for row in invoke_well("ls", "--json").json}
+    assert dict.fromkeys([*range(len(wrong)), 9]) | {8: "0" * 40} == commits
+    reports = [path.read_text() for path in Path("results").glob("*/s9-*/report.json")]
+    assert ["commit" in text for text in reports] == [False]
+
+
+def test_an_experiment_gets_another_name(cars):
+    """With its notes and leaderboards; its runs have the same files, and verify."""
+    invoke_well("note", cars[1], "kept")
+    before = {path.name: path.read_bytes() for path in Path("results", cars[1]).iterdir()}
+    moved = [label.replace("cars/", "autos/") for label in cars]
+    assert moved == sorted(invoke_well("mv", "cars", "autos", "--json").json["runs"])
+    assert ["", "kept", ""] == [listed()[label] for label in moved]
+    assert before == {path.name: path.read_bytes() for path in Path("results", moved[1]).iterdir()}
+    assert {"autos"} == {row["name"] for row in board_rows("autos")} | {
+        row["best_run"].split("/")[0] for row in board_rows()
+    }
+    assert "no leaderboard in results has 'cars'" in refused("ls", "--leaderboard", "cars")
+    assert "name: autos" in invoke_well("best", "autos").out
+    assert "no run in results is called 'cars'" in refused("show", "cars")
+    invoke_well("verify", "autos")
+    invoke_well("mv", "autos", "cars")
+    assert sorted(cars) == sorted(listed())
+
+
+def board_rows(*name: str) -> list[dict[str, object]]:
+    content = invoke_well("ls", "--leaderboard", *name, "--json").json
+    return [row for group in content["groups"] for row in group["rows"]]
+
+
+def test_a_run_gets_another_name(cars):
+    """Its note goes with it, also to an experiment that there is; its siblings stay."""
+    first, second, third = cars
+    invoke_well("note", first, "kept")
+    for label in (first, second):
+        invoke_well("mv", label, "other")
+    run_ids = [label.split("/")[1] for label in cars]
+    expected = {f"other/{run_ids[0]}": "kept", f"other/{run_ids[1]}": "", third: ""}
+    assert expected == listed()
+    invoke_well("mv", third, "other")
+    assert not Path("results/cars").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cars", "cars"], "results/cars exists already"),
+        (["cars", "file"], "results/file exists already"),
+        (["cars", "../cars"], "'../cars' is no name of an experiment"),
+        (["cars", "notes.json"], "'notes.json' is no name of an experiment"),
+        (["cats", "dogs"], "no run in results is called 'cats'"),
+        (["link", "dogs"], "results/link leads out of the results folder"),
+    ],
+)
+def test_names_that_are_refused(cars, words, said):
+    """One that is taken, unsafe, unknown, or that leads elsewhere; nothing changes."""
+    invoke_well("note", cars[0], "kept")
+    write("results/file", "x")
+    Path("elsewhere").mkdir()
+    Path("results", cars[2]).rename(Path("elsewhere", Path(cars[2]).name))
+    Path("results/link").symlink_to(Path("elsewhere").absolute())
+    before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*")}
+    assert said in refused("mv", *words)
+    assert before == {path: path.stat().st_mtime_ns for path in Path("results").rglob("*")}
+
+
+def test_what_is_in_use_is_not_renamed(cars, monkeypatch):
+    """A run that a process holds, and what a sweep in progress will train."""
+    with locked(Path("results", cars[1])):
+        assert "is being trained" in refused("mv", "cars", "autos")
+        assert "is being trained" in refused("mv", cars[1], "autos")
+    for names in (["cars"], ["autos"]):
+        sweep = SweepCounts(names, 9, 1, 0, 0)
+        monkeypatch.setattr("nnrun.cli.mv.sweeps_in", lambda _, sweep=sweep: [sweep])
+        assert f"a sweep of {names[0]} is in progress" in refused("mv", "cars", "autos")
+    assert cars == [*listed()]
+
+
+class Killed(BaseException):
+    """Ends a command where it is, as SIGKILL would."""
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_a_killed_command_leaves_one_name_or_the_other(cars, monkeypatch, step):
+    """All runs are under one of them, each with its note."""
+    for label in cars:
+        invoke_well("note", label, label.split("/")[1])
+    calls = []
+
+    def counted(original):
+        def called(*arguments, **options):
+            calls.append(original)
+            if len(calls) == step + 1:
+                raise Killed
+            return original(*arguments, **options)
+
+        return called
+
+    with monkeypatch.context() as patch:
+        for name in ("replace", "sync"):
+            patch.setattr(system.Folder, name, counted(getattr(system.Folder, name)))
+        patch.setattr(Path, "rename", counted(Path.rename))
+        with suppress(Killed):
+            invoke("mv", "cars", "autos")
+    found = listed()
+    assert len({label.split("/")[0] for label in found}) == 1
+    assert [label.split("/")[1] for label in found] == [*found.values()]
+    invoke_well("best", next(iter(found)).split("/")[0])
+    assert step < len(calls)
 
 
 def test_a_run_verifies_with_a_note(cars):
@@ -126,13 +323,18 @@ def test_runs_in_use_stay(cars):
     assert cars == [*listed()]
 
 
-def test_a_run_of_a_search_is_removed_with_all_of_it(tmp_path, monkeypatch):
-    """Alone it would damage the search."""
+def test_a_run_of_a_search_goes_with_all_of_it(tmp_path, monkeypatch):
+    """Alone it would damage the search, which is sound under another name."""
     monkeypatch.chdir(tmp_path)
     write("cars.yaml", CARS)
     space = "search.training.learning_rate={log_uniform: [0.001, 0.1]}"
     invoke_well("search", "cars.yaml", space, "--trials", 2, "dataset.validation_size=0.2")
     run = nnrun.load("cars")
-    assert "belongs to a search" in refused("rm", f"cars/{run.run_id}")
-    invoke_well("rm", "cars", "--all")
-    assert not Path("results/cars").exists()
+    for command in ("rm", "mv"):
+        words = [f"cars/{run.run_id}", *["autos"] * (command == "mv")]
+        assert "belongs to a search" in refused(command, *words)
+    best = invoke_well("best", "cars", "--json").json["run_id"]
+    invoke_well("mv", "cars", "autos")
+    assert best == invoke_well("best", "autos", "--json").json["run_id"]
+    invoke_well("rm", "autos", "--all")
+    assert not Path("results/autos").exists()

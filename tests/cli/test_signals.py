@@ -37,6 +37,7 @@ INPUT = "cylinders,displacement,horsepower,weight,acceleration,model_year,origin
 # What writes files, and the one that it replaces.
 WRITERS = {
     "best": ("best cars -o best.yaml", "best.yaml"),
+    "check --picture": ("check cars.yaml --picture net.svg", "net.svg"),
     "explain": ("explain cars.yaml --html update.html", "update.html"),
     "export": ("export cars -o network.py", "network.py"),
     "export ZIP": ("export cars.zip -o network.py", "network.py"),
@@ -62,6 +63,7 @@ OTHERS += (
     "train cars.yaml --force",
     "watch --once",
     "note cars text",
+    "mv cars autos",
     "rm cars",
     "table",
 )

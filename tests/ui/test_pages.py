@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.reports.html.overview import Found
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.storage.sealed import sealed_json
+from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.ui.access import HEADERS
 from nnrun.ui.pages import ROUTES
-from nnrun.ui.watcher import rendered
+from nnrun.ui.watcher import Snapshot, counted, draw_now, overview_parts, rendered
 from tests.reports.conftest import with_report
 from tests.reports.test_html_page import WORDS
 from tests.ui.asking import ORIGIN, SECRET
@@ -166,6 +169,34 @@ def test_counts_of_many_runs_have_commas():
     text = rendered("counts.html", total=2001, statuses=statuses, sweeps=(), missing="")
     assert "2,001 runs" in text
     assert ">2,000 completed<" in text
+
+
+def test_a_sweep_says_how_many_of_its_runs_are_running(tmp_path):
+    """The header counts them as its line does; other runs in progress count by themselves."""
+    states = {"a": ["completed", "running", "running", "queued"], "b": ["running", "completed"]}
+    runs = [
+        Found(tmp_path, RunSummary(name, f"s{n}-0123456789", status, seed=n, rows=(1,)))
+        for name, statuses in states.items()
+        for n, status in enumerate(statuses)
+    ]
+    sweep = SweepCounts(["a"], total=9, done=1, failed=0, running=1)
+    assert {"completed": 2, "running": 2} == counted(runs, [sweep])
+    text = str(overview_parts(Snapshot(runs, [sweep], draw_now(runs, [sweep])))[0].html)
+    assert "4 runs" in text
+    assert "sweep of a: 1 of 9 done, 1 running, 7 queued" in text
+
+
+def test_sections_are_there_before_there_are_runs():
+    """So that none moves when the first runs come."""
+    parts = overview_parts(Snapshot(now=draw_now([], []), drawn=True))
+    assert ["counts", "best", "now", "runs"] == [part.id for part in parts]
+
+
+def test_a_view_has_the_name_of_its_address(asker):
+    """As text, on each page with a title."""
+    for path in ("/", "/runs", "/compare"):
+        text = asker.get(f"{path}?name=%3Cb%3EMine").text
+        assert "<h1><bdi>&lt;b&gt;Mine</bdi></h1>" in text
 
 
 # Results folders that are not what nnrun writes: each page is answered, and nothing changes.

@@ -426,3 +426,20 @@ def test_no_control_character_is_shown_and_each_category_can_be_chosen(ask_in, t
             kind = next(kind for kind in kinds if escaped(kind) == cell)
             expected = run.predict(pd.DataFrame({"k\x07": [kind]}))[0]
             assert escaped(expected) == re.search(r'<data value="(.*?)"', answer)[1]
+
+
+def test_a_row_begins_with_usual_values(ask_in, tmp_path):
+    """The median of numbers and the most frequent category, where columns are not plain."""
+    rows = "".join(f"{k},{n},{n % 3}\n" for n, k in enumerate("abbcabbcabbb", 1))
+    (tmp_path / "a.csv").write_text(f"k,n,y\n{rows}")
+    columns = {"target": "y", "categorical": ["k"]}
+    config = {
+        "name": "usual", "loss": "mean_squared",
+        "dataset": {"path": str(tmp_path / "a.csv"), "columns": columns, "test_size": 0},
+        "network": {"sizes": [1], "activations": ["linear"]},
+        "training": {"learning_rate": 0.001, "iterations": 2},
+    }  # fmt: skip
+    results = tmp_path / "results"
+    nnrun.train(config, results=results)
+    form = ask_in().get(f"/runs/{run_of(results, 'usual')}/form").text
+    assert ["b", "6"] == re.findall(r'<input type="text".*? value="(.*?)"', form)

@@ -16,7 +16,9 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import (
     choice_of,
     choice_words,
+    differing,
     in_common,
+    outermost,
     setting_of,
     told_apart,
     value_words,
@@ -54,7 +56,7 @@ def listed_data(run: RunSummary) -> dict[str, Any]:
     """A run as JSON data."""
     mappings = {key: dict(getattr(run, key)) for key in MAPPINGS}
     progress = None if run.progress is None else run.progress.numbers()
-    others = {"progress": progress, "note": run.note}
+    others = {"progress": progress, "note": run.note, "tags": run.tags}
     return {key: getattr(run, key) for key in PLAIN} | mappings | others
 
 
@@ -221,12 +223,17 @@ def _moments(started: Sequence[str | None]) -> list[str]:
 
 
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
-    """CSV with full precision and a column for each metric and each differing setting."""
-    settings = dict.fromkeys(key for name in keys for key in keys[name])
+    """CSV with full precision, and a column for each metric and each setting in which runs of a
+    name, or two of these runs, differ.
+    """
+    every = {id(run.settings): dict(run.settings) for run in runs if run.settings}
+    of_names = (key for name in keys for key in keys[name])
+    settings = outermost([*of_names, *differing([*every.values()])])
     metrics = dict.fromkeys(key for run in runs for key in run.metrics)
-    rows: list[list[Any]] = [[*PLAIN, *metrics, *settings]]
+    rows: list[list[Any]] = [[*PLAIN, "note", *metrics, *settings]]
     for run in runs:
-        values = [getattr(run, key) for key in PLAIN] + [run.metrics.get(key) for key in metrics]
+        values = [getattr(run, key) for key in (*PLAIN, "note")]
+        values += [run.metrics.get(key) for key in metrics]
         rows.append([*values, *(setting_of(run.settings, key) for key in settings)])
     return "".join(csv_line(map(cell, row)) for row in rows)
 

@@ -56,6 +56,8 @@ def run_in_full(
         yield unbroken("to do", clean(remedy(run.error, None if packed else folder)))
     if run.note:
         yield labelled("note", clean(run.note))
+    if record.commit:
+        yield labelled("commit", record.commit)
         yield Text()
     if packed is None:
         place, command = Code(str(folder / "report.md"), "report"), again(folder)

@@ -21,11 +21,12 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import BOARD, PLAIN, JsonMapping, RunSummary, restored
 
-_VERSION = 2
+_VERSION = 3
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _STATUS, _METRIC = PLAIN.index("status"), PLAIN.index("metric")
-_COLUMNS = (*PLAIN, "metrics", "settings", "board", "stamp")
+# Quoted, as `commit` is a word of SQL.
+_COLUMNS = [f'"{name}"' for name in (*PLAIN, "metrics", "settings", "board", "stamp")]
 _TABLES = {
     "runs": f"{', '.join(_COLUMNS)}, PRIMARY KEY (name, run_id)",
     "records": "name, run_id, record, PRIMARY KEY (name, run_id)",

@@ -177,7 +177,9 @@ _PLAIN = (
     "started",
     "seconds",
     "iterations",
+    "commit",
     "note",
+    "tag",
 )
 _RESULTS = (RESULT, *SPLITS)
 # A block is called by its own key as what these say of it: its type, or a schedule's first rate.
@@ -228,7 +230,8 @@ class Condition:
             return (self.operator == "=") == any(_has(run, key, value) for value in self.values)
         value, (wanted,) = value_of(run, key), self.values
         if self.operator == "~":
-            return value is not None and wanted.lower() in value_words(key, value).lower()
+            texts = [value_words(key, each) for each in _each(value) if each is not None]
+            return any(wanted.lower() in text.lower() for text in texts)
         return _is_number(value) and _ORDERS[self.operator](value, wanted)
 
 
@@ -344,6 +347,8 @@ def value_of(run: RunSummary, key: str) -> Any:
     if metric_in(key) is not None:
         split = key.partition("_")[0]
         return run.metrics.get(key if split in SPLITS else f"{run.choosing}_{key}")
+    if key == "tag":
+        return run.tags or None
     if key in _PLAIN:
         return getattr(run, key)
     named = (run.settings.get(f"{key}{end}") for end in ("", *_ENDS))
@@ -363,6 +368,8 @@ def _refuse_unknown(statuses: Sequence[Any]) -> None:
 
 def _has(run: RunSummary, key: str, wanted: Any) -> bool:
     value = _value_like(run, key, wanted)
+    if isinstance(value, tuple):  # a tag may look like a number
+        return value_words(key, wanted) in value
     if isinstance(wanted, Mapping):  # what is its default may be left out
         return as_text(value) == as_text(wanted)
     return _equal(value, wanted)
@@ -379,8 +386,13 @@ def _nearest(key: str, wanted: Any, known: Sequence[Any]) -> str:
         numbers = [value for value in known if isinstance(value, int | float)]
         near = min(numbers, key=lambda value: abs(value - wanted), default=None)
         return "" if near is None else f"; did you mean {_typed(key, near)}?"
-    words = (_typed(key, value) for value in known if value is not None)
+    words = (_typed(key, each) for value in known for each in _each(value) if each is not None)
     return suggestion(_typed(key, wanted), dict.fromkeys(words))
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    """The values of a run for a key: of `tag` there may be several."""
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _typed(key: str, value: Any) -> str:

@@ -173,6 +173,7 @@ def score_of(record: RunRecord, replicate: Replicate) -> RunSummary:
         iterations=record.timing["iterations"],
         extended_from=(record.extended_from or {}).get("run_id"),
         search=record.search,
+        commit=record.commit,
         **_board_part(record),
     )
 

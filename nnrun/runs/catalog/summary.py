@@ -73,8 +73,9 @@ class RunSummary(NamedTuple):
     has one of its own; `fold` the one that it tests. `train`, `validation` and `test` are its main
     metric on these splits. `started` is in UTC: of a run without a report, when its folder was
     changed last. `extended_from` is the id of the shorter run that this one goes on from;
-    `search` the identity of the search that trained it; `settings` are those of its config, by
-    dotted keys. `note` is filled in by `nnrun.runs.catalog.notes`.
+    `search` the identity of the search that trained it; `commit` that of its config's repository;
+    `settings` are those of its config, by dotted keys. `note` is filled in by
+    `nnrun.runs.catalog.notes`.
 
     From `dataset` on, they are what boards take of its report, empty where that was not wanted or
     is damaged: the name and the digest of its data, the `rows` of each split, the `parameters` of
@@ -102,6 +103,7 @@ class RunSummary(NamedTuple):
     iterations: int | None = None
     extended_from: str | None = None
     search: str | None = None
+    commit: str | None = None
     metrics: Mapping[str, float] = {}
     settings: JsonMapping = _NOTHING
     progress: RunProgress | None = None
@@ -122,6 +124,11 @@ class RunSummary(NamedTuple):
     def label(self) -> str:
         """The run's name in commands."""
         return f"{self.name}/{self.run_id}"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The words of its note that begin with `#`, without that."""
+        return tuple(word[1:] for word in self.note.split() if word[0] == "#" and word[1:])
 
     @property
     def key(self) -> str:

@@ -260,7 +260,7 @@ def prepare(
         return _beside(experiment, config, dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     resolved = _resolve(config, dataset, split)
-    prepared = Prepared(resolved, dataset, split, inferred, penalty, grid=cache)
+    prepared = Prepared(resolved, dataset, split, inferred, penalty, experiment.file, grid=cache)
     try:
         network = prepared.network
         of_training = (
@@ -342,7 +342,7 @@ def _beside(
     mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
     if mismatches:
         raise _config_error(experiment, mismatches)
-    return PreparedBeside(_resolve(config, dataset, split), dataset, split)
+    return PreparedBeside(_resolve(config, dataset, split), dataset, split, file=experiment.file)
 
 
 def prepare_arrays(

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nnrun.config.load import canonical, config_to_json, config_with, plugin_parts
+from nnrun.config.load import UNNAMED, canonical, config_to_json, config_with, plugin_parts
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import EVALUATIONS, TrainingConfig
 from nnrun.data.dataset import Dataset
@@ -76,6 +77,7 @@ class Prepared:
         split: its parts, raw.
         inferred: the task and the reason for it, if the config does not name the task.
         penalty: on large weights; only estimators have one.
+        file: of the config.
         cache: shared by all seeds of the config.
         grid: shared by settings that are prepared one after the other, and not trained together:
             those with the same layers and data have one network, and one fitted preprocessing.
@@ -86,6 +88,7 @@ class Prepared:
     split: Split
     inferred: str = ""
     penalty: L2Penalty | None = None
+    file: Path = UNNAMED
     cache: ConfigCache = field(default_factory=ConfigCache, repr=False, compare=False)
     grid: GridCache | None = field(default=None, repr=False, compare=False)
 

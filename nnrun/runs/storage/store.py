@@ -21,6 +21,7 @@ from nnrun.runs.storage.durable import (
     has_leftovers,
     lacking_folders,
     locked,
+    new_folder,
     read_regular,
     remove_empty,
     remove_leftovers,
@@ -317,6 +318,17 @@ class Store:
     def leave(self) -> None:
         """Remove the results folder if it is empty, and was not there when work began."""
         remove_empty(self._lacking)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give the folder of an experiment, or of a run, another name, in one step.
+
+        Raises: UsageError if a link leads out of the results folder; OSError if the folder cannot
+        be renamed, as where there is one of the new name.
+        """
+        source, target = (self.folder(*name.partition("/")[::2]) for name in (old, new))
+        with new_folder(target.parent):
+            source.rename(target)
+        remove_empty([source.parent])
 
     def write(self, files: dict[str, bytes], name: str = "") -> None:
         """Write files of the results folder itself, or of an experiment's folder in it."""

@@ -189,7 +189,7 @@ _ENVIRONMENT = {"packages": (dict, None, _MISSING)}
 _REPORT = {
     **dict.fromkeys(("name", "run_id", "task", "engine", "started", "main_metric"), str),
     **dict.fromkeys(("description", "nnrun_version"), str),
-    **dict.fromkeys(("error", "weights_sha256", "search"), (str, None)),
+    **dict.fromkeys(("error", "weights_sha256", "search", "commit"), (str, None)),
     "status": get_args(Status).__contains__,
     "seed": lambda value: type(value) is int,
     "dataset": {

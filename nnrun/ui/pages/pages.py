@@ -73,6 +73,8 @@ def page(request: Request, name: str, *, code: int = 200, **values: Any) -> HTML
     """A template within the frame."""
     values = {"events": "", **values, "pages": LINKS, "here": request.url.path}
     values["root"] = root_of(request)
+    # A view has the name that its address gives it.
+    values["title"] = shortened(request.query_params.get("name", ""), 80) or values["title"]
     return HTMLResponse(rendered(name, **values), code)
 
 

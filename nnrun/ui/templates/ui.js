@@ -4,40 +4,104 @@
 const main = document.querySelector("main");
 const state = document.getElementById("state");
 
-// Chosen runs stay chosen when their table is drawn again.
-const chosen = new Set();
+// The address has what was chosen, filtered and sorted, so that a link brings a reader to the same
+// view: `?name=A title&run=iris/s1-…&find:Runs=adam&sort:Runs=-4`.
+const given = new URLSearchParams(location.search), chosen = new Set(given.getAll("run"));
+const bar = document.querySelector("form.chosen");
+const tables = (root) => all("table.sortable", root).map((table) => ({
+  table, key: table.caption.textContent, head: table.querySelector("th[aria-sort]"),
+  box: table.closest(".scroll").previousElementSibling.querySelector(":scope > input[type=search]"),
+}));
+const address = (changes = {}) => {
+  const query = new URLSearchParams(location.search);
+  query.delete("run");
+  for (const run of chosen) query.append("run", run);
+  const put = (key, text) => (text ? query.set(key, text) : query.delete(key));
+  for (const { key, head, box } of tables(main)) {
+    put(`sort:${key}`, head && `${head.getAttribute("aria-sort") === "descending" ? "-" : ""}${head.cellIndex}`);
+    if (box) put(`find:${key}`, box.value);
+  }
+  for (const [key, text] of Object.entries(changes)) put(key, text);
+  return `?${query}${location.hash}`;
+};
+const look = (root) => {
+  for (const { table, key, box } of tables(root)) {
+    const sort = given.get(`sort:${key}`) || "", column = Math.abs(Number(sort));
+    const detail = { column, down: sort.startsWith("-") };
+    if (sort && column < table.tHead.rows[0].cells.length) table.dispatchEvent(new CustomEvent("nnrun:sort", { detail }));
+    if (!box) continue;
+    box.value = given.get(`find:${key}`) || "";
+    box.dispatchEvent(new Event("input"));
+  }
+};
 const count = () => {
-  for (const text of all(".chosen")) text.textContent = chosen.size ? `${chosen.size} chosen` : "";
+  for (const box of all("input[name=run]")) box.checked = chosen.has(box.value);
+  bar.firstElementChild.textContent = `${chosen.size} chosen`;
+  bar.hidden = !chosen.size || document.querySelector(".compared") !== null;
+};
+const keep = () => {
+  count();
+  history.replaceState(null, "", address());
 };
 document.addEventListener("change", ({ target }) => {
   if (!target.matches("input[name=run]")) return;
   if (target.checked) chosen.add(target.value); else chosen.delete(target.value);
-  count();
+  keep();
 });
-// Also runs that were chosen and are in the table no more.
+document.addEventListener("input", ({ target, isTrusted }) => { if (isTrusted && target.matches(".tools > input")) keep(); });
+document.addEventListener("click", ({ target, isTrusted }) => { if (isTrusted && target.closest("th button")) keep(); });
+bar.addEventListener("reset", () => { chosen.clear(); keep(); });
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches(".choose")) return;
+  const filters = event.target.matches("form[role=search]");
+  if (event.target !== bar && !filters) return;
   event.preventDefault();
-  const query = new URLSearchParams([...chosen].map((run) => ["run", run]));
-  location.assign(`${event.target.action}?${query}`);
+  if (filters) location.assign(address({ page: "", ...Object.fromEntries(new FormData(event.target)) }));
+  else location.assign(`${bar.action}?${new URLSearchParams([...chosen].map((run) => ["run", run]))}`);
 });
-for (const box of all("input[name=run]")) if (box.checked) chosen.add(box.value);
+for (const link of all(".paging a")) link.addEventListener("click", () => { link.search = address({ page: new URLSearchParams(link.search).get("page") }); });
+
+// Curves of many points can be drawn as means of their neighbours.
+const MANY = 40, NEAR = 4;
+const smooth = (way) => way.split("M").slice(1).map((part) => {
+  const points = part.split("L").map((pair) => pair.trim().split(/[ ,]/).map(Number));
+  const mean = (at, reach) => points.slice(at - reach, at + reach + 1).reduce((sum, [, y]) => sum + y, 0) / (2 * reach + 1);
+  return `M${points.map(([x], at) => `${x} ${mean(at, Math.min(NEAR, at, points.length - 1 - at)).toFixed(1)}`).join("L")}`;
+}).join("");
+const curves = (root) => {
+  for (const plots of all(".plots", root)) {
+    const lines = all(".figures path.line", plots).map((line) => [line, line.getAttribute("d")]).filter(([, way]) => way.split("L").length > MANY);
+    if (!lines.length) continue;
+    const button = make("button", { type: "button", "aria-pressed": "false" }, "smooth");
+    button.addEventListener("click", () => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", on);
+      for (const [line, way] of lines) line.setAttribute("d", on ? smooth(way) : way);
+    });
+    plots.querySelector(".figures").before(make("div", { class: "tools" }, button));
+  }
+};
+document.addEventListener("nnrun:content", (event) => curves(event.target));
+curves(document);
+look(document);
 count();
 
-// What a reader has done to a part is done to the new one: it is found by its place among others.
+// What a reader has done to a part is done to the new one: it is found by its kind and name, and its
+// place among those of the same name.
 const KEPT = "details, input, select, button, th, a, summary, [tabindex]";
+const named = (one) => `${one.tagName} ${one.getAttribute("aria-label") || (one.tagName === "DETAILS" ? one.firstElementChild : one).textContent}`;
 const remember = (old) => ({
   items: all(KEPT, old).map((one) => ({
     open: one.open, value: one.value, pressed: one.getAttribute("aria-pressed"),
-    sort: one.getAttribute("aria-sort"), text: one.textContent, focus: one === document.activeElement,
-    tag: one.tagName,
+    sort: one.getAttribute("aria-sort"), name: named(one), focus: one === document.activeElement,
   })),
   scrolled: all(".scroll", old).map((one) => [one.scrollLeft, one.scrollTop]),
 });
 const restore = (part, { items, scrolled }) => {
-  all(KEPT, part).forEach((one, place) => {
-    const old = items[place];
-    if (!old || old.tag !== one.tagName) return;
+  const left = new Map();
+  for (const item of items) left.set(item.name, [...(left.get(item.name) || []), item]);
+  for (const one of all(KEPT, part)) {
+    const old = (left.get(named(one)) || []).shift();
+    if (!old) continue;
     if (one.tagName === "DETAILS") one.open = old.open;
     if (one.type === "search" && old.value) {
       one.value = old.value;
@@ -49,8 +113,7 @@ const restore = (part, { items, scrolled }) => {
       if (old.sort !== one.getAttribute("aria-sort")) one.querySelector("button").click();
     }
     if (old.focus) one.focus({ preventScroll: true });
-  });
-  for (const box of all("input[name=run]", part)) box.checked = chosen.has(box.value);
+  }
   all(".scroll", part).forEach((one, place) => {
     if (scrolled[place]) [one.scrollLeft, one.scrollTop] = scrolled[place];
   });
@@ -71,9 +134,13 @@ const replace = (part) => {
   const next = box.content.firstElementChild;
   next.dataset.digest = part.digest;
   const kept = old && remember(old);
+  const height = old && old.offsetHeight;
   if (old) old.replaceWith(next); else main.append(next);
   enhanced(next);
   if (kept) restore(next, kept);
+  else look(next);
+  // While runs are in progress, their section does not shrink.
+  if (old && next.id === "now" && next.querySelector("table")) next.style.minHeight = `${height}px`;
   count();
 };
 const arrange = (order) => {
@@ -111,10 +178,13 @@ const draw = ({ order, parts }) => {
     location.reload();
     return;
   }
-  const { scrollX, scrollY } = window;
+  // What is in view stays where it is, whatever has come above it.
+  const { scrollX, scrollY } = window, seen = scrollY && all(":scope > section", main).find((one) => one.getBoundingClientRect().bottom > 50);
+  const before = seen && seen.getBoundingClientRect().top;
   parts.forEach(replace);
   arrange(order);
-  if (scrollX !== window.scrollX || scrollY !== window.scrollY) scrollTo(scrollX, scrollY);
+  const after = seen && document.getElementById(seen.id);
+  scrollTo(scrollX, after ? window.scrollY + after.getBoundingClientRect().top - before : scrollY);
 };
 // A click would be lost if what is pressed were drawn again before it is released.
 const waiting = [];
