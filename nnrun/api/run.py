@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from inspect import signature
 from operator import index
 from pathlib import Path
@@ -482,11 +482,18 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
                 option, value = f"--{name.replace('_', '-')}(?![a-z-])", values.get(name)
                 named = f"{name}={value!r}" if isinstance(value, str | int) else name
                 text = re.sub(f"{option}( [^ :]+)?:", named.replace("\\", r"\\") + ":", text)
-                text = re.sub(option, name, text)
+                # Within a command that is shown it stays.
+                shown = f"(nnrun [a-z][^;]*?)?{option}"
+                text = re.sub(shown, partial(_outside, name), text)
             error.args = (text,)
             raise
 
     return call
+
+
+def _outside(name: str, option: re.Match[str]) -> str:
+    """The name of an argument for an option that is not part of a command."""
+    return option[0] if option[1] else name
 
 
 def at_least_one(name: str, value: int | None) -> int | None:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from nnrun.models.calibration_form import UNFIT, is_calibration
 from nnrun.nn.signature import Array
 from nnrun.nn.special import portable_exp, portable_log
 
@@ -25,7 +26,6 @@ FEWEST = 20
 MOST_POINTS = 4000
 """Of a monotone function with more numbers, some corners are left out."""
 OF_TWO = ("platt", "isotonic")
-_UNFIT = ("too_few", "one_class")
 _FOLDS, _BINS, _STEEPEST = 5, 15, 20.0
 
 
@@ -115,13 +115,7 @@ class Calibration:
     @property
     def sound(self) -> bool:
         """Whether the numbers can be those of its method."""
-        many = len(self.numbers)
-        if self.method == "isotonic" and many and not many % 2:
-            x, y = np.reshape(self.numbers, (2, -1))
-            inside = min(self.numbers) >= 0 and max(self.numbers) <= 1
-            return bool(inside and (np.diff(x) > 0).all() and (np.diff(y) >= 0).all())
-        needed = {"temperature": 1, "platt": 2, **dict.fromkeys(("none", *_UNFIT), 0)}
-        return many == needed.get(self.method) and (not many or self.numbers[0] > 0)
+        return is_calibration(self.method, self.numbers)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -210,7 +204,7 @@ def calibrated(judged: Judged, source: str) -> tuple[Calibration, dict[str, floa
     judged = judged.take(np.flatnonzero(judged.weight > 0))
     rows, classes = judged.probabilities.shape
     if rows < FEWEST or len(set(judged.truth.tolist())) < 2:
-        return Calibration(_UNFIT[rows >= FEWEST], source=source, rows=rows), {}
+        return Calibration(UNFIT[rows >= FEWEST], source=source, rows=rows), {}
     # Rows of a class are dealt to the folds in turn, in an order that is always the same.
     order = np.random.default_rng(0).permutation(rows)
     order = order[np.argsort(judged.truth[order], kind="stable")]

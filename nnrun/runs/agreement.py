@@ -49,8 +49,14 @@ _COMPUTED = ("weights ", _FITTED, "model state.rate", "state ", "watched ")
 # Values that depend on numbers with a tolerance, or whose wording may change.
 _DERIVED = {
     *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
-    *("decision", "members", "model state.members"),
-    *("model decision", "model state.stopping", "model state.schedule"),
+    *("decision", "members", "model state.members", "coverage", "calibration"),
+    *(
+        "model errors",
+        "model calibration",
+        "model decision",
+        "model state.stopping",
+        "model state.schedule",
+    ),
     *("state stopping", "state schedule", "state good.stopping", "state good.schedule"),
     *("dataset.description", "dataset.note", "dataset.task_from"),
     *("dataset.left_out", "dataset.dropped"),

@@ -206,7 +206,8 @@ def houses(results) -> str:
 def test_parts_have_short_names(page, houses) -> None:
     """And the verdict is the first of them; of one run they are the parts of its details."""
     assert ["↑", "Best", "Board", "Curves", "Settings", "Runs"] == links(page)
-    assert ["↑", "Summary", "Result", "Learning curves", "Predictions"] == links(houses)[:5]
+    parts = ["↑", "Summary", "Result", "Which columns count", "Learning curves", "Predictions"]
+    assert parts == links(houses)[:6]
 
 
 def test_the_verdict_is_first(page, houses) -> None:

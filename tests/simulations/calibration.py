@@ -16,7 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import nnrun
-from tests.simulations.small_tables import _drafted, development_tables
+from nnrun.config.scaffold.from_data import draft
+from nnrun.config.yaml import Text, parse
+from tests.simulations.small_tables import development_tables
 
 BUILT_IN = {"iris": 3, "wine": 3, "breast_cancer": 2, "digits": 10, "mnist_5k": 10}
 MOONS = ((400, 0.2), (600, 0.4), (1000, 0.3), (2000, 0.15), (3000, 0.5))
@@ -34,7 +36,7 @@ def data_sets(archives: Path, folder: Path) -> Iterator[tuple[str, int, dict[str
         if table.task == "classification":
             path = folder / f"{number}.csv"
             table.cells.to_csv(path, index=False)
-            block = _drafted(path, table.target)["dataset"]
+            block = parse(Text(draft(path, table.target, folder).text, path.name)).data["dataset"]
             classes = table.cells[table.target].nunique()
             yield table.name, classes, {**block, "path": str(path), "validation_size": 0}
 

@@ -62,7 +62,9 @@ def script_text(f: Expression) -> str:
 
 # sigmoid(x) that reaches 0 far left, where x times the clipped one would not.
 _SIGMOID = "(exp(min(x, 0)) / (1 + exp(-abs(x))))"
-_TANH = "tanh(softplus(x))"
+# tanh(softplus(x)) = n / (n + 2) with n = eˣ (eˣ + 2); it is 1 from x = 20 on.
+_EXP = "exp(min(x, 20))"
+_TANH = f"({_EXP} * ({_EXP} + 2) / ({_EXP} * ({_EXP} + 2) + 2))"
 
 
 class SiLU(FormulaActivation):

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from nnrun.config.names import SPLITS
 from nnrun.metrics.table import find
-from nnrun.models.calibration import Calibration
+from nnrun.models.calibration_form import is_calibration
 from nnrun.runs.record import EARLIER, RunRecord, Status
 
 
@@ -92,7 +92,7 @@ def _is_decision(value: Any) -> bool:
 
 def _is_calibration(value: Any) -> bool:
     sound = _has_form(value, _CALIBRATION)
-    return sound and Calibration(value["method"], tuple(value["numbers"])).sound
+    return sound and is_calibration(value["method"], value["numbers"])
 
 
 def _is_range(value: Any) -> bool:
