@@ -133,8 +133,9 @@ EXPORTED: dict[str, Forms] = {
     ),
     "gelu": Forms(operator("Gelu", approximate="none"), "gelu(h)", "F.gelu(h)", opset=20),
     "softmax": Forms(operator("Softmax", axis=1), "softmax(h)", "torch.softmax(h, 1)"),
+    "mish": Forms(partial(_by_formula, Mish), "mish(h)", "F.mish(h)"),
     **{
         cls.type: Forms(partial(_by_formula, cls), script_text(cls.f), cls.f.written(1, x="h"))
-        for cls in (SiLU, Mish, HardTanh, Square)
+        for cls in (SiLU, HardTanh, Square)
     },
 }

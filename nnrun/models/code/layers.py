@@ -436,6 +436,13 @@ def gelu(h):
     """x times the normal distribution's share below x."""
     return h * normal_cdf(h)
 ''',
+    "mish": '''
+def mish(h):
+    """h tanh(softplus(h)) = h n / (n + 2) with n = exp(h) (exp(h) + 2)."""
+    e = np.exp(np.where(h < 20, h, 20))
+    n = e * (e + 2)
+    return h * (n / (n + 2))
+''',
     **CATEGORIES,
     **_QUANTILES,
     "pieces": '''
