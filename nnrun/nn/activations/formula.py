@@ -87,6 +87,13 @@ class Mish(FormulaActivation):
     formula = f"x * {_TANH}"
     slope = f"{_TANH} + x * {_SIGMOID} * (1 - {_TANH} * {_TANH})"
 
+    def to_numpy(self, names: Any) -> list[str]:
+        """A function of the script, since the formula is long."""
+        return ["h = mish(h)"]
+
+    def to_pytorch(self, names: Any) -> list[str]:
+        return ["h = F.mish(h)"]
+
 
 class HardTanh(FormulaActivation):
     """f(x) = x between -1 and 1, else the nearer of both; f'(x) = 1 between them, else 0."""
