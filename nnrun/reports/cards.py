@@ -16,6 +16,7 @@ from nnrun.reports.board_verdict import (
     figures,
     group_verdict,
     leads,
+    of_data,
     problems,
 )
 from nnrun.reports.boards import mean_cell, scale_of, strip_cell, values_of
@@ -24,7 +25,6 @@ from nnrun.reports.document import WHOLE, Block, Cell, Code, Grid, Note, Section
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, durations, measured, number, plural
 from nnrun.reports.row_names import names_of
-from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.select import BEST
 from nnrun.sweeps.board.means import summarize
 from nnrun.sweeps.board.rows import Group, Row
@@ -34,7 +34,8 @@ from nnrun.sweeps.board.verdicts import completed_runs, design_of
 _MOST, _MOST_BRIEF = 6, 2
 _SEEDS = re.compile(r"--seeds (\d+)|(\d+) seeds (?:would|might)")
 # What people think in, whatever metric decides the order.
-_USUAL = ("rmse", "r2", "accuracy", "roc_auc", "log_loss")
+_USUAL = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "roc_auc": "AUC"}
+_USUAL |= {"log_loss": "log loss"}
 
 
 def cards(
@@ -61,14 +62,19 @@ def cards(
     for title, group in zip(leads(groups), groups, strict=True):
         verdict = group_verdict(group, unfinished)
         first = verdict.row
-        wrong = problems([group], [first], Counter(), of_data=group.dataset not in seen)
+        wrong = problems([group], [first], Counter(), about_data=False)
+        data = [] if group.dataset in seen else [*of_data([group])]
         seen.add(group.dataset)
-        blocks: list[Block] = [Note(sentence(verdict.sentence), "lead", level=WHOLE)]
+        blocks: list[Block] = [Note(sentence("; ".join(data)), "bad", level=WHOLE)] * bool(data)
+        blocks.append(Note(sentence(verdict.use or verdict.best), "lead", level=WHOLE))
+        if verdict.others:
+            blocks.append(Note(sentence(verdict.others), level=WHOLE))
         if first is not None:
             blocks += _result(group, first, standings.get(id(first)))
             blocks += _deciding(group, standings, anchors, _MOST_BRIEF if brief else _MOST)
         if wrong is not None:
             blocks.append(Note(str(wrong), "warning", level=WHOLE))
+        # NAME/best is chosen from all of an experiment's boards.
         is_best = any(of is group for of in last.values())
         if command := _next(group, verdict, sweeps, is_best=is_best):
             blocks.append(Code(command, language="sh", level=WHOLE))
@@ -88,7 +94,7 @@ def _result(group: Group, row: Row, standing: Standing | None) -> Iterator[Note]
         known = [value for value in values if value is not None]
         if known and len(known) == len(runs):
             found = summarize(known, overlap, bounds_of(name), design_of(runs))
-            parts.append(f"{metric_label(name)} {measured(found.mean, found.half)}")
+            parts.append(f"{_USUAL[name]} {measured(found.mean, found.half)}")
     if parts:
         yield Note(f"{split.capitalize()}: {', '.join(parts)}.", level=WHOLE)
     yield Note(f"Ordered by {figures(group, row)}.", "small", level=WHOLE)
