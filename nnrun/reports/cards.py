@@ -68,7 +68,7 @@ def cards(
         blocks: list[Block] = [Note(sentence("; ".join(data)), "bad", level=WHOLE)] * bool(data)
         blocks.append(Note(sentence(verdict.use or verdict.best), "lead", level=WHOLE))
         if verdict.others:
-            blocks.append(Note(sentence(verdict.others), level=WHOLE))
+            blocks.append(Note(verdict.others, label="others", level=WHOLE))
         if first is not None:
             blocks += _result(group, first, standings.get(id(first)))
             blocks += _deciding(group, standings, anchors, _MOST_BRIEF if brief else _MOST)

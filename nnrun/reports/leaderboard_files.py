@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from math import erfc, sqrt
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nnrun.config.names import BOARD, BOARD_OF_KEY, BOARD_SUFFIXES, SPLITS
 from nnrun.errors import DamageError, UsageError
 from nnrun.reports.board_verdict import board_data
 from nnrun.reports.boards import board_document
+from nnrun.reports.cards import cards
 from nnrun.reports.commands import command_line
 from nnrun.reports.markup import code, document_markdown, escape, table
 from nnrun.reports.numbers import MISSING, count, first_of, number
@@ -175,7 +177,9 @@ def _file(root: Path, key: str) -> Path:
 
 def leaderboard_markdown(board: Leaderboard, most: int | None = None) -> str:
     """For people; of each data set all rows, or this many of the first."""
-    return document_markdown(board_document(board, most=most))
+    sweeps = dict.fromkeys(board.names, board.command)
+    made = cards(board.groups, sweeps=sweeps, unfinished=board.unfinished is not None)
+    return document_markdown(replace(board_document(board, most=most), cards=[*made]))
 
 
 def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:

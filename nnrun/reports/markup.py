@@ -64,12 +64,12 @@ def _parts(document: Document) -> Iterator[str]:
     yield f"# {escape(document.title)}"
     if document.about:
         yield escape(document.about)
-    if document.verdict is not None:
+    if document.verdict is not None and not document.cards:
         lines = document.verdict.lines
         yield "\n".join(f"- **{line.lead}:** {escape(line.text)}." for line in lines)
     if document.status is not None:
         yield f"Run `{document.name}`: **{document.status.text}**."
-    for section in document.sections:
+    for section in (*document.cards, *document.sections):
         if section.blocks:
             yield f"## {escape(section.title)}"
             yield from blocks_markdown(section.blocks)

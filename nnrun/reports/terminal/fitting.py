@@ -121,7 +121,7 @@ class Column:
         return min(least, _LEAST_OF_CUT[self.steps])
 
     def _width(self, text: str) -> int:
-        words = text.split() if self.wraps else text.splitlines()
+        words = text.split(" ") if self.wraps else text.splitlines()
         return max(map(cell_len, words), default=1)
 
 
