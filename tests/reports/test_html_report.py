@@ -110,7 +110,7 @@ def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> No
     for path in (results / "flowers").glob("*/report.json"):
         record = json.loads(path.read_text())
         training, layers = record["config"]["training"], record["config"]["network"]["layers"]
-        key = f"layers.0.units={layers[0]['units']} learning_rate={training['learning_rate']}"
+        key = f"layers.0.units {layers[0]['units']} · learning rate {training['learning_rate']}"
         found.setdefault(key, []).append(record["metrics"]["test"]["accuracy"])
     means = {key: sum(values) / len(values) for key, values in found.items()}
     shown = {row[1].text: row[2].value for row in grid.rows}
@@ -183,7 +183,7 @@ def test_rows_are_named_by_what_differs_in_their_own_table(results, make_report,
         title = f"iris: accuracy, ordered by the {split} split"
         found = sections(report)
         grid, figures = found[title][0], by_split(found[f"Learning curves: {title}"])
-        expected = ["learning_rate=0.1", "learning_rate=0.2"]
+        expected = ["learning rate 0.1", "learning rate 0.2"]
         assert expected == sorted(row[1].text for row in grid.rows)
         assert expected == sorted(name for _, name in figures.legend)
 

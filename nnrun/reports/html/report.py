@@ -199,9 +199,8 @@ class Report:
                 [standing.scores for standing in shown], self.anchors, title,
             )  # fmt: skip
             said = [] if plan is None else [Note(planned_words(plan[0], [plan[1]]), "small")]
-            whole = f"{title}: {plural(len(board.standings), 'setting')}"
             blocks = [*table, *more_rows_blocks(board.group), *said]
-            yield Section(whole, blocks, BOARD, folded=True)
+            yield Section(title, blocks, BOARD, folded=True)
         words = [note for basis, groups in legend.items() for note in notes(groups, basis)]
         if words:
             read = [Note(note, "small") for note in dict.fromkeys(words)]
