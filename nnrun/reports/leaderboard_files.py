@@ -114,8 +114,8 @@ def sweeps_of(groups: Sequence[Group], roots: Iterable[Path]) -> dict[str, str]:
     for file in (f for root in roots for f in sorted(root.glob(f"{_START}*{_END}"))):
         name = file.name.removeprefix(_START).rpartition("-")[0]
         with suppress(FileNotFoundError, DamageError):
-            board = read_board(file) if name in wanted.values() else None
-            for group in [] if board is None else board.groups:
+            boards = [read_board(file)] if name in wanted.values() else []
+            for board, group in ((board, group) for board in boards for group in board.groups):
                 if board.command and _rows_of(group) in wanted:
                     commands[wanted[_rows_of(group)]] = board.command
     return commands

@@ -269,6 +269,9 @@ class Report:
     def data_notes(self) -> list[tuple[str, str]]:
         """The notes on the data sets of the runs that were read, by name."""
         notes = {}
+        for run in (board.standings[0].row.best_run for board in self.boards):
+            if run is not None:
+                self._record(run)
         for record in filter(None, self._records.values()):
             if note := str(record.dataset.get("note") or ""):
                 notes[shortened(str(record.dataset["name"]))] = shortened(note, 1000)
