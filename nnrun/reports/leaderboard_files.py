@@ -115,9 +115,9 @@ def sweeps_of(groups: Sequence[Group], roots: Iterable[Path]) -> dict[str, str]:
         name = file.name.removeprefix(_START).rpartition("-")[0]
         with suppress(FileNotFoundError, DamageError):
             boards = [read_board(file)] if name in wanted.values() else []
-            for board, group in ((board, group) for board in boards for group in board.groups):
-                if board.command and _rows_of(group) in wanted:
-                    commands[wanted[_rows_of(group)]] = board.command
+            for board in boards if boards and boards[0].command else ():
+                known = (wanted.get(_rows_of(group)) for group in board.groups)
+                commands |= dict.fromkeys(filter(None, known), board.command)
     return commands
 
 
