@@ -100,7 +100,7 @@ def test_runs_of_a_search_show_what_it_chose(results, ask_in, tmp_path):
     found = {**about, **lists, "board": None, "test": None, "winner": None}
     (folder / "search.json").write_bytes(sealed_json(found))
     text = ask_in().get("/runs").text
-    assert [f"depth={n}" for n in range(8)] == sorted({*re.findall(r"depth=\d", text)})
+    assert [f"depth {n}" for n in range(8)] == sorted({*re.findall(r"depth \d", text)})
     assert "learning_rate" not in text.partition("<tbody>")[2]
 
 

@@ -88,7 +88,7 @@ def test_two_boards_of_other_data_are_distinguished():
         member(f"w{k}", normal(0.5 + k / 5, 0.01, 5, k), dataset="wine", sha256="2") for k in (0, 1)
     ]
     text = leaderboard_markdown(make_leaderboard(progress(*settings()[:2], *other), ""))
-    assert "- **digits:** 2 of 2 may be the best" in text
+    assert "## digits: 10 runs of 2 settings" in text
     assert "- **wine:** best of 2 is w1" in text
 
 
