@@ -94,6 +94,8 @@ def notes(groups: Sequence[Group], basis: str = "") -> Iterator[str]:
     for group in groups:
         yield from choice_notes(group, several=len(groups) > 1)
         yield from _more_rows(group)
+    for group in groups:
+        yield from _dropped_above(group)
     if any(row.comparison == UNPAIRED for row in rows):
         yield "Rows whose seeds or splits differ are compared without pairing by seed."
     yield from _missing_runs(groups)
@@ -109,6 +111,17 @@ def notes(groups: Sequence[Group], basis: str = "") -> Iterator[str]:
             "quote the mean."
         )
     yield from _fixed(rows)
+
+
+def _dropped_above(group: Group) -> Iterator[str]:
+    """Why a row is dropped though one below it is not."""
+    last = max((row.rank for row in group.rows if row.rank and row.tied), default=0)
+    rows = [row for row in group.rows if row.rank and not row.tied and row.rank < last]
+    if rows:
+        yield (
+            f"Dropped though rows below stay: {first_of(rows, named=names_of(group).of)}. Rows are "
+            "compared seed by seed, and a difference that varies less is certain sooner."
+        )
 
 
 def _more_rows(group: Group) -> Iterator[str]:

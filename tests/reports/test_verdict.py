@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import nnrun
+from nnrun.reports.board_notes import notes
 from nnrun.reports.board_verdict import board_data, board_verdict, groups_verdict
 from nnrun.reports.html.overview import Placed
 from nnrun.reports.row_names import Names
@@ -414,3 +415,14 @@ def test_every_kind_of_warning_has_words():
     kinds = {kind for file in source.rglob("*.py") for kind in KINDS.findall(file.read_text())}
     assert len(kinds) > 20
     assert [] == [kind for kind in sorted(kinds) if kind_words(kind).startswith("had a warning:")]
+
+
+def test_a_row_that_is_dropped_above_rows_that_stay_has_a_note():
+    """A board in the order of its means alone would seem to contradict itself."""
+    (group,) = board(*MEMBERS["either"]).groups
+    first, second = group.rows[:2]
+    third = replace(second, rank=3, name="third")
+    rows = [first, replace(second, tied=False), third]
+    said = [note for note in notes([replace(group, rows=rows)]) if "Dropped though" in note]
+    assert len(said) == 1
+    assert not any("Dropped though" in note for note in notes([group]))
