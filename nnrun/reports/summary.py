@@ -424,8 +424,6 @@ def data_line(dataset: dict[str, Any]) -> str:
 def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     """Notes on how rows were split, and on held-out rows that are also training rows, or have
     categories unknown in training.
-
-    Reports of older versions lack these counts.
     """
     yield from split_words(dataset.get("split") or {})
     yield from weight_words(dataset)
