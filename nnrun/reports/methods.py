@@ -32,7 +32,7 @@ _OF_NETWORK = {
     "dataset.target": "target scale", "members": "members",
 }  # fmt: skip
 _ONE_MEMBER = {"members": 1}
-_ALL = "All networks have"
+_ALL = "Networks have"
 REFERENCES = {
     "nadeau2003": (
         "Nadeau and Bengio, 2003",
@@ -121,9 +121,10 @@ def methods_of(boards: Sequence[StoredBoard]) -> Methods:
     # What holds for all data sets is said once, at the end.
     common = [text for text in each[0] if len(each) > 1 and all(text in texts for texts in each)]
     own = [[text for text in texts if text not in common] for texts in each]
-    paragraphs = [
-        " ".join(texts).replace(f". {_ALL}", ";") for texts in [*own, [*common, software]]
-    ]
+    paragraphs = []
+    for texts in [*own, [*common, software]]:
+        before, all_have, parts = " ".join(texts).partition(_ALL)
+        paragraphs.append(before + all_have + parts.replace(f". {_ALL}", ";"))
     return Methods(paragraphs, [*_checklist(boards)])
 
 
@@ -267,13 +268,13 @@ def _checklist(boards: Sequence[StoredBoard]) -> Iterator[tuple[str, str]]:
     bounds = _bounds(networks)
     varied = "; ".join(f"{key}: {values}" for key, values in bounds.items())
     yield "Hyperparameters that were varied", varied or "none"
-    sets = [board.group.dataset for board in boards]
-    settings = by_set([count(len(_variants(board, networks=True))) for board in boards], sets)
+    named = [board.group.dataset for board in boards]
+    settings = by_set([count(len(_variants(board, networks=True))) for board in boards], named)
     yield "Number of settings", f"{settings}, on each data set"
     by = [f"by the mean on the {board.group.ordered_by} split" for board in boards]
-    yield "How the best was chosen", by_set(by, sets)
+    yield "How the best was chosen", by_set(by, named)
     first = [" ".join(choice_words(board.standings[0].row.choice)) for board in boards]
-    yield "Settings that came first", by_set([words or "the only one" for words in first], sets)
+    yield "Settings that came first", by_set([words or "the only one" for words in first], named)
     yield "Number of runs", f"{count(len(runs))}, all that were trained of these experiments"
     yield "Spread", "± of each mean is half of its 95% interval over runs"
     sizes_of = [variant.parameters for variant in networks]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape as html
 from typing import Any
 
@@ -161,12 +161,10 @@ def _ranked(made: PaperTable, rope: float) -> PaperTable:
     whole = [row for row in made.entries if None not in row]
     if len(whole) < 2 or len(made.datasets) < 2:
         raise UsageError("--ranks takes two settings that have results on two data sets or more")
-    signs = [1 if larger else -1 for larger in made.larger_is_better]
-    means = np.array([[entry.mean for entry in row if entry] for row in whole]).T
-    merit = means * np.array(signs)[:, np.newaxis]
-    alike = len({*made.metrics}) == 1
-    found = ranks_of(merit, rope=rope if alike else None)
-    return PaperTable(**{**vars(made), "ranks": found})
+    means = np.array([[entry.mean for entry in row if entry] for row in whole])
+    merit = means * np.where(made.larger_is_better, 1, -1)
+    found = ranks_of(merit.T, rope=rope if len({*made.metrics}) == 1 else None)
+    return replace(made, ranks=found)
 
 
 def by_set(values: Sequence[str], sets: Sequence[str]) -> str:
@@ -228,38 +226,33 @@ def as_markdown(made: PaperTable) -> str:
 
 
 def as_latex(made: PaperTable) -> str:
-    """A `table` and, with ranks, a `figure`: for the packages booktabs, graphicx and tikz.
-
-    Columns that a line has no room for stand in further parts below, and long names of settings
-    below all; what is too wide all the same, as in one of two columns of text, is made smaller.
-    """
-
+    """A `table` and, with ranks, a `figure`; columns that a line has no room for stand below."""
     packages = "booktabs,graphicx" + ",tikz" * (made.ranks is not None)
     lines = [f"% \\usepackage{{{packages}}}", "\\begin{table}", "  \\centering"]
     lines.append(f"  \\caption{{{tex(caption(made))}}}")
-    names = made.settings
-    if long := max(map(len, names)) > _NAME:
-        names = [*map(str, range(1, len(names) + 1))]
+    short = made
+    if max(map(len, made.settings)) > _NAME:
+        short = replace(made, settings=[*map(str, range(1, len(made.settings) + 1))])
     plain = [made.datasets, *([_cell(entry, str, str) for entry in row] for row in made.entries)]
     widths = [3 + max(map(len, column)) for column in zip(*plain, strict=True)]
-    ends = np.cumsum(widths) // (_LINE - max(map(len, names)))
+    ends = np.cumsum(widths) // (_LINE - max(map(len, short.settings)))
     for part in (np.flatnonzero(ends == end) for end in np.unique(ends)):
         head = ["setting", *(tex(made.datasets[at]) for at in part)]
         lines.append(f"  {_FITTED}{{\\begin{{tabular}}{{l{'r' * len(part)}}}")
         lines += ["    \\toprule", f"    {' & '.join(head)} \\\\", "    \\midrule"]
-        for name, row in zip(names, made.entries, strict=True):
+        for name, row in zip(short.settings, made.entries, strict=True):
             marks = "\\textbf{{{}}}".format, "\\underline{{{}}}".format
             cells = [tex(name), *(_cell(row[at], *marks, _tex_number) for at in part)]
             lines.append(f"    {' & '.join(cells)} \\\\")
         lines += ["    \\bottomrule", "  \\end{tabular}}\\par\\medskip"]
-    if long:
-        listed = tex("; ".join(map("{}: {}".format, names, made.settings)))
+    if short is not made:
+        listed = tex("; ".join(map("{}: {}".format, short.settings, made.settings)))
         lines.append(f"  \\parbox{{\\linewidth}}{{\\footnotesize\\raggedright {listed}}}")
     lines.append("\\end{table}")
     if made.ranks is not None:
         lines += ["", "\\begin{figure}", "  \\centering", f"  {_FITTED}{{"]
-        lines += [*as_tikz(_diagram(made)), "  }"]
-        lines += [f"  \\caption{{{tex(' '.join(rank_sentences(made)))}}}", "\\end{figure}"]
+        lines += [*as_tikz(_diagram(short)), "  }"]
+        lines += [f"  \\caption{{{tex(' '.join(rank_sentences(short)))}}}", "\\end{figure}"]
     return "\n".join(lines) + "\n"
 
 
@@ -302,9 +295,7 @@ def rank_sentences(made: PaperTable) -> list[str]:
     listed = sorted(zip(ranks.mean, made.ranked, strict=True))
     sets = plural(len(made.datasets), "data set")
     said = [
-        f"Mean ranks over {sets}: "
-        + ", ".join(f"{name} {mean:.2f}" for mean, name in listed)
-        + ".",
+        f"Mean ranks over {sets}: {', '.join(f'{name} ({mean:.2f})' for mean, name in listed)}.",
         f"Friedman's test: chi-square {ranks.chi_square:.4g}, p {probability(ranks.p)}; mean ranks "
         f"that are {ranks.critical:.3g} apart differ at 95% (Nemenyi).",
     ]

@@ -65,6 +65,8 @@ def test_markdown_marks_the_first_and_those_that_may_be_the_best(results):
     assert "| setting | iris | wine |" == header
     assert [1, 1] == [sum("**" in cell for cell in column) for column in columns[1:]]
     assert "over 3 runs with seeds of their own. Bold: first by the validation split" in text
+    text = invoke_well("table", "--results", results, "--order-by", "log_loss").out
+    assert "log loss, smaller is better, on the test split" in text
 
 
 def test_latex_is_balanced_and_has_a_row_for_each_setting(results):
@@ -114,14 +116,12 @@ def test_latex_compiles_and_fits(results, tmp_path, monkeypatch, columns):
 def test_csv_has_exact_numbers(results):
     """A line for each setting and data set, as JSON has them."""
     text = invoke_well("table", "--results", results, "--format", "csv").out
-    rows = [*csv.DictReader(io.StringIO(text))]
     found = invoke_well("table", "--results", results, "--json").json
-    exact = {
-        (name, dataset): entry["mean"]
-        for name, entries in zip(found["settings"], found["entries"], strict=True)
-        for dataset, entry in zip(found["datasets"], entries, strict=True)
-    }
-    assert exact == {(row["setting"], row["dataset"]): float(row["mean"]) for row in rows}
+    names = [[name, dataset] for name in found["settings"] for dataset in found["datasets"]]
+    entries = [entry for row in found["entries"] for entry in row]
+    exact = [[*name, entry["mean"]] for name, entry in zip(names, entries, strict=True)]
+    rows = csv.DictReader(io.StringIO(text))
+    assert exact == [[row["setting"], row["dataset"], float(row["mean"])] for row in rows]
 
 
 def test_html_is_one_table(results, tmp_path, monkeypatch):
@@ -212,7 +212,8 @@ def test_a_diagram_has_every_name_in_each_format(results, tmp_path, monkeypatch)
 def test_no_line_of_a_diagram_crosses_a_name():
     """Each upright line below the axis ends at its own name, above all names to its left."""
     ranks = ranks_of(np.random.default_rng(0).random((6, 5)))
-    drawn = drawing([f"setting {n}" for n in range(5)], ranks)
+    drawn = drawing([f"setting {'longer ' * 9}{n}" for n in range(5)], ranks)
+    assert {"0", "1", "2", "3", "4"} == {text.split()[-2] for _, _, text in drawn.texts[-5:]}
     names = [(x, y) for x, y, text in drawn.texts if text.startswith("setting")]
     stems = [(x1, y2) for x1, _, x2, y2, _ in drawn.lines if x1 == x2][-5:]
     assert not any(x < at and low < y for x, y in names for at, low in stems)
@@ -228,7 +229,7 @@ def test_methods_say_what_was_done(results):
     for words in (
         "Data are iris; rows are split at random, anew for each seed of a split: 96 for train, "
         "24 for validation, 30 for test.",
-        "2 settings of networks were trained; layers dense(4, relu), dense(3, softmax); ",
+        "were trained. Networks have layers dense(4, relu), dense(3, softmax); initial",
         "which draw the split, initial weights and the order of rows.",
         "They differ in training.learning_rate: 0.001, 0.1.",
         f"Each setting was trained 3 times, with seeds {seeds}, which",

@@ -98,7 +98,8 @@ def ranks_of(values: Array, rope: float | None = 0.01) -> Ranks:
 
 def _shown(values: Array, digits: int) -> Array:
     """The values to so many digits: the last bits of means decide no tie and no end of a region."""
-    return np.vectorize(lambda value: float(f"{value:.{digits}g}"), otypes=[float])(values)
+    shown = [float(f"{value:.{digits}g}") for value in values.flat]
+    return np.array(shown).reshape(values.shape)
 
 
 def _holm(p: Sequence[float | None]) -> list[float | None]:
