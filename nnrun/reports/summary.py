@@ -114,7 +114,7 @@ def decision_table(record: RunRecord) -> Grid | None:
 
 
 def coverage_line(record: RunRecord) -> str:
-    """By which rows a run judges its errors, and what that is worth, in a sentence."""
+    """Sentence on the rows by which a run judges its errors, and what that is worth."""
     found = record.coverage
     if found is None:
         return ""

@@ -310,5 +310,5 @@ class _Verifying:
 
 
 def main(word: str) -> None:
-    """In a process: verify one run after the other."""
+    """Verify one run after the other, in a process."""
     process_main.main(word)
