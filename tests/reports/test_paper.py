@@ -155,10 +155,10 @@ def test_equal_values_share_a_rank():
 
 
 def test_the_last_bits_of_means_decide_nothing():
-    """0.1 + 0.2 has the rank of 0.3, and a difference of 0.85 - 0.84 is not above 0.01."""
-    noisy = np.array([[0.1 + 0.2, 0.3], [0.85, 0.84], [0.7, 0.7]])
+    """0.1 + 0.2 has the rank of 0.3; 0.85 - 0.84 is as large as 0.12 - 0.11, and not above 0.01."""
+    noisy = np.array([[0.1 + 0.2, 0.3], [0.85, 0.84], [0.11, 0.12], [0.7, 0.69]])
     found = ranks_of(noisy)
-    assert [(1 + 1.5 + 1.5) / 3, (2 + 1.5 + 1.5) / 3] == pytest.approx(found.mean)
+    assert ([1.375, 1.625], 1.0) == (found.mean, found.pairs[0].p)
     assert [(0.0, 1.0, 0.0)] == [(pair.better, pair.equal, pair.worse) for pair in found.pairs]
     assert [] == ranks_of(noisy, rope=None).pairs
 
