@@ -134,4 +134,5 @@ _LETTERS = {c for c in map(chr, range(0xAA, 0x17F)) if c.isalpha()} - {*"ÐÞð�
 
 def tex(text: str) -> str:
     """Text as LaTeX shows it; characters that it has no letter for become a question mark."""
-    return "".join(_TEX.get(c, c if c.isascii() or c in _LETTERS else "?") for c in text)
+    shown = "".join(_TEX.get(c, c if c.isascii() or c in _LETTERS else "?") for c in text)
+    return re.sub(r"(?<=\d)e(?=[-+])\+?(-?)0*(\d+)", r"$\\times 10^{\1\2}$", shown)

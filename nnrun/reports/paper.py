@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape as html
@@ -24,6 +23,7 @@ from nnrun.sweeps.board.rows import Row
 from nnrun.sweeps.board.stored import StoredBoard
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, model_words
 
+_Mark = Callable[[str], str]
 _LINE = 72  # characters of a line of text in LaTeX's article
 _NAME = 30  # those of a setting's name, else all have numbers
 _FITTED = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}"
@@ -200,12 +200,7 @@ def caption(made: PaperTable) -> str:
     return f"{text}."
 
 
-def _cell(
-    entry: Entry | None,
-    bold: Callable[[str], str],
-    under: Callable[[str], str],
-    escaped: Callable[[str], str] = str,
-) -> str:
+def _cell(entry: Entry | None, bold: _Mark, under: _Mark, escaped: _Mark = str) -> str:
     """The number of an entry, marked where it is the best or may be."""
     if entry is None:
         return escaped("–")
@@ -242,7 +237,7 @@ def as_latex(made: PaperTable) -> str:
         lines += ["    \\toprule", f"    {' & '.join(head)} \\\\", "    \\midrule"]
         for name, row in zip(short.settings, made.entries, strict=True):
             marks = "\\textbf{{{}}}".format, "\\underline{{{}}}".format
-            cells = [tex(name), *(_cell(row[at], *marks, _tex_number) for at in part)]
+            cells = [tex(name), *(_cell(row[at], *marks, tex) for at in part)]
             lines.append(f"    {' & '.join(cells)} \\\\")
         lines += ["    \\bottomrule", "  \\end{tabular}}\\par\\medskip"]
     if short is not made:
@@ -254,10 +249,6 @@ def as_latex(made: PaperTable) -> str:
         lines += [*as_tikz(_diagram(short)), "  }"]
         lines += [f"  \\caption{{{tex(' '.join(rank_sentences(short)))}}}", "\\end{figure}"]
     return "\n".join(lines) + "\n"
-
-
-def _tex_number(text: str) -> str:
-    return re.sub(r"e([-+])0*(\d+)", r"$\\times 10^{\1\2}$", tex(text)).replace("{+", "{")
 
 
 def as_csv(made: PaperTable) -> str:
