@@ -8,9 +8,10 @@ import numpy as np
 
 from nnrun.course.files import OWN_LAYER
 from nnrun.course.grading import Grade
+from nnrun.nn.signature import Shape
 from nnrun.plugins.checker.check import check_file
 from nnrun.plugins.checker.findings import Finding, PartReport, verdict
-from nnrun.plugins.checker.subject import VECTORS, Trial, arguments, rows
+from nnrun.plugins.checker.subject import IMAGES, VECTORS, Subject, Trial, arguments, rows
 from nnrun.plugins.part import PluginError
 
 _NAME = "mylayer"
@@ -42,17 +43,21 @@ def grade_layer(file: Path) -> Grade:
 
 
 def _formula(report: PartReport) -> Finding:
-    """Whether it is the layer of the lesson, by its first input."""
+    """Whether it is the layer of the lesson, for random rows of every shape and random gains."""
     hint = f"Leave forward as it is: {_FORMULA}."
     try:
-        subject = Trial(report.part, arguments(report.part.entry)).subject(VECTORS[0])
-        x = rows(VECTORS[0])
-        y = np.array(subject.forward(x.copy()))
-        (gain,) = (parameter.value for parameter in subject.parameters.values())
-        right = y.shape == x.shape and np.allclose(y, gain * x / (1 + np.abs(x)))
+        trial = Trial(report.part, arguments(report.part.entry))
+        right = all(_is_formula(trial.subject(shape), shape) for shape in (*VECTORS, *IMAGES))
     except (Exception, SystemExit):  # the code of a student; `others` says what is wrong
         right = False
     return verdict("formula", right, _FORMULA, f"it is not {_FORMULA}", hint)
+
+
+def _is_formula(subject: Subject, shape: Shape) -> bool:
+    x = 3 * rows(shape, seed=11, count=9)
+    y = np.array(subject.forward(x.copy()))
+    (gain,) = (parameter.value for parameter in subject.parameters.values())
+    return y.shape == x.shape and np.allclose(y, gain * x / (1 + np.abs(x)))
 
 
 def _gradient(report: PartReport, name: str, checks: list[Finding]) -> Finding:

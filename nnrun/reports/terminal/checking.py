@@ -103,6 +103,9 @@ def graded(grade: Grade) -> Iterator[RenderableType]:
     yield Text()
     met = f"{sum(each.passed for each in grade.findings)} of {len(grade.findings)} criteria met"
     yield Text(f"{met}, {grade.points} of {plural(grade.of, 'point')}")
+    if grade.tests:
+        means = ", ".join(f"{name} {value:.4g}" for name, value in grade.tests.items())
+        yield Text(f"on test rows, which are looked at once: {means} in the mean")
 
 
 def _checks(report: Points, right: str = "right", wrong: str = "wrong") -> Table:
