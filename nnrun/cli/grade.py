@@ -51,7 +51,7 @@ def command(
     other.
 
     Hand-ins are graded in processes that work in a temporary folder. Configs run no code of
-    students; the layers of lesson 10 do, with all that you may do yourself.
+    students; the layers of lesson 11 do, with all that you may do yourself.
 
     Exits with 1 if none could be graded.
 

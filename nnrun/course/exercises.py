@@ -132,7 +132,7 @@ def _normalizes(attempt: Attempt) -> Verdict:
     return count > 0, f"it has {count} batch_norm between its dense layers"
 
 
-_BENT = "Give every hidden layer an activation: lesson 2 says what happens without."
+_BENT = "Give every hidden layer an activation: lesson 3 says what happens without."
 _SPREAD = "With n inputs take weights of variance 2/n before relu, and 1/n before tanh."
 _FEW_ROWS = 16
 
@@ -168,7 +168,7 @@ NORMALIZATION = Exercise(
 )
 
 
-# Lessons 6 and 8: errors on new rows.
+# Lessons 7 and 9: errors on new rows.
 
 _LESS_LOSS, _LESS_GAP = 0.75, 0.5  # of those of the start
 _POINTS = 100  # of the curve that is graded
@@ -261,7 +261,7 @@ LEARNING_CURVE = Exercise(
 )
 
 
-# Lesson 9: which settings runs can tell apart.
+# Lesson 10: which settings runs can tell apart.
 
 _KEY = "training.learning_rate"
 _FEWEST = 5
@@ -362,14 +362,14 @@ COMPARISON = Exercise(
 
 EXERCISES: dict[int, Exercise] = {
     1: LINEAR_MODEL,
-    2: HIDDEN_LAYER,
-    3: INITIALIZATION,
-    4: SCHEDULE,
-    5: CONVOLUTION,
-    6: REGULARIZATION,
-    7: NORMALIZATION,
-    8: LEARNING_CURVE,
-    9: COMPARISON,
+    3: HIDDEN_LAYER,
+    4: INITIALIZATION,
+    5: SCHEDULE,
+    6: CONVOLUTION,
+    7: REGULARIZATION,
+    8: NORMALIZATION,
+    9: LEARNING_CURVE,
+    10: COMPARISON,
 }
 
 

@@ -142,7 +142,7 @@ def test_a_key_of_several_entries_is_explained_for_each():
         ("filters", "conv2d"),
         ("kernel_size", "conv2d"),
         ("neurons", "dense"),
-        ("overfitting", "lesson-6"),
+        ("overfitting", "lesson-7"),
         ("normalisation", "batch_norm"),
         ("regularisation", "training.optimizer.weight_decay"),
     ],

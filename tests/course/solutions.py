@@ -12,27 +12,27 @@ NORMALIZED = (
 )
 _HIDDEN = "{type: dense, units: 32, activation: tanh}"
 _CONV = "{type: conv2d, channels: 4, kernel: 3, activation: relu}\n    - {type: max_pool2d}\n    - "
-_IN_5 = "{type: flatten}\n    - {type: dense, units: 32, activation: relu}"
-_FIRST_6 = "{type: dense, units: 64, activation: relu}\n    - {type: dense, units: 2"
+_IN_6 = "{type: flatten}\n    - {type: dense, units: 32, activation: relu}"
+_FIRST_7 = "{type: dense, units: 64, activation: relu}\n    - {type: dense, units: 2"
 _DECAY = "optimizer: {type: adam, weight_decay: 0.01}"
 _RELUS = "relu, relu, relu, relu, relu, relu, relu, relu, relu"
 
 SOLUTIONS: dict[int, list[Edits]] = {
     1: [[("features: none", "features: standard")]],
-    2: [[("[8, 2]", "[5, 2]"), ("linear, ", "tanh, ")]],
-    3: [
+    3: [[("[8, 2]", "[5, 2]"), ("linear, ", "tanh, ")]],
+    4: [
         [("glorot_uniform", "he_normal")],
         [(_RELUS, _RELUS.replace("relu", "tanh"))],
     ],
-    4: [[("learning_rate: 0.002", "learning_rate: {schedule: cosine, initial: 0.02}")]],
-    5: [[(_IN_5, f"{_CONV}{{type: flatten}}")]],
-    6: [
+    5: [[("learning_rate: 0.002", "learning_rate: {schedule: cosine, initial: 0.02}")]],
+    6: [[(_IN_6, f"{_CONV}{{type: flatten}}")]],
+    7: [
         [("optimizer: adam", _DECAY)],
         [("batch_size: 16", "batch_size: 16, augment: {noise: 0.3}")],
     ],
-    7: [[(_HIDDEN, NORMALIZED), ("batch_size: 3", "batch_size: 32")]],
-    8: [[("iterations: 2000", "iterations: 400"), ("evaluate_every: 1000", "evaluate_every: 10")]],
-    9: [
+    8: [[(_HIDDEN, NORMALIZED), ("batch_size: 3", "batch_size: 32")]],
+    9: [[("iterations: 2000", "iterations: 400"), ("evaluate_every: 1000", "evaluate_every: 10")]],
+    10: [
         [
             ("features: standard", "features: standard, validation_size: 0.2"),
             ("seeds: 1", "seeds: 10"),
@@ -60,61 +60,61 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "task",
         "training.epochs is 4000, and 40 in the exercise",
     ),
-    (2, [("[8, 2]", "[5, 2]")], "not linear", "it is linear: two matrices in a row are one matrix"),
-    (2, [("linear, ", "tanh, ")], "small", "it has 42 parameters, 16 of them in 0.weight; it may"),
-    (2, [("[8, 2]", "[2, 2]"), ("linear, ", "tanh, ")], "accurate", "its mean test accuracy is 0."),
-    (2, [("rows: 400", "rows: 400, factor: 0.1")], "task", "dataset.factor is 0.1, and "),
-    (3, [("glorot_uniform", "lecun_normal")], "forward", "values become 0.0"),
+    (3, [("[8, 2]", "[5, 2]")], "not linear", "it is linear: two matrices in a row are one matrix"),
+    (3, [("linear, ", "tanh, ")], "small", "it has 42 parameters, 16 of them in 0.weight; it may"),
+    (3, [("[8, 2]", "[2, 2]"), ("linear, ", "tanh, ")], "accurate", "its mean test accuracy is 0."),
+    (3, [("rows: 400", "rows: 400, factor: 0.1")], "task", "dataset.factor is 0.1, and "),
+    (4, [("glorot_uniform", "lecun_normal")], "forward", "values become 0.0"),
     (
-        3,
+        4,
         [("glorot_uniform", "{type: he_normal, scale: 2}")],
         "forward",
         "values become ",
     ),
     (
-        3,
+        4,
         [("[32, 32, 32, 32, 32, 32, 32, 32, 32, 10]", "[32, 10]"), (_RELUS, "relu")],
         "layers",
         "its dense layers have [32, 10] units; the exercise has [32, ",
     ),
-    (3, [(_RELUS, _RELUS.replace("relu", "linear"))], "nonlinear", "0 of 9 hidden layers have an "),
+    (4, [(_RELUS, _RELUS.replace("relu", "linear"))], "nonlinear", "0 of 9 hidden layers have an "),
     (
-        3,
+        4,
         [(_RELUS, "relu, " + _RELUS[6:].replace("relu", "linear"))],
         "nonlinear",
         "1 of 9 hidden layers have an activation that is not linear",
     ),
-    (3, [("glorot_uniform", "zeros")], "backward", "gradients become "),
+    (4, [("glorot_uniform", "zeros")], "backward", "gradients become "),
     (
-        4,
+        5,
         [("0.002", "0.003")],
         "settles",
         "it ends lower than with a constant rate of 0.003 for 0 of",
     ),
     (
-        4,
+        5,
         [("0.002", "{schedule: cosine, initial: 0.002}")],
         "close",
         "its training error is ",
     ),
     (
-        4,
+        5,
         [("batch_size: 1", "batch_size: 64")],
         "task",
         "training.batch_size is 64, and 1 in the exe",
     ),
-    (5, [("units: 32", "units: 5")], "convolution", "it has 0 conv2d layers"),
+    (6, [("units: 32", "units: 5")], "convolution", "it has 0 conv2d layers"),
     (
-        5,
-        [(_IN_5, f"{_CONV.partition('-')[0]}- {{type: flatten}}")],
+        6,
+        [(_IN_6, f"{_CONV.partition('-')[0]}- {{type: flatten}}")],
         "small",
         "it has 1,490 parameters, 1,440 of them in 2.weight; it may have 450",
     ),
     (
-        5,
+        6,
         [
             (
-                _IN_5,
+                _IN_6,
                 "{type: conv2d, channels: 5, kernel: 8, activation: relu}\n    - {type: flatten}",
             )
         ],
@@ -122,23 +122,23 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "its mean test accuracy is ",
     ),
     (
-        6,
+        7,
         [("optimizer: adam", _DECAY.replace("0.01", "1"))],
         "not too much",
         "its mean test loss is",
     ),
-    (6, [("optimizer: adam", _DECAY.replace("0.01", "0.0001"))], "new rows", "its mean test loss "),
+    (7, [("optimizer: adam", _DECAY.replace("0.01", "0.0001"))], "new rows", "its mean test loss "),
     (
-        6,
+        7,
         [("units: 64", "units: 4")],
         "layers",
         "its dense layers have [4, 4, 2] units; the exercise",
     ),
-    (6, [("optimizer: adam", "optimizer: sgd")], "task", "training.optimizer.type is sgd, and "),
-    (6, [("rows: 600", "rows: 6000")], "task", "dataset.rows is 6000, and 600 in the exercise"),
-    (7, [("epochs: 5", "epochs: 50")], "task", "training.epochs is 50, and 5 in the exercise"),
+    (7, [("optimizer: adam", "optimizer: sgd")], "task", "training.optimizer.type is sgd, and "),
+    (7, [("rows: 600", "rows: 6000")], "task", "dataset.rows is 6000, and 600 in the exercise"),
+    (8, [("epochs: 5", "epochs: 50")], "task", "training.epochs is 50, and 5 in the exercise"),
     (
-        7,
+        8,
         [
             (_HIDDEN, "{type: dense, units: 32}\n    - {type: batch_norm}"),
             ("batch_size: 3", "batch_size: 32"),
@@ -146,46 +146,51 @@ WRONG: list[tuple[int, Edits, str, str]] = [
         "nonlinear",
         "0 of 5 hidden layers have an activation that is not linear",
     ),
-    (7, [(_HIDDEN, NORMALIZED)], "weights × 3", "its mean test accuracy is "),
+    (8, [(_HIDDEN, NORMALIZED)], "weights × 3", "its mean test accuracy is "),
     (
-        7,
+        8,
         [("units: 32", "units: 8"), ("batch_size: 3", "batch_size: 32")],
         "layers",
         "its dense layers have [8, 8, 8, 8, 8, 10] units; the exercise has [32, ",
     ),
     (
-        8,
+        9,
         [("evaluate_every: 1000", "evaluate_every: 20")],
         "minimum",
         "after 2,000 iterations the m",
     ),
     (
-        8,
+        9,
         [("iterations: 2000", "iterations: 20")],
         "minimum",
         "after 20 iterations the mean validati",
     ),
     (
-        8,
+        9,
         [("iterations: 2000", "iterations: 4000")],
         "minimum",
         "4,000 iterations are more than the ",
     ),
     (
-        8,
+        9,
         [("iterations: 2000", "iterations: 400\n  early_stopping: {}")],
         "task",
         "training.early_stopping",
     ),
-    (9, [("seeds: 1", "seeds: 3")], "seeds", "seeds for each setting: 3; at least 5 are asked for"),
     (
-        9,
+        10,
+        [("seeds: 1", "seeds: 3")],
+        "seeds",
+        "seeds for each setting: 3; at least 5 are asked for",
+    ),
+    (
+        10,
         [("0.001, 0.01, 0.15, ", "")],
         "kept",
         "dropped, and perhaps the best by ten other seeds: 0",
     ),
-    (9, [("0.001, ", "")], "dropped", "kept, and surely worse by ten other seeds: 0.01"),
-    (9, [("0.001", "0.3")], "dropped", "not in the grid of the exercise: 0.3"),
-    (9, [("sweep:", "seed: 7\nsweep:")], "task", "seed is 7, and 42 in the exercise"),
-    (9, [("sweep:", "sweep:\n  order_by: loss")], "task", "sweep.order_by is loss, and "),
+    (10, [("0.001, ", "")], "dropped", "kept, and surely worse by ten other seeds: 0.01"),
+    (10, [("0.001", "0.3")], "dropped", "not in the grid of the exercise: 0.3"),
+    (10, [("sweep:", "seed: 7\nsweep:")], "task", "seed is 7, and 42 in the exercise"),
+    (10, [("sweep:", "sweep:\n  order_by: loss")], "task", "sweep.order_by is loss, and "),
 ]

@@ -56,7 +56,7 @@ def test_what_is_missing_is_said_with_a_hint():
 
 def test_a_hint_of_several_criteria_is_given_once():
     """After the last of them."""
-    done = check(str(exercise_file(3)), "--lesson", "3")
+    done = check(str(exercise_file(4)), "--lesson", "4")
     assert "error: " in done.err
     assert 3 == done.out.count("not yet")
     assert 1 == " ".join(done.out.split()).count("take weights of variance 2/n before relu")
@@ -100,8 +100,8 @@ def test_another_task_gets_no_points():
 
 def test_a_network_that_takes_long_is_not_trained(start):
     """Where the network may be changed, the time of a run is estimated before."""
-    shutil.copy(exercise_file(2), start)
-    done = check("mine.yaml", "--lesson", "2", "network.sizes=[5000, 5000, 2]",
+    shutil.copy(exercise_file(3), start)
+    done = check("mine.yaml", "--lesson", "3", "network.sizes=[5000, 5000, 2]",
                  "network.activations=[relu, relu, softmax]")  # fmt: skip
     assert 1 == done.code
     assert " s, and at most 2 s are graded" in " ".join(done.out.split())
@@ -113,8 +113,8 @@ def test_an_invalid_config_is_a_mistake(start):
     done = check("mine.yaml", "--lesson", "1")
     assert 2 == done.code
     assert done.err.startswith("mine.yaml:3:36: dataset.features: 'nnoe' is not a feature step")
-    shutil.copy(exercise_file(2), start)
-    done = check("mine.yaml", "--lesson", "2", "network.sizes=[5, 3]")
+    shutil.copy(exercise_file(3), start)
+    done = check("mine.yaml", "--lesson", "3", "network.sizes=[5, 3]")
     assert 2 == done.code
     assert "" == done.out
 
@@ -124,7 +124,7 @@ def test_an_invalid_config_is_a_mistake(start):
     [
         (("mine.yaml", "mine.yaml", "--lesson", "1"), "--lesson 1 grades one file, such as exerci"),
         (("mine.py", "--lesson", "1"), "--lesson 1 grades one file, such as exercise-1.yaml"),
-        (("mine.yaml", "--lesson", "10"), "--lesson 10 grades one file, such as mylayer.py"),
+        (("mine.yaml", "--lesson", "11"), "--lesson 11 grades one file, such as mylayer.py"),
         (("gone.yaml", "--lesson", "1"), "gone.yaml: "),
     ],
 )
@@ -138,11 +138,11 @@ def test_mistakes(words, says):
 def test_the_last_lesson_grades_a_layer():
     """With a point for each gradient; the one that the lesson asks for is right."""
     try:
-        invoke("init", "--lesson", "10")
+        invoke("init", "--lesson", "11")
         layer = Path("mylayer.py")
-        begun = check("mylayer.py", "--lesson", "10", "--json")
+        begun = check("mylayer.py", "--lesson", "11", "--json")
         assert (3, 0, 2) == (begun.code, begun.json["points"], begun.json["of"])
-        early = invoke("train", "lesson-10.yaml", "--plugin", "mylayer.py")
+        early = invoke("train", "lesson-11.yaml", "--plugin", "mylayer.py")
         assert early.err.splitlines()[-1].endswith(": it is not written yet"), early.said
         solution = (
             "a = 1 + np.abs(self.x)\n"
@@ -151,10 +151,10 @@ def test_the_last_lesson_grades_a_layer():
         )
         text = layer.read_text(encoding="utf-8")
         layer.write_text(text.replace("raise NotImplementedError", solution), encoding="utf-8")
-        done = check("mylayer.py", "--lesson", "10")
+        done = check("mylayer.py", "--lesson", "11")
         assert 0 == done.code, done.said
         assert "4 of 4 criteria met, 2 of 2 points" == done.out.splitlines()[-1]
-        words = ["train", "lesson-10.yaml", "--plugin", "mylayer.py", "--iterations", "5"]
+        words = ["train", "lesson-11.yaml", "--plugin", "mylayer.py", "--iterations", "5"]
         invoke_well(*words)
     finally:
         unload()
@@ -200,7 +200,7 @@ def test_an_unchanged_start_earns_nothing(lesson, tmp_path):
 def test_points_are_lost_with_what_the_start_meets(tmp_path):
     """A right answer to the rest is one to another exercise."""
     layers = "{type: dense, units: 64, activation: relu}\n    - " * 2
-    found = graded(6, [*SOLUTIONS[6][0], (layers, layers.replace("64", "32"))], tmp_path)
+    found = graded(7, [*SOLUTIONS[7][0], (layers, layers.replace("64", "32"))], tmp_path)
     assert ["layers"] == [finding.check for finding in found.wrong]
     assert 0 == found.points
     assert {0} == {criterion["points"] for criterion in found.criteria}
@@ -209,10 +209,10 @@ def test_points_are_lost_with_what_the_start_meets(tmp_path):
 # (lesson, edits, a criterion that is not met, advice that is followed already)
 FOLLOWED: list[tuple[int, Edits, str, str]] = [
     (1, [("none", "minmax"), ("0.01,", "2,")], "least squares", "Bring all"),
-    (2, [("[8, 2]", "[5, 2]")], "accurate", "Each hidden unit"),
-    (4, [("0.002", "{schedule: cosine, initial: 0.00001}")], "close", "let it fall"),
-    (6, [], "not too much", "Regularize less"),
-    (7, [("{type: dense, units: 32, activation: tanh}", NORMALIZED)], "weights × 3", "Put batch"),
+    (3, [("[8, 2]", "[5, 2]")], "accurate", "Each hidden unit"),
+    (5, [("0.002", "{schedule: cosine, initial: 0.00001}")], "close", "let it fall"),
+    (7, [], "not too much", "Regularize less"),
+    (8, [("{type: dense, units: 32, activation: tanh}", NORMALIZED)], "weights × 3", "Put batch"),
 ]
 
 

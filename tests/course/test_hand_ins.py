@@ -73,7 +73,7 @@ def test_a_file_may_be_named_for_any_student():
 def test_the_file_has_a_row_for_each_and_a_column_for_each_criterion():
     """Criteria of other lessons are empty, and no cell is a formula."""
     write("class/=ada-exercise-1.yaml", RIGHT)
-    write("class/bob-exercise-2.yaml", exercise_file(2).read_text(encoding="utf-8"))
+    write("class/bob-exercise-3.yaml", exercise_file(3).read_text(encoding="utf-8"))
     write("class/notes.txt", "")
     done = invoke("grade", "class", "-o", "class/grades.csv", "-q")
     assert (0, "", "") == done
@@ -83,7 +83,7 @@ def test_the_file_has_a_row_for_each_and_a_column_for_each_criterion():
     assert ["student", "lesson", "points", *names, "error", "same_as"] == header
     assert [
         ["'=ada-exercise-1", "1", "2", "1", "1", "1", "", "", "", "", ""],
-        ["bob-exercise-2", "2", "0", "1", "", "", "0", "0", "0", "", ""],
+        ["bob-exercise-3", "3", "0", "1", "", "", "0", "0", "0", "", ""],
         ["notes", "", "0", *[""] * 6,
          "notes.txt says no lesson; give --lesson, or name it as in exercise-1.yaml", ""],
     ] == rows  # fmt: skip
@@ -136,7 +136,7 @@ def test_equal_hand_ins_name_each_other():
     write("class/ada-exercise-1.yaml", RIGHT)
     write("class/bob-exercise-1.yaml", "# mine\n" + RIGHT.replace(": ", ":  "))
     write("class/cleo-exercise-1.yaml", START)
-    write("class/dan-exercise-2.yaml", RIGHT)
+    write("class/dan-exercise-3.yaml", RIGHT)
     assert [["bob-exercise-1"], ["ada-exercise-1"], [], []] == [row["same_as"] for row in grades()]
 
 
@@ -153,9 +153,9 @@ def test_an_exam_has_no_hints():
 
 def test_a_training_that_takes_long_is_an_error():
     """It is estimated and not made, and what else is met earns nothing."""
-    start = exercise_file(2).read_text(encoding="utf-8")
+    start = exercise_file(3).read_text(encoding="utf-8")
     write(
-        "class/ada-exercise-2.yaml",
+        "class/ada-exercise-3.yaml",
         start.replace("[8, 2]", "[5000, 5000, 2]").replace("linear, ", "relu, relu, "),
     )
     (row,) = grades(code=1)
@@ -185,7 +185,7 @@ _MARKS = "import builtins\nassert not hasattr(builtins, 'left')\nbuiltins.left =
 def test_layers_are_graded_apart(here, monkeypatch):
     """Each in a process of its own, in the temporary folder, and what it prints is not shown."""
     monkeypatch.chdir(here.parent / "temporary")
-    write_lesson(10)
+    write_lesson(11)
     text = Path("mylayer.py").read_text(encoding="utf-8")
     for path in Path().iterdir():
         path.unlink()
