@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import config_to_dict, load_config
-from nnrun.course.files import OWN_LAYER, exercise_file
+from nnrun.course.files import OWN_LAYER
 from nnrun.course.grading import (
     CONVOLUTION,
     HIDDEN_LAYER,
@@ -27,6 +27,7 @@ from nnrun.course.grading import (
     accurate,
     bends_everywhere,
     changed,
+    differences,
     grade,
     same_layers,
     same_widths,
@@ -34,6 +35,7 @@ from nnrun.course.grading import (
     types,
 )
 from nnrun.course.own_layer import grade_layer
+from nnrun.course.variants import name_in, start
 from nnrun.nn import Activation
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis.inputs import in_words
@@ -376,6 +378,8 @@ EXERCISES: dict[int, Exercise] = {
 def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
     """The grade of a config, or of a Python file, for the exercise of a lesson.
 
+    The exercise is the variant of the student whose name the first line has, if there is one.
+
     Raises:
         ConfigError: the config is invalid.
         PluginError: the Python file cannot be loaded.
@@ -383,4 +387,17 @@ def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
     if lesson == OWN_LAYER:
         return grade_layer(file)
     experiment = load_config(file, overrides)
-    return grade(lesson, EXERCISES[lesson], experiment, load_config(exercise_file(lesson)))
+    return grade(lesson, EXERCISES[lesson], experiment, start(lesson, name_in(file)))
+
+
+def owner_of(lesson: int, file: Path, names: Sequence[str], overrides: Sequence[str] = ()) -> str:
+    """The student, among these, whose numbers a config has where its first line names another.
+
+    Empty if there is none, or no lesson whose numbers are drawn.
+    """
+    names = [name for name in names if name != name_in(file)]
+    if lesson not in EXERCISES or not names:
+        return ""
+    config, free = load_config(file, overrides).config, EXERCISES[lesson].free
+    fits = (name for name in names if not [*differences(config, start(lesson, name).config, free)])
+    return next(fits, "")

@@ -261,7 +261,7 @@ def grade(
         ConfigError: the network does not fit together, or does not fit the data.
     """
     attempt, file = Attempt(experiment, start, seeds), str(experiment.file)
-    others = [*_differences(experiment.config, start.config, exercise.free)]
+    others = [*differences(experiment.config, start.config, exercise.free)]
     may = " or ".join(f"`{key}`" for key in exercise.free)
     kept = frozenset({_TASK, *(each.name for each in exercise.criteria if each.kept)})
     if others:
@@ -297,7 +297,7 @@ def _tests(attempt: Attempt) -> dict[str, float]:
     return {}
 
 
-def _differences(
+def differences(
     config: ExperimentConfig, start: ExperimentConfig, free: Sequence[str]
 ) -> Iterator[str]:
     """The differences between a config and a start, except for the keys that may be changed."""
