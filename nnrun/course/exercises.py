@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,9 @@ _FEW_ROWS = 16
 
 def _normalized(attempt: Attempt) -> str:
     """The advice that is not followed yet."""
-    missing = types(attempt.config).count("batch_norm") < types(attempt.config).count("dense") - 1
+    pairs = pairwise(attempt.prepared.network.steps)
+    placed = sum(a.type == "batch_norm" and isinstance(b, Activation) for a, b in pairs)
+    missing = placed < types(attempt.config).count("dense") - 1
     norm = "Put batch_norm between the matrix and the activation of every hidden layer. " * missing
     few = attempt.config.training.batch_size < _FEW_ROWS
     return (norm + "Take batches of more rows: the mean of a few says little." * few).rstrip()

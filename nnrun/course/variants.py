@@ -18,7 +18,7 @@ from nnrun.config.source_map import Source
 from nnrun.config.yaml import Text, parse
 from nnrun.course.files import OWN_LAYER, exercise_file
 from nnrun.data.readers.opening import open_named
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 
 _LONGEST = 100
 _HEAD = re.compile(rf"# For (.{{1,{_LONGEST}}})\r?\n")
@@ -31,8 +31,8 @@ Draw = tuple[str, str, Sequence[Any]]
 
 _DRAWS: dict[int, Sequence[Draw]] = {
     1: [
-        ("batch_size: 16", "batch_size: {}", range(8, 17, 2)),
-        ("epochs: 40", "epochs: {}", range(40, 61, 2)),
+        ("batch_size: 16", "batch_size: {}", range(16, 22)),
+        ("epochs: 40", "epochs: {}", range(50, 71, 2)),
     ],
     3: [
         ("circles, rows: 400", "circles, seed: {}, rows: 400", _DRAWN),
@@ -117,7 +117,7 @@ def name_in(file: Path) -> str:
     try:
         with open_named(file) as stream:
             line = stream.readline(8 * _LONGEST).decode()
-    except (OSError, ValueError):
+    except (OSError, ValueError, NnrunError):
         return ""  # as reading it all says
     match = _HEAD.match(line.removeprefix("\ufeff"))
     return checked_name(match[1]) if match else ""
