@@ -35,6 +35,7 @@ from nnrun.course.grading import (
     seeded,
     types,
 )
+from nnrun.course.own_exercise import load_exercise
 from nnrun.course.own_layer import grade_layer
 from nnrun.course.variants import name_in, start
 from nnrun.nn import Activation
@@ -378,10 +379,12 @@ EXERCISES: dict[int, Exercise] = {
 }
 
 
-def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
-    """The grade of a config, or of a Python file, for the exercise of a lesson.
+def grade_file(
+    lesson: int, file: Path, overrides: Sequence[str] = (), exercise: Path | None = None
+) -> Grade:
+    """The grade of a config, or of a Python file, for the exercise of a lesson, or that of a file.
 
-    The exercise is the variant of the student whose name the first line has, if there is one.
+    A lesson's is the variant of the student whose name the first line has, if there is one.
 
     Raises:
         ConfigError: the config is invalid.
@@ -389,8 +392,14 @@ def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
     """
     if lesson == OWN_LAYER:
         return grade_layer(file)
+    if exercise is not None:
+        own, begin = _loaded(exercise)
+        return grade(lesson, own, load_config(file, overrides), begin)
     experiment = load_config(file, overrides)
     return grade(lesson, EXERCISES[lesson], experiment, start(lesson, name_in(file)))
+
+
+_loaded = cache(load_exercise)  # which trains the start
 
 
 def owner_of(lesson: int, file: Path, names: Sequence[str], overrides: Sequence[str] = ()) -> str:

@@ -11,6 +11,9 @@ NUMBERS = (1, *range(3, 12))
 OWN_LAYER = 11
 """The lesson about a layer of one's own, which `nnrun check FILE.py` grades."""
 
+OWN_EXERCISE = 0
+"""In place of a lesson's number: an exercise from a file of a teacher's own."""
+
 _NUMBERED = re.compile(r"exercise-(\d+)(?!\d).*\.ya?ml$")
 _FOLDER = Path(nnrun.__file__).parent / "docs" / "course"
 

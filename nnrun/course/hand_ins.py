@@ -145,7 +145,7 @@ def _hand_in(student: str, file: Path, lesson: int | None) -> HandIn:
     elif lesson is None:
         error = f"{file.name} says no lesson; give --lesson, or name it as in exercise-1.yaml"
     elif (lesson == OWN_LAYER) != (file.suffix == _PYTHON):
-        error = f"{file.name}: lesson {lesson} asks for a file like {hand_in_name(lesson)}"
+        error = f"{file.name}: a file like {hand_in_name(lesson)} is asked for"
     return HandIn(student, file, lesson, error, "" if error else name_in(file))
 
 
@@ -181,7 +181,7 @@ _NAMED = ("name=exercise",)  # files are named for students, as no run may be
 
 
 def grade_all(
-    hand_ins: Sequence[HandIn], jobs: int, seconds: float
+    hand_ins: Sequence[HandIn], jobs: int, seconds: float, exercise: Path | None = None
 ) -> Generator[tuple[int, GradedHandIn]]:
     """The grade of each hand-in with its place in the sequence, as they are made.
 
@@ -189,6 +189,7 @@ def grade_all(
         hand_ins: the hand-ins.
         jobs: how many are graded at a time.
         seconds: the time limit for one of them.
+        exercise: the file of an exercise, if it is that of no lesson.
 
     Raises:
         NnrunError: no process can be started.
@@ -201,6 +202,7 @@ def grade_all(
     to_grade = [place for place, hand_in in enumerate(hand_ins) if not hand_in.error]
     if not to_grade:
         return
+    own = None if exercise is None else str(exercise.absolute())
     names = defaultdict[str, list[str]](list)
     for hand_in in filter(lambda each: each.variant, hand_ins):
         names[str(hand_in.lesson)].append(hand_in.variant)
@@ -208,7 +210,11 @@ def grade_all(
         TemporaryDirectory(prefix="nnrun-", ignore_cleanup_errors=True) as folder,
         undone_on_failure(partial(rmtree, folder, ignore_errors=True)),  # by a second signal
         closing(
-            _Graders(min(jobs, len(to_grade)), seconds, {"folder": folder, "names": names})
+            _Graders(
+                min(jobs, len(to_grade)),
+                seconds,
+                {"folder": folder, "names": names, "exercise": own},
+            )
         ) as graders,
     ):
         for place, reply in graders.replies({place: hand_ins[place] for place in to_grade}):
@@ -325,6 +331,7 @@ def main(word: str) -> None:
     Thread(target=end_at_hangup, args=(connection.fileno(),), daemon=True).start()
     setting = json.loads(connection.recv_bytes())
     os.chdir(setting["folder"])
+    exercise = None if setting["exercise"] is None else Path(setting["exercise"])
     _silence()
     gc.enable()
     # The time limit begins behind.
@@ -336,7 +343,7 @@ def main(word: str) -> None:
             task = json.loads(connection.recv_bytes())
             file = Path(task["file"])
             try:
-                grade = grade_file(task["lesson"], file, _NAMED)
+                grade = grade_file(task["lesson"], file, _NAMED, exercise)
             except Exception as error:  # of a hand-in, whatever is in it
                 reply = _refusal(_in_a_line(serialize_error(error)[0], file))
             else:

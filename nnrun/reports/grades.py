@@ -40,7 +40,7 @@ def grades_tables(grades: Sequence[GradedHandIn], *, hints: bool) -> Iterator[Re
         some = [grade for grade in grades if grade.hand_in.lesson == lesson]
         if number:
             yield Text()
-        yield Text("no lesson" if lesson is None else f"lesson {lesson}", "bold")
+        yield Text("no lesson" if not lesson else f"lesson {lesson}", "bold")
         yield _table(some)
         if hints:
             yield from _hints(some)

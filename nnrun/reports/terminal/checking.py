@@ -97,7 +97,7 @@ def checked_parts(reports: Sequence[PartReport]) -> Iterator[RenderableType]:
 @group()
 def graded(grade: Grade) -> Iterator[RenderableType]:
     """Every criterion of an exercise, and how many are met."""
-    yield Text.assemble((grade.file, "bold"), f"  lesson {grade.lesson}")
+    yield Text.assemble((grade.file, "bold"), f"  lesson {grade.lesson}" if grade.lesson else "")
     yield Text()
     yield _checks(grade, "met", "not yet")
     yield Text()
