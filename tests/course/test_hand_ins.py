@@ -190,7 +190,7 @@ def test_configs_run_no_code_and_read_no_other_file(here):
     first, second, third = grades("--lesson", "1")
     assert 0 == first["points"] == second["points"] == third["points"]
     assert "plugins" in second["error"]
-    assert third["error"] == "cleo-exercise-1.py: lesson 1 asks for a file like exercise-1.yaml"
+    assert third["error"] == "cleo-exercise-1.py: a file like exercise-1.yaml is asked for"
     assert not mark.exists()
 
 
