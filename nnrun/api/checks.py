@@ -50,14 +50,8 @@ class Graded(Grade):
 class Explained(Explanation):
     """An update of training, which notebooks show as a page with every number."""
 
-    def __repr__(self) -> str:
-        from nnrun.reports.explain.terminal import explanation  # noqa: PLC0415  # imports charts
-        from nnrun.reports.terminal.fitting import as_text  # noqa: PLC0415  # likewise
-
-        return as_text(explanation(self))
-
     def _repr_html_(self) -> str:
-        from nnrun.reports.explain.page import render  # noqa: PLC0415  # likewise
+        from nnrun.reports.explain.page import render  # noqa: PLC0415  # imports charts
         from nnrun.reports.notebook_blocks import framed  # noqa: PLC0415  # likewise
 
         return framed(render(self), self.title)
@@ -66,15 +60,9 @@ class Explained(Explanation):
 @overload
 def check(config: Config, overrides: Overrides = None, *, lesson: int) -> Graded: ...
 @overload
-def check(
-    config: Config,
-    overrides: Overrides = None,
-    *,
-    data: Any = None,
-    iterations: int | None = None,
-    gradients: bool = False,
-    plugins: Plugins = (),
-) -> Check: ...
+def check(config: Config, overrides: Overrides = None, *, data: Any = None,
+          iterations: int | None = None, gradients: bool = False,
+          plugins: Plugins = ()) -> Check: ...  # fmt: skip
 
 
 @explained

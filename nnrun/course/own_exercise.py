@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -46,12 +46,7 @@ class CriterionConfig(Block):
             yield ConfigIssue("a criterion needs 'at_least' or 'at_most'", part="block")
 
     def value(self, attempt: Attempt) -> float:
-        """The number in question, of metrics the mean over seeds.
-
-        Raises:
-            UnmetError: there is none, since training diverges.
-            KeyError: the config has no such metric or split.
-        """
+        """The number in question, of metrics the mean over seeds; KeyError if there is none."""
         if self.of == _PARAMETERS:
             return attempt.prepared.network.size
         split, _, metric = self.of.partition(" ")
@@ -89,7 +84,6 @@ def load_exercise(file: Path) -> tuple[Exercise, Experiment]:
         block = ExerciseConfig.model_validate(source.data)
     except ValidationError as error:
         _refuse(source, map(located, issues(error, source.data)))
-    _refuse(source, ())
     start = load_config(file.parent / block.start)
     known = [f"{key}." for key in flatten(config_to_dict(start.config))]
     unknown = (
@@ -112,7 +106,7 @@ def load_exercise(file: Path) -> tuple[Exercise, Experiment]:
     return Exercise(block.free, criteria), start
 
 
-def _refuse(source: Source, found: Sequence[ConfigIssue] | Iterator[ConfigIssue]) -> None:
+def _refuse(source: Source, found: Iterable[ConfigIssue]) -> None:
     problems = [*source.problems, *(source.problem(c.path, c.message, c.part) for c in found)]
     if problems:
         raise ConfigError(in_order(problems))

@@ -8,12 +8,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.load import Content, Experiment, load_content
+from nnrun.config.load import Content, Experiment, load_content, read_config
 from nnrun.config.source_map import Source
 from nnrun.config.yaml import Text, parse
 from nnrun.course.files import OWN_LAYER, exercise_file
@@ -23,50 +22,13 @@ from nnrun.errors import NnrunError, UsageError
 _LONGEST = 100
 _HEAD = re.compile(rf"# For (.{{1,{_LONGEST}}})\r?\n")
 _SEEDS = range(43, 10_000)  # of the student's own runs; grades have theirs
-_DRAWN = range(1, 10_000)  # seeds of data that are drawn
 _ADDED = (1, 1.5, 2, 2.5, 3, 4, 5, 6)  # to |x|, in the layer that is written
 
-Draw = tuple[str, str, Sequence[Any]]
-"""A text of an exercise's file, what replaces it wherever it stands, and values to draw from."""
 
-_DRAWS: dict[int, Sequence[Draw]] = {
-    1: [
-        ("batch_size: 16", "batch_size: {}", range(16, 22)),
-        ("epochs: 40", "epochs: {}", range(50, 71, 2)),
-    ],
-    3: [
-        ("circles, rows: 400", "circles, seed: {}, rows: 400", _DRAWN),
-        ("rows: 400", "rows: {}", range(400, 481, 10)),
-        ("learning_rate: 0.02", "learning_rate: {}", (0.02, 0.022, 0.024, 0.026)),
-    ],
-    4: [
-        ("32, 32, 32, 32, 32, 32, 32, 32, 32", "{0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}",
-         range(32, 41)),
-        ("learning_rate: 0.05", "learning_rate: {}", (0.05, 0.055, 0.06)),
-    ],
-    5: [("features: standard", "features: standard, test_size: {}", range(60, 91))],
-    6: [
-        ("features: standard", "features: standard, test_size: {}", range(340, 381)),
-        ("learning_rate: 0.01", "learning_rate: {}", (0.009, 0.01, 0.011, 0.012)),
-    ],
-    7: [
-        ("moons, rows", "moons, seed: {}, rows", _DRAWN),
-        ("units: 64", "units: {}", range(56, 73, 4)),
-    ],
-    8: [
-        ("units: 32", "units: {}", range(30, 39)),
-        ("learning_rate: 0.05", "learning_rate: {}", (0.05, 0.055, 0.06)),
-    ],
-    9: [
-        ("moons, rows", "moons, seed: {}, rows", _DRAWN),
-        ("[64, 64, 2]", "[{0}, {0}, 2]", range(56, 73, 4)),
-        ("learning_rate: 0.002", "learning_rate: {}", (0.0016, 0.002, 0.0024)),
-    ],
-    10: [
-        ("features: standard", "features: standard, test_size: {}", range(30, 41)),
-        ("0.15, 0.2]", "{}, 0.2]", (0.12, 0.13, 0.14, 0.15, 0.16)),
-    ],
-}  # fmt: skip
+@cache
+def _draws() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = read_config(Path(__file__).with_suffix(".yaml")).source.data
+    return found
 
 
 def checked_name(name: str) -> str:
@@ -84,9 +46,10 @@ def checked_name(name: str) -> str:
 def varied(lesson: int, name: str, text: str) -> str:
     """A text of an exercise with the numbers of a student."""
     number = _digest(lesson, name) // len(_SEEDS)
-    for old, new, values in _DRAWS.get(lesson, ()):
+    for old, draw in _draws().get(str(lesson), {}).items():
+        values = draw.get("of") or range(draw["range"][0], draw["range"][1] + 1)
         number, which = divmod(number, len(values))
-        text = text.replace(old, new.format(values[which]))
+        text = text.replace(old, draw["to"].format(values[which]))
     return text
 
 
@@ -116,11 +79,10 @@ def name_in(file: Path) -> str:
     """The name that the first line of a hand-in has; empty if there is none."""
     try:
         with open_named(file) as stream:
-            line = stream.readline(8 * _LONGEST).decode()
+            match = _HEAD.match(stream.readline(8 * _LONGEST).decode().removeprefix("\ufeff"))
+        return checked_name(match[1]) if match else ""
     except (OSError, ValueError, NnrunError):
         return ""  # as reading it all says
-    match = _HEAD.match(line.removeprefix("\ufeff"))
-    return checked_name(match[1]) if match else ""
 
 
 def added(name: str) -> float:

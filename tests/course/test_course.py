@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import nnrun
 from nnrun.config.load import Experiment, load_config
 from nnrun.course import exercises as deep
 from nnrun.course import variants
@@ -21,6 +22,7 @@ from nnrun.course.files import NUMBERS, OWN_LAYER, exercise_file
 from nnrun.course.grading import SEEDS, Attempt, Grade, changed, grade
 from nnrun.plugins import unload
 from tests.course.solutions import NORMALIZED, SOLUTIONS, WRONG, Edits
+from tests.docs.examples import PLACES, blocks, read
 from tests.lab import invoke, invoke_well, refused, write
 
 # `nnrun check FILE --lesson N`: what it prints, and its exit codes.
@@ -229,6 +231,65 @@ def test_a_variant_is_of_an_exercise(words):
     )
     for name in ("", " ", "A\x07", "a" * 101):
         assert "--for: a name has 1 to 100 " in refused("init", "exercise-3.yaml", "--for", name)
+
+
+# Exercises of one's own, and grades in Python.
+
+
+@pytest.fixture
+def own() -> str:
+    """The exercise of the page for teachers, with its start."""
+    (text,) = blocks(read(PLACES["teachers"]), "yml")
+    (start,) = [t for t in blocks(read(PLACES["teachers"]), "yaml") if t.startswith("# spirals-")]
+    write("class/spirals-start.yaml", start)
+    write("class/spirals.yaml", text)
+    return text
+
+
+def test_an_exercise_of_ones_own_is_graded(own):
+    """Points are for what its start does not meet; numbers of test rows are not said."""
+    words = ["class/spirals-start.yaml", "--exercise", "class/spirals.yaml", "--json"]
+    begun = check(*words).json
+    met = {each["name"]: each["met"] for each in begun["criteria"]}
+    assert {"task": True, "small": True, "hidden": False, "accurate": False} == met
+    assert (0, 2) == (begun["points"], begun["of"])
+    wide = ["network.sizes=[16, 2]", "network.activations=[tanh, softmax]"]
+    data = check(*words, *wide).json
+    assert 1 == data["points"]
+    says = [each["says"] for each in data["checks"]][1:]
+    assert ["parameters is 82; at most 200 is asked for", "dense is 2; at least 2 is asked for",
+            "test accuracy does not meet it; at least 0.9 is asked for"] == says  # fmt: skip
+    done = invoke("grade", "class", "--exercise", "class/spirals.yaml", "--json", "-j", "1")
+    assert [0, 0] == [row["lesson"] for row in done.json]
+    assert ["", 0] == [done.json[1]["error"], done.json[1]["points"]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("of: dense", "of: dens", "6:24: criteria[1].of: 'dens' is none of these: parameters"),
+        (", at_least: 0.9", "", "7:5: criteria[2]: a criterion needs 'at_least' or 'at_most'"),
+        ("test acc", "test oc", "7:26: criteria[2].of: 'test ocuracy' is no metric of spirals-st"),
+        ("[network,", "[networks,", "3:8: free[0]: 'networks' is no key of spirals-start.yaml"),
+        ("free:", "fre:", "3:1: fre: 'fre' is not a key"),
+    ],
+)
+def test_mistakes_in_an_exercise_have_places(own, old, new, says):
+    """Line and column of its file, whoever hands in."""
+    write("class/spirals.yaml", own.replace(old, new))
+    message = refused("grade", "class", "--exercise", "class/spirals.yaml")
+    assert f"class/spirals.yaml:{says}" in message
+
+
+def test_python_grades_and_explains(start):
+    """As the commands do; a notebook shows the same table, and the page with every number."""
+    grade = nnrun.check(start, {"dataset.features": "standard"}, lesson=1)
+    shown = check("mine.yaml", "--lesson", "1", SCALED).out
+    assert shown.split() == repr(grade).split()
+    assert nnrun.explain(start, rows=[5]).rows == [5]
+    assert "<iframe" in nnrun.explain(start)._repr_html_()
+    with pytest.raises(nnrun.errors.UsageError, match="lesson=40: a file is graded"):
+        nnrun.check(start, lesson=40)
 
 
 # Every exercise: its solution, and wrong attempts; the lessons show what the start lacks.

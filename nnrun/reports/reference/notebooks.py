@@ -6,18 +6,18 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 from nnrun.course.files import configs
 from nnrun.reports.reference.site import Page, for_terminal, lessons
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMMANDS = re.compile(r"^```\n(nnrun .*?)^```$", re.MULTILINE | re.DOTALL)
 # The kernel's own nnrun is found first, in an environment that is not active, too.
 _SETUP = """\
 import os, sys
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 import nnrun"""
-_FORMAT = {"nbformat": 4, "nbformat_minor": 4}
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -27,30 +27,24 @@ def notebooks() -> dict[str, bytes]:
 
 
 def _notebook(page: Page) -> bytes:
-    cells = [_markdown(f"# {page.title}"), _code(_SETUP), *_cells(page)]
+    cells = [_cell("markdown", f"# {page.title}"), _cell("code", _SETUP), *_cells(page)]
     metadata = {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
-    notebook = {"cells": cells, "metadata": metadata, **_FORMAT}
+    notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
     return json.dumps(notebook, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def _cells(page: Page) -> Iterator[dict[str, Any]]:
     """Text as it is; each command as a cell, and before a grade the exercise, to be changed."""
-    starts, at = configs(int(page.name.removeprefix("lesson-"))), 0
-    for fence in (*_FENCE.finditer(page.text), None):
-        end = len(page.text) if fence is None else fence.start()
-        text = page.text[at:end].strip()
-        if fence is not None and fence[1]:
-            text, end = f"{text}\n\n{fence[0]}", fence.end()
-        if text:
-            yield _markdown(for_terminal(text))
-        if fence is not None and not fence[1]:
-            end = fence.end()
-            for line in fence[2].splitlines():
-                words = shlex.split(line)
-                if "--lesson" in words and (start := starts.get(words[2])) is not None:
-                    yield _code(f"%%writefile {words[2]}\n{start.rstrip()}")
-                yield _code(_python(line, words))
-        at = end
+    starts = configs(int(page.name.removeprefix("lesson-")))
+    parts = _COMMANDS.split(page.text)  # text and commands in turn
+    for text, commands in zip_longest(parts[::2], parts[1::2], fillvalue=""):
+        if text.strip():
+            yield _cell("markdown", for_terminal(text.strip()))
+        for line in commands.splitlines():
+            words = shlex.split(line)
+            if "--lesson" in words and words[2] in starts:
+                yield _cell("code", f"%%writefile {words[2]}\n{starts[words[2]].rstrip()}")
+            yield _cell("code", _python(line, words))
 
 
 def _python(line: str, words: list[str]) -> str:
@@ -63,11 +57,6 @@ def _python(line: str, words: list[str]) -> str:
     return f"!{line}"
 
 
-def _markdown(text: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "metadata": {}, "source": text}
-
-
-def _code(text: str) -> dict[str, Any]:
-    return {
-        "cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": text
-    }  # fmt: skip
+def _cell(kind: str, text: str) -> dict[str, Any]:
+    runs = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "metadata": {}, "source": text, **runs}
