@@ -18,7 +18,7 @@ from nnrun.cli.options import split_arguments
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
 from nnrun.config.load import Experiment, load_config
-from nnrun.course.files import NUMBERS, OWN_LAYER, hand_in_name
+from nnrun.course.files import NUMBERS, OWN_GRADIENT, OWN_LAYER, hand_in_name
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import (
     ConfigError,
@@ -269,6 +269,8 @@ def check_lesson(
     """
     if len(paths) != 1 or (lesson == OWN_LAYER) != (paths[0].suffix == _SUFFIX):
         raise UsageError(f"--lesson {lesson} grades one file, such as {hand_in_name(lesson)}")
+    if overrides and lesson == OWN_GRADIENT:
+        raise UsageError(f"{overrides[0]}: --lesson {lesson} grades the numbers of the file alone")
     from nnrun.course.exercises import grade_file  # noqa: PLC0415  # training is slow to import
 
     grade = grade_file(lesson, paths[0], overrides)

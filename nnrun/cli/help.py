@@ -13,7 +13,16 @@ from nnrun.cli import options
 from nnrun.cli.options import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.reference.site import lessons, overview, pages, site, topic_pages
+from nnrun.reports.reference.site import (
+    lessons,
+    overview,
+    pages,
+    site,
+    topic_pages,
+)
+from nnrun.reports.reference.site import (
+    words as glossary,
+)
 from nnrun.reports.reference.topics import PAGE_KINDS, Topic, found, topics
 from nnrun.runs.storage.durable import new_folder, write_together
 from nnrun.suggestions import PLUGINS, suggestion
@@ -53,7 +62,7 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
         output.show(overview(every))
         return
     word = " ".join(words)
-    exact, mentioned = found(word, every)
+    exact, mentioned = found(word, (*every, *glossary()))
     # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import config_to_dict, load_config
-from nnrun.course.files import OWN_LAYER, exercise_file
+from nnrun.course.files import OWN_GRADIENT, OWN_LAYER, exercise_file
 from nnrun.course.grading import (
     CONVOLUTION,
     HIDDEN_LAYER,
@@ -31,6 +31,7 @@ from nnrun.course.grading import (
     seeded,
     types,
 )
+from nnrun.course.own_gradient import grade_gradient
 from nnrun.course.own_layer import grade_layer
 from nnrun.nn import Activation
 from nnrun.nn.signature import Array
@@ -359,7 +360,7 @@ EXERCISES: dict[int, Exercise] = {
 
 
 def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
-    """The grade of a config, or of a Python file, for the exercise of a lesson.
+    """The grade of a config, of numbers, or of a Python file, for the exercise of a lesson.
 
     Raises:
         ConfigError: the config is invalid.
@@ -367,5 +368,7 @@ def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
     """
     if lesson == OWN_LAYER:
         return grade_layer(file)
+    if lesson == OWN_GRADIENT:
+        return grade_gradient(file)
     experiment = load_config(file, overrides)
     return grade(lesson, EXERCISES[lesson], experiment, load_config(exercise_file(lesson)))
