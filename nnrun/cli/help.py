@@ -73,7 +73,8 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
         absent = f", and no page has it; `nnrun help` lists all topics{PLUGINS}"
         hint = suggestion(word, names) or absent
         raise UsageError(f"there is no topic '{word}'{hint}")
-    output.data([asdict(topic) for topic in exact or mentioned])
+    short = all(topic.kind == "word" for topic in exact)  # what mentions it says more
+    output.data([asdict(topic) for topic in (*exact, *(mentioned if short else ()))])
     output.show(topic_pages(exact, mentioned, word))
 
 

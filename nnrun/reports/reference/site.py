@@ -106,8 +106,9 @@ def words() -> tuple[Topic, ...]:
     (page,) = (page for page in pages() if page.name == "glossary")
     rows = (line[2:-2].split(" | ") for line in page.text.splitlines() if line.startswith("| "))
     return tuple(
-        Topic("word", name, f"{about[0].upper()}{about[1:]}.")
-        for names, about in [*rows][2:]
+        Topic("word", name, for_terminal(f"{about[0].upper()}{about[1:]}.").replace("`", ""))
+        for names, about in rows
+        if names not in ("word", "---")
         for name in names.split(", ")
     )
 
