@@ -18,7 +18,7 @@ from nnrun.cli.options import split_arguments
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
 from nnrun.config.load import Experiment, load_config
-from nnrun.course.files import NUMBERS, OWN_EXERCISE, OWN_LAYER, hand_in_name
+from nnrun.course.files import NUMBERS, OWN_EXERCISE, OWN_GRADIENT, OWN_LAYER, hand_in_name
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import (
     ConfigError,
@@ -282,6 +282,8 @@ def check_lesson(
         if exercise is not None:
             raise UsageError(f"--exercise {exercise} grades one config")
         raise UsageError(f"--lesson {lesson} grades one file, such as {hand_in_name(lesson)}")
+    if overrides and lesson == OWN_GRADIENT:
+        raise UsageError(f"{overrides[0]}: --lesson {lesson} grades the numbers of the file alone")
     from nnrun.course.exercises import grade_file  # noqa: PLC0415  # training is slow to import
 
     grade = grade_file(lesson, paths[0], overrides, exercise)

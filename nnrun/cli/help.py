@@ -13,7 +13,16 @@ from nnrun.cli import options
 from nnrun.cli.options import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.reference.site import lessons, overview, pages, site, topic_pages
+from nnrun.reports.reference.site import (
+    lessons,
+    overview,
+    pages,
+    site,
+    topic_pages,
+)
+from nnrun.reports.reference.site import (
+    words as glossary,
+)
 from nnrun.reports.reference.topics import PAGE_KINDS, Topic, found, topics
 from nnrun.runs.storage.durable import new_folder, write_together
 from nnrun.suggestions import PLUGINS, suggestion
@@ -63,7 +72,7 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None, noteboo
         output.show(overview(every))
         return
     word = " ".join(words)
-    exact, mentioned = found(word, every)
+    exact, mentioned = found(word, (*every, *glossary()))
     # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
@@ -74,7 +83,8 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None, noteboo
         absent = f", and no page has it; `nnrun help` lists all topics{PLUGINS}"
         hint = suggestion(word, names) or absent
         raise UsageError(f"there is no topic '{word}'{hint}")
-    output.data([asdict(topic) for topic in exact or mentioned])
+    short = all(topic.kind == "word" for topic in exact)  # what mentions it says more
+    output.data([asdict(topic) for topic in (*exact, *(mentioned if short else ()))])
     output.show(topic_pages(exact, mentioned, word))
 
 

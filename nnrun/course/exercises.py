@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import config_to_dict, load_config
-from nnrun.course.files import OWN_LAYER
+from nnrun.course.files import OWN_GRADIENT, OWN_LAYER
 from nnrun.course.grading import (
     CONVOLUTION,
     HIDDEN_LAYER,
@@ -36,6 +36,7 @@ from nnrun.course.grading import (
     types,
 )
 from nnrun.course.own_exercise import load_exercise
+from nnrun.course.own_gradient import grade_gradient
 from nnrun.course.own_layer import grade_layer
 from nnrun.course.variants import name_in, start
 from nnrun.nn import Activation
@@ -382,7 +383,7 @@ EXERCISES: dict[int, Exercise] = {
 def grade_file(
     lesson: int, file: Path, overrides: Sequence[str] = (), exercise: Path | None = None
 ) -> Grade:
-    """The grade of a config, or of a Python file, for the exercise of a lesson, or that of a file.
+    """The grade of a config, numbers or a Python file for the exercise of a lesson, or of a file.
 
     A lesson's is the variant of the student whose name the first line has, if there is one.
 
@@ -392,6 +393,8 @@ def grade_file(
     """
     if lesson == OWN_LAYER:
         return grade_layer(file)
+    if lesson == OWN_GRADIENT:
+        return grade_gradient(file)
     if exercise is not None:
         own, begin = _loaded(exercise)
         return grade(lesson, own, load_config(file, overrides), begin)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import nnrun
 
-NUMBERS = (1, *range(3, 12))
+NUMBERS = range(1, 12)
+OWN_GRADIENT = 2
+"""The lesson about the backward pass, whose hand-in is no config but numbers."""
 OWN_LAYER = 11
 """The lesson about a layer of one's own, which `nnrun check FILE.py` grades."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from inspect import getdoc
 from typing import NamedTuple
@@ -79,6 +79,7 @@ class ParameterTrace:
         gradient: dL/dvalue by backpropagation, before clipping.
         numerical: the same by differences; NaN at a kink and for entries that are not compared.
         updated: after the update.
+        moments: what the step is made of beside the gradient, by signs of the optimizer's equation.
     """
 
     name: str
@@ -86,6 +87,7 @@ class ParameterTrace:
     gradient: Array
     numerical: Array
     updated: Array
+    moments: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def short(self) -> str:
@@ -198,7 +200,7 @@ def trace_update(
     theta = own.theta.copy()
     optimizer.spare(network)
     optimizer.step(theta, stepped, learning_rate)
-    layers = list(kept.layers(own, theta, gradient, numerical))
+    layers = list(kept.layers(own, theta, gradient, numerical, optimizer.moments))
     loss = float(own.loss.value(output.copy(), target))
     weight = None
     if isinstance(own.loss, Weighted):
@@ -253,15 +255,21 @@ class _Kept:
         return np.array(array, np.float64)
 
     def layers(
-        self, network: Network, theta: Array, gradient: Array, numerical: Array
+        self,
+        network: Network,
+        theta: Array,
+        gradient: Array,
+        numerical: Array,
+        moments: Mapping[str, Array],
     ) -> Iterator[LayerTrace]:
         """The layers that have been computed, with their parameters."""
         parts, start = {}, 0
         for name, parameter in network.parameters.items():
             part = slice(start, start := start + parameter.size)
-            arrays = (network.theta, gradient, numerical, theta)
-            values = (array[part].reshape(parameter.shape).copy() for array in arrays)
-            parts[id(parameter)] = ParameterTrace(name, *values)
+            arrays = (network.theta, gradient, numerical, theta, *moments.values())
+            values = [array[part].reshape(parameter.shape).copy() for array in arrays]
+            memory = dict(zip(moments, values[4:], strict=True))
+            parts[id(parameter)] = ParameterTrace(name, *values[:4], memory)
         for place, layer in network.named_layers():
             if id(layer) in self._forward:
                 (x, y), (dy, dx) = self._forward[id(layer)], self._backward[id(layer)]
@@ -306,8 +314,23 @@ def loss_equation(loss: Loss) -> str:
 
 
 def optimizer_equation(optimizer: object) -> str:
-    """Equation of an optimizer's step."""
-    return _line(_body(type(optimizer)).split("\n\n")[0])
+    """Equation of an optimizer's step, with what it abbreviates."""
+    step, *more = _body(type(optimizer)).split("\n\n")
+    where = next((part.partition(". ")[0] for part in more if part.startswith("with ")), "")
+    return _line(f"{step} {where}")
+
+
+_SIGN = re.compile(r"^ *(\w+): ([^\W\d_][₀-₉]?), ", re.MULTILINE)
+
+
+def optimizer_settings(optimizer: Optimizer) -> dict[str, float]:
+    """What the signs in the equation of an optimizer stand for, but those that are 0."""
+    signs = {
+        sign: float(getattr(optimizer, name))
+        for name, sign in _SIGN.findall(getdoc(type(optimizer)) or "")
+    }
+    settings = {sign: value for sign, value in signs.items() if value}
+    return settings | ({"t": optimizer.steps} if "ᵗ" in optimizer_equation(optimizer) else {})
 
 
 def _body(kind: type) -> str:

@@ -351,7 +351,7 @@ def test_a_lesson_is_found_on_the_terminal():
     done = invoke("help", "lesson-4", COLUMNS="80")
     assert "lesson-4  lesson" == done.out.splitlines()[0]
     assert "nnrun help lesson-5" in " ".join(done.out.split())
-    shown = [body for language, body in _BLOCK.findall(lessons()[2].text) if language == "text"]
+    shown = [body for language, body in _BLOCK.findall(lessons()[3].text) if language == "text"]
     assert shown[1] in done.out
 
 

@@ -101,6 +101,19 @@ def lessons() -> tuple[Page, ...]:
     return tuple(_read("course", f"{name}.md") for name in LESSONS)
 
 
+@cache
+def words() -> tuple[Topic, ...]:
+    """The words of the glossary, each by all its names."""
+    (page,) = (page for page in pages() if page.name == "glossary")
+    rows = (line[2:-2].split(" | ") for line in page.text.splitlines() if line.startswith("| "))
+    return tuple(
+        Topic("word", name, for_terminal(f"{about[0].upper()}{about[1:]}.").replace("`", ""))
+        for names, about in rows
+        if names not in ("word", "---")
+        for name in names.split(", ")
+    )
+
+
 def picture(name: str) -> bytes:
     """The content of one of `PICTURES`."""
     return files("nnrun").joinpath("docs", name).read_bytes()
