@@ -13,10 +13,11 @@ from nnrun.course.files import configs
 from nnrun.reports.reference.site import Page, for_terminal, lessons
 
 _COMMANDS = re.compile(r"^```\n(nnrun .*?)^```$", re.MULTILINE | re.DOTALL)
-# The kernel's own nnrun is found first, in an environment that is not active, too.
+# The kernel's own nnrun is found first, in an environment that is not active, too; no bars.
 _SETUP = """\
 import os, sys
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+os.environ["TERM"] = "dumb"
 import nnrun"""
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 

@@ -387,7 +387,7 @@ def copied(text: str) -> RenderableType:
 
 def as_text(shown: RenderableType, width: int = 100) -> str:
     """What a terminal of this width without colours shows."""
-    console = Console(width=width, color_system=None, highlight=False)
+    console = Console(width=width, color_system=None, highlight=False, force_jupyter=False)
     with console.capture() as text:
         console.print(shown)
     return text.get().rstrip()
