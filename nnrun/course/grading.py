@@ -292,7 +292,7 @@ def _found(criterion: Criterion, attempt: Attempt) -> Finding:
 def _tests(attempt: Attempt) -> dict[str, float]:
     """The numbers of test rows: until the end they choose nothing, and so are not shown."""
     with suppress(UnmetError):
-        metrics = attempt.runs.results[0].record.metrics["test"]
+        metrics = attempt.runs.results[0].record.metrics.get("test", {})
         return {name: attempt.runs.mean("test", name) for name in _SHOWN if name in metrics}
     return {}
 
