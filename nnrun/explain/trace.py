@@ -20,6 +20,7 @@ from nnrun.nn.losses.base import ClassLoss
 from nnrun.nn.losses.weighted import Weighted, split_weights, unweighted
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.optimizers.adam import Adam
 from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array, Shape
 
@@ -200,7 +201,7 @@ def trace_update(
     theta = own.theta.copy()
     optimizer.spare(network)
     optimizer.step(theta, stepped, learning_rate)
-    layers = list(kept.layers(own, theta, gradient, numerical, optimizer.moments))
+    layers = list(kept.layers(own, theta, gradient, numerical, moments_of(optimizer)))
     loss = float(own.loss.value(output.copy(), target))
     weight = None
     if isinstance(own.loss, Weighted):
@@ -318,6 +319,17 @@ def optimizer_equation(optimizer: object) -> str:
     step, *more = _body(type(optimizer)).split("\n\n")
     where = next((part.partition(". ")[0] for part in more if part.startswith("with ")), "")
     return _line(f"{step} {where}")
+
+
+def moments_of(optimizer: Optimizer) -> dict[str, Array]:
+    """What its last step was made of beside the gradient, by the signs of its equation."""
+    if not isinstance(optimizer, Adam):
+        signs = {"velocity": "v", "square": "s"}
+        return {signs.get(name, name): array for name, array in optimizer.state.items()}
+    m, v = optimizer.state["mean"], optimizer.state["square"]
+    corrections = (1 - beta**optimizer.steps for beta in (optimizer.beta1, optimizer.beta2))
+    m_hat, v_hat = (array / part for array, part in zip((m, v), corrections, strict=True))
+    return {"m": m, "v": v, "m\u0302": m_hat, "v\u0302": v_hat}
 
 
 _SIGN = re.compile(r"^ *(\w+): ([^\W\d_][₀-₉]?), ", re.MULTILINE)

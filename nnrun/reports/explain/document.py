@@ -261,17 +261,15 @@ def _with_features(
 ) -> Phase:
     """The names of features beside the input, and beside the weights by which it is multiplied."""
     features, layers = explained.features, explained.update.layers
-    first = [k for k, role in enumerate(roles) if role["x"] == "x"] if features else []
-    columns = {"x", *(f"dx{k}" for k in first)}
+    first = [k for k, role in enumerate(roles) if features and role["x"] == "x"]
+    columns = {*("x" for _ in features[:1]), *(f"dx{k}" for k in first)}
     products = [layers[k] for k in first if isinstance(layers[k].layer, MatMul)]
     rows = tuple(f"-{p.name}" for trace in products for p in trace.parameters)
 
     def named(item: Numbers | Note) -> Numbers | Note:
-        if isinstance(item, Numbers) and features and item.key in columns:
-            return replace(item, columns=features)
-        if isinstance(item, Numbers) and item.key.endswith(rows):
-            return replace(item, rows=features)
-        return item
+        if isinstance(item, Note) or not (item.key in columns or item.key.endswith(rows)):
+            return item
+        return replace(item, **{"columns" if item.key in columns else "rows": features})
 
     parts = [replace(part, items=[named(item) for item in part.items]) for part in phase.parts]
     return replace(phase, parts=parts)

@@ -103,10 +103,8 @@ def _matrix(
         columns = [*columns[:half], *columns[-half:]]
         lines = _lines(matrix, rows, columns)
     if column_names:
-        labels = [_short_name(column_names[column]) for column in columns]
-        labels = [f"{_MORE} {name}" if place and columns[place] != columns[place - 1] + 1 else name
-                  for place, name in enumerate(labels)]  # fmt: skip
-        text = wrap(f"columns: {', '.join(labels)}", _WIDEST - len(_GAP))
+        labels = ", ".join(_short_name(column_names[column]) for column in columns)
+        text = wrap(f"columns: {labels}", _WIDEST - len(_GAP))
         yield from (Text(f"{_GAP}{line}", "dim") for line in text)
     for place, line in enumerate(lines):
         if place and rows[place] != rows[place - 1] + 1:
