@@ -73,18 +73,15 @@ def _finding(name: str, numbers: Any, network: dict[str, Array]) -> Finding:
         array = np.array(numbers, float)
     except (TypeError, ValueError):
         array = np.array(np.nan)
-    shape, wanted = ("×".join(map(str, each.shape)) for each in (array, right))
-    if right.shape not in (array.shape, array.T.shape) or not np.isfinite(array).all():
-        says = f"it is no array of {wanted} numbers" + f", but of {shape}" * bool(shape)
-        return Finding(name, False, says, f"{hint[:-1]}, and has the shape of {name[1:]}.")
-    if array.shape == right.shape and _equal(array, right):
+    if _equal(array, right):
         return Finding(name, True, "it agrees to six digits behind the point")
     wrong = {words: _gradient(network, each)[name] for each, words in _MISTAKES.items()}
     wrong = {words: each for words, each in wrong.items() if not _equal(each, right)}
     wrong[f"It is transposed: {hint}"] = right.T
     hint = next((words for words, each in wrong.items() if _equal(array, each)), hint)
-    if array.shape != right.shape:
-        return Finding(name, False, f"it is {shape}, and {name[1:]} is {wanted}", hint)
+    if array.shape != right.shape or not np.isfinite(array).all():
+        shape = "×".join(map(str, right.shape))
+        return Finding(name, False, f"it is no array of {shape} numbers, as {name[1:]} is", hint)
     differing = np.sum(np.abs(array - right) > _TOLERANCE)
     return Finding(name, False, f"numbers that differ: {differing} of {array.size}", hint)
 
