@@ -169,9 +169,9 @@ class UpdateTrace:
     def settings(self) -> dict[str, float]:
         """What the signs in the equation of the optimizer stand for, but those that are 0."""
         signs = _SIGN.findall(getdoc(type(self.optimizer)) or "")
-        found = {sign: float(getattr(self.optimizer, name)) for name, sign in signs}
+        found = {sign: getattr(self.optimizer, name, None) for name, sign in signs}
         steps = {"t": self.optimizer.steps} if isinstance(self.optimizer, Adam) else {}
-        return {sign: value for sign, value in found.items() if value} | steps
+        return {s: each for s, each in found.items() if isinstance(each, float) and each} | steps
 
     @property
     def clipped(self) -> float:
