@@ -13,16 +13,7 @@ from nnrun.cli import options
 from nnrun.cli.options import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.reference.site import (
-    lessons,
-    overview,
-    pages,
-    site,
-    topic_pages,
-)
-from nnrun.reports.reference.site import (
-    words as glossary,
-)
+from nnrun.reports.reference.site import glossary, lessons, overview, pages, site, topic_pages
 from nnrun.reports.reference.topics import PAGE_KINDS, Topic, found, topics
 from nnrun.runs.storage.durable import new_folder, write_together
 from nnrun.suggestions import PLUGINS, suggestion
@@ -83,8 +74,8 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None, noteboo
         absent = f", and no page has it; `nnrun help` lists all topics{PLUGINS}"
         hint = suggestion(word, names) or absent
         raise UsageError(f"there is no topic '{word}'{hint}")
-    short = all(topic.kind == "word" for topic in exact)  # what mentions it says more
-    output.data([asdict(topic) for topic in (*exact, *(mentioned if short else ()))])
+    others = mentioned if all(topic.kind == "word" for topic in exact) else []
+    output.data([asdict(topic) for topic in (*exact, *others)])
     output.show(topic_pages(exact, mentioned, word))
 
 

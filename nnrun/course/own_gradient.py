@@ -35,11 +35,8 @@ def grade_gradient(file: Path) -> Grade:
     Raises:
         ConfigError: the file cannot be read, or is no mapping.
     """
-    text = start_text(OWN_GRADIENT, name_in(file))
-    start, numbers = (
-        _mapping(Text(text, str(exercise_file(OWN_GRADIENT)))),
-        _mapping(read_text(file)),
-    )
+    begin = Text(start_text(OWN_GRADIENT, name_in(file)), str(exercise_file(OWN_GRADIENT)))
+    start, numbers = _mapping(begin), _mapping(read_text(file))
     keys = [key for key in {**start, **numbers} if key not in _FORMULAS]
     others = [str(key) for key in keys if numbers.get(key) != start.get(key)]
     says = f"not as in the exercise: {', '.join(others)}"
@@ -59,23 +56,12 @@ def _mapping(text: Text) -> dict[str, Any]:
     return document.data
 
 
-def gradient(
-    x: Array, t: Array, w1: Array, b1: Array, w2: Array, b2: Array, mistake: str = ""
-) -> dict[str, Array]:
-    """dL of each parameter, of L = mean (y - t)², y = h w2 + b2 and h = tanh(x w1 + b1).
-
-    Args:
-        x: (rows, inputs).
-        t: (rows, outputs).
-        w1: (inputs, units).
-        b1: (units,).
-        w2: (units, outputs).
-        b2: (outputs,).
-        mistake: what is computed wrongly, a key of `_MISTAKES`.
-    """
-    rows, z = len(x), x @ w1 + b1
+def _gradient(network: dict[str, Array], mistake: str = "") -> dict[str, Array]:
+    """dL of each parameter of the exercise's network; computed wrongly by a key of `_MISTAKES`."""
+    x, t, w1, b1, w2, b2 = network.values()
+    z = x @ w1 + b1
     h = np.tanh(z)
-    factors = {"rows": rows, "rows twice": 1 / rows, "two": 1 / 2, "sign": -1}
+    factors = {"rows": len(x), "rows twice": 1 / len(x), "two": 1 / 2, "sign": -1}
     dy = factors.get(mistake, 1) * 2 * (h @ w2 + b2 - t) / t.size
     dh = dy @ (np.ones_like(w2) if mistake == "w2" else w2).T
     dz = dh * {"slope": 1, "slope of z": 1 - z**2}.get(mistake, 1 - h**2)
@@ -84,26 +70,22 @@ def gradient(
 
 def _finding(name: str, numbers: Any, network: dict[str, Array]) -> Finding:
     """The verdict on one array, with the mistake that gives just these numbers."""
-    right, hint = gradient(**network)[name], f"{name} is {_FORMULAS[name]}."
+    right, hint = _gradient(network)[name], f"{name} is {_FORMULAS[name]}."
     try:
         array = np.array(numbers, float)
     except (TypeError, ValueError):
         array = np.array(np.nan)
-    shape, wanted = ("×".join(map(str, each.shape)) for each in (array, right))
-    if right.shape not in (array.shape, array.T.shape) or not np.isfinite(array).all():
-        says = f"it is no array of {wanted} numbers" + f", but of {shape}" * bool(shape)
-        return Finding(name, False, says, f"{hint[:-1]}, and has the shape of {name[1:]}.")
-    if array.shape == right.shape and _equal(array, right):
+    if _equal(array, right):
         return Finding(name, True, "it agrees to six digits behind the point")
-    wrong = {words: gradient(**network, mistake=each)[name] for each, words in _MISTAKES.items()}
+    wrong = {words: _gradient(network, each)[name] for each, words in _MISTAKES.items()}
     wrong = {words: each for words, each in wrong.items() if not _equal(each, right)}
     wrong[f"It is transposed: {hint}"] = right.T
     hint = next((words for words, each in wrong.items() if _equal(array, each)), hint)
-    if array.shape != right.shape:
-        return Finding(name, False, f"it is {shape}, and {name[1:]} is {wanted}", hint)
+    if array.shape != right.shape or not np.isfinite(array).all():
+        shape = "×".join(map(str, right.shape))
+        return Finding(name, False, f"it is no array of {shape} numbers, as {name[1:]} is", hint)
     differing = np.sum(np.abs(array - right) > _TOLERANCE)
-    says = f"{differing} of {array.size} numbers differ" if array.size > 1 else "its number differs"
-    return Finding(name, False, says, hint)
+    return Finding(name, False, f"numbers that differ: {differing} of {array.size}", hint)
 
 
 def _equal(first: Array, second: Array) -> bool:

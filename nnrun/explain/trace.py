@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import getdoc
 from typing import NamedTuple
@@ -20,8 +20,11 @@ from nnrun.nn.losses.base import ClassLoss
 from nnrun.nn.losses.weighted import Weighted, split_weights, unweighted
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.optimizers.adam import Adam
 from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array, Shape
+
+_SIGN = re.compile(r"^ *(\w+): ([^\W\d_][₀-₉]?), ", re.MULTILINE)  # of an argument
 
 # Gradients by differences, entry by entry.
 
@@ -163,6 +166,14 @@ class UpdateTrace:
     weight: Array | None = None
 
     @property
+    def settings(self) -> dict[str, float]:
+        """What the signs in the equation of the optimizer stand for, but those that are 0."""
+        signs = _SIGN.findall(getdoc(type(self.optimizer)) or "")
+        found = {sign: getattr(self.optimizer, name, None) for name, sign in signs}
+        steps = {"t": self.optimizer.steps} if isinstance(self.optimizer, Adam) else {}
+        return {s: each for s, each in found.items() if isinstance(each, float) and each} | steps
+
+    @property
     def clipped(self) -> float:
         """The factor by which the gradient is scaled down; 1 where it is not."""
         if self.clip_norm is None or self.norm <= self.clip_norm:
@@ -200,7 +211,7 @@ def trace_update(
     theta = own.theta.copy()
     optimizer.spare(network)
     optimizer.step(theta, stepped, learning_rate)
-    layers = list(kept.layers(own, theta, gradient, numerical, optimizer.moments))
+    layers = list(kept.layers(own, (gradient, numerical, theta), _moments(optimizer)))
     loss = float(own.loss.value(output.copy(), target))
     weight = None
     if isinstance(own.loss, Weighted):
@@ -255,19 +266,14 @@ class _Kept:
         return np.array(array, np.float64)
 
     def layers(
-        self,
-        network: Network,
-        theta: Array,
-        gradient: Array,
-        numerical: Array,
-        moments: Mapping[str, Array],
+        self, network: Network, arrays: Sequence[Array], moments: Mapping[str, Array]
     ) -> Iterator[LayerTrace]:
         """The layers that have been computed, with their parameters."""
         parts, start = {}, 0
         for name, parameter in network.parameters.items():
             part = slice(start, start := start + parameter.size)
-            arrays = (network.theta, gradient, numerical, theta, *moments.values())
-            values = [array[part].reshape(parameter.shape).copy() for array in arrays]
+            whole = (network.theta, *arrays, *moments.values())
+            values = [array[part].reshape(parameter.shape).copy() for array in whole]
             memory = dict(zip(moments, values[4:], strict=True))
             parts[id(parameter)] = ParameterTrace(name, *values[:4], memory)
         for place, layer in network.named_layers():
@@ -320,17 +326,15 @@ def optimizer_equation(optimizer: object) -> str:
     return _line(f"{step} {where}")
 
 
-_SIGN = re.compile(r"^ *(\w+): ([^\W\d_][₀-₉]?), ", re.MULTILINE)
-
-
-def optimizer_settings(optimizer: Optimizer) -> dict[str, float]:
-    """What the signs in the equation of an optimizer stand for, but those that are 0."""
-    signs = {
-        sign: float(getattr(optimizer, name))
-        for name, sign in _SIGN.findall(getdoc(type(optimizer)) or "")
-    }
-    settings = {sign: value for sign, value in signs.items() if value}
-    return settings | ({"t": optimizer.steps} if "ᵗ" in optimizer_equation(optimizer) else {})
+def _moments(optimizer: Optimizer) -> dict[str, Array]:
+    """What its last step was made of beside the gradient, by the signs of its equation."""
+    if not isinstance(optimizer, Adam):
+        signs = {"velocity": "v", "square": "s"}
+        return {signs.get(name, name): array for name, array in optimizer.state.items()}
+    m, v = optimizer.state["mean"], optimizer.state["square"]
+    corrections = (1 - beta**optimizer.steps for beta in (optimizer.beta1, optimizer.beta2))
+    m_hat, v_hat = (array / part for array, part in zip((m, v), corrections, strict=True))
+    return {"m": m, "v": v, "m\u0302": m_hat, "v\u0302": v_hat}
 
 
 def _body(kind: type) -> str:

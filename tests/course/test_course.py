@@ -296,77 +296,61 @@ def test_python_grades_and_explains(start):
 
 # The second lesson: the numbers of a gradient.
 
+MISTAKES = [  # (array, what it is computed as, hint)
+    ("dw1", "dw1 + 2e-6", "dw1 is xᵀ dz."),
+    ("dw1", "x.T @ dh", "The slope of tanh is missing"),
+    ("db1", "(dh * (1 - z**2)).sum(0)", "The slope of tanh is 1 - h²"),
+    ("dw1", "x.T @ (dy * (1 - h**2))", "w2 is missing"),
+    ("dw2", "3 * dw2", "It is that of a sum over rows"),
+    ("db2", "dy.mean(0)", "dy is divided by the rows already"),
+    ("db2", "db2 / 2", "A factor of 2 is missing"),
+    ("dw2", "-dw2", "Its sign is turned"),
+    ("dw1", "dw1.T", "It is transposed: dw1 is xᵀ dz."),
+    ("dw2", "dw2.T", "It is transposed: dw2 is hᵀ dy."),
+    ("db1", "[[1], [2, 3]]", "db1 is the sum of dz."),
+    ("db1", "None", "db1 is the sum of dz."),
+]
 
-def numbers_of(student: str = "", /, **changed: object) -> Path:
-    """The second exercise with the gradient by NumPy, and some of its numbers replaced."""
-    begin = Path(write("start.yaml", variants.start_text(OWN_GRADIENT, student)))
-    content = parse(read_text(begin)).data
+
+def numbers(student: str = "", /, **changed: str) -> Path:
+    """The second exercise with its gradient, and some arrays by other formulas."""
+    begin = write("start.yaml", variants.start_text(OWN_GRADIENT, student))
+    content = parse(read_text(Path(begin))).data
     x, t, w1, b1, w2, b2 = (np.array(content[key]) for key in ("x", "t", "w1", "b1", "w2", "b2"))
-    h = np.tanh(x @ w1 + b1)
+    z, h = x @ w1 + b1, np.tanh(x @ w1 + b1)
     dy = 2 / 3 * (h @ w2 + b2 - t)
-    dz = dy @ w2.T * (1 - h**2)
+    dh, dz = dy @ w2.T, dy @ w2.T * (1 - h**2)
     right = {"dw2": h.T @ dy, "db2": dy.sum(0), "dw1": x.T @ dz, "db1": dz.sum(0)}
-    arrays = {"x": x, "dy": dy, "dz": dz, "h": h, "dh": dy @ w2.T, "z": x @ w1 + b1}
-    arrays |= {"ones": np.ones_like(w2), **right}
-    values = {key: eval(each, {}, arrays) if isinstance(each, str) else each
-              for key, each in changed.items()}  # fmt: skip
-    text = json.dumps({**content, **right, **values}, default=np.ndarray.tolist)
+    names = {"x": x, "z": z, "h": h, "dy": dy, "dh": dh, **right}
+    others = {key: eval(formula, {}, names) for key, formula in changed.items()}
+    text = json.dumps({**content, **right, **others}, default=np.ndarray.tolist)
     return Path(write("exercise-2.yaml", variants.head(student) + text))
 
 
 def test_the_gradient_of_two_layers_passes():
-    """Within a millionth, with a point for each of its four arrays; of a variant, too."""
-    assert [] == grade_file(2, numbers_of("Ada L.")).wrong
-    assert 0 == grade_file(2, numbers_of("Ada L.", x=[[1, 2]])).points
-    done = check(str(numbers_of(dw1="(dw1 + 9e-7)")), "--lesson", "2")
-    assert (0, "") == (done.code, done.err)
-    assert "5 of 5 criteria met, 4 of 4 points" == done.out.splitlines()[-1]
-    assert "dw1=0: --lesson 2 grades the numbers of the file alone" in refused(
-        "check", "exercise-2.yaml", "--lesson", "2", "dw1=0"
-    )
+    """Within a millionth, with a point for each of its four arrays; settings are refused."""
+    assert [] == grade_file(2, numbers("Ada L.")).wrong
+    done = check(str(numbers(dw1="dw1 + 9e-7")), "--lesson", "2")
+    assert (0, "5 of 5 criteria met, 4 of 4 points") == (done.code, done.out.splitlines()[-1])
+    assert 2 == check("exercise-2.yaml", "--lesson", "2", "dw1=0").code
 
 
-@pytest.mark.parametrize(
-    ("name", "numbers", "says", "hint"),
-    [
-        ("dw1", "dw1 + 2e-6", "4 of 4 numbers differ", "dw1 is xᵀ dz."),
-        ("dw1", "x.T @ dh", "4 of 4 numbers differ", "The slope of tanh is missing"),
-        ("db1", "(dh * (1 - z**2)).sum(0)", "2 of 2 numbers differ", "The slope of tanh is 1 - h²"),
-        ("dw2", "3 * dw2", "2 of 2 numbers differ", "It is that of a sum over rows"),
-        ("db2", "dy.mean(0)", "its number differs", "dy is divided by the rows already"),
-        ("db2", "db2 / 2", "its number differs", "A factor of 2 is missing"),
-        ("dw2", "-dw2", "2 of 2 numbers differ", "Its sign is turned"),
-        ("dw1", "x.T @ (dy @ ones.T * (1 - h**2))", "4 of 4 numbers differ", "w2 is missing"),
-        ("dw1", "dw1.T", "2 of 4 numbers differ", "It is transposed: dw1 is xᵀ dz."),
-        ("dw2", "dw2.T", "it is 1×2, and w2 is 2×1", "It is transposed: dw2 is hᵀ dy."),
-        ("dw1", "dw2", "it is no array of 2×2 numbers, but of 2×1", "dw1 is xᵀ dz, and has"),
-        ("db1", [[1], [2, 3]], "it is no array of 2 numbers", "db1 is the sum of dz, and has"),
-        ("db1", None, "it is no array of 2 numbers", "db1 is the sum of dz, and has"),
-        ("db1", ["a", "b"], "it is no array of 2 numbers", "db1 is the sum of dz, and has"),
-    ],
-)  # fmt: skip
-def test_a_mistake_in_a_gradient_is_named(name, numbers, says, hint):
+@pytest.mark.parametrize(("name", "formula", "hint"), MISTAKES)
+def test_a_mistake_in_a_gradient_is_named(name, formula, hint):
     """By what gives just these numbers; the other three arrays have their points."""
-    grade = grade_file(2, numbers_of(**{name: numbers}))
-    assert [(name, says)] == [(finding.check, finding.says) for finding in grade.wrong]
-    assert hint == grade.wrong[0].detail[: len(hint)]
+    grade = grade_file(2, numbers(**{name: formula}))
+    assert [(name, hint)] == [(each.check, each.detail[: len(hint)]) for each in grade.wrong]
     assert (3, 4) == (grade.points, grade.of)
 
 
-@pytest.mark.parametrize("changed", [{"x": [[1, 2]]}, {"w3": 1}])
-def test_another_network_has_no_points(changed):
-    """Its numbers are those of the exercise, and it has no others; an unchanged start has none."""
-    grade = grade_file(2, numbers_of(**changed))
-    assert ["task"] == [finding.check for finding in grade.wrong]
-    assert 0 == grade.points == grade_file(2, exercise_file(2)).points
-
-
-def test_a_file_that_holds_no_numbers_is_a_mistake():
-    """With exit code 2, and its place where there is one."""
+@pytest.mark.parametrize("changed", [{"x": "x + 1"}, {"w3": "1"}])
+def test_the_gradient_of_another_network_has_no_points(changed):
+    """Nor has an unchanged start; what is no mapping is refused."""
+    grade = grade_file(2, numbers(**changed))
+    assert (["task"], 0) == ([finding.check for finding in grade.wrong], grade.points)
+    assert 0 == grade_file(2, exercise_file(2)).points
     Path("a.yaml").write_text("- 1")
-    assert "a.yaml: holds no arrays with names" in refused("check", "a.yaml", "--lesson", "2")
-    Path("a.yaml").write_text("dw1: [1\n")
-    assert "a.yaml:" in refused("check", "a.yaml", "--lesson", "2")
+    assert "a.yaml: holds no arrays with names" in check("a.yaml", "--lesson", "2").err
 
 
 # Every exercise: its solution, and wrong attempts; the lessons show what the start lacks.

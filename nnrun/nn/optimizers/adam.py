@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import ClassVar
 
 import numpy as np
 
@@ -27,7 +26,6 @@ class Adam(Optimizer):
 
     type = "adam"
     usual_limit = 0.01
-    signs: ClassVar = {"mean": "m", "square": "v"}
 
     def __init__(
         self,
@@ -43,12 +41,6 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.weight_decay = weight_decay
         self.decay_all = decay_all
-
-    @property
-    def moments(self) -> dict[str, Array]:
-        both = zip(super().moments.items(), (self.beta1, self.beta2), strict=True)
-        hats = {f"{sign}̂": array / (1 - beta**self.steps) for (sign, array), beta in both}
-        return {**super().moments, **hats}
 
     def allocate(self, theta: Array) -> None:
         self.state = {"mean": np.zeros_like(theta), "square": np.zeros_like(theta)}

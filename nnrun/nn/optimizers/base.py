@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from nnrun.nn.average import Average
@@ -26,8 +24,6 @@ class Optimizer:
     # Whether `weight_decay` shrinks θ beside the step, instead of being added to the gradient.
     decoupled = False
     decay_all = False
-    # The signs of `state` in the equation.
-    signs: ClassVar[dict[str, str]] = {}
     # The places in θ that decay: all of them, or where the array is true.
     decaying: Array | bool = True
     average: Average | None = None
@@ -41,11 +37,6 @@ class Optimizer:
         """The arrays as long as θ: `state`, and the average of θ."""
         more = {} if self.average is None else {"average": self.average.arrays["theta"]}
         return {**self.state, **more}
-
-    @property
-    def moments(self) -> dict[str, Array]:
-        """What the last step was made of beside g, by the signs of the equation."""
-        return {self.signs.get(name, name): array for name, array in self.state.items()}
 
     def spare(self, network: Network) -> None:
         """Let only what `decays` names decay: the embedding of a rare category would go to 0, and

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from nnrun.nn.optimizers.base import Optimizer
@@ -27,7 +25,6 @@ class RMSprop(Optimizer):
 
     type = "rmsprop"
     usual_limit = 0.01
-    signs: ClassVar = {"square": "s", "velocity": "v"}
 
     def __init__(
         self,

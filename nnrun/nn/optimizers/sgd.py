@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from nnrun.nn.optimizers.base import Optimizer
@@ -26,7 +24,6 @@ class SGD(Optimizer):
 
     type = "sgd"
     usual_limit = None
-    signs: ClassVar = {"velocity": "v"}
 
     def __init__(
         self,

@@ -18,7 +18,6 @@ from nnrun.explain.trace import (
     loss_equation,
     middle_window,
     optimizer_equation,
-    optimizer_settings,
 )
 from nnrun.explain.update import Explanation
 from nnrun.nn.gradient_check import TOLERANCE
@@ -52,7 +51,7 @@ class Source(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where an entry comes from; `products` if it is the sum of the products of two sources."""
+    """Source of an entry; `products` if it is the sum of the products of two sources."""
 
     sources: list[Source]
     products: bool = False
@@ -261,17 +260,15 @@ def _with_features(
 ) -> Phase:
     """The names of features beside the input, and beside the weights by which it is multiplied."""
     features, layers = explained.features, explained.update.layers
-    first = [k for k, role in enumerate(roles) if role["x"] == "x"] if features else []
-    columns = {"x", *(f"dx{k}" for k in first)}
+    first = [k for k, role in enumerate(roles) if features and role["x"] == "x"]
+    columns = {*("x" for _ in features[:1]), *(f"dx{k}" for k in first)}
     products = [layers[k] for k in first if isinstance(layers[k].layer, MatMul)]
     rows = tuple(f"-{p.name}" for trace in products for p in trace.parameters)
 
     def named(item: Numbers | Note) -> Numbers | Note:
-        if isinstance(item, Numbers) and features and item.key in columns:
-            return replace(item, columns=features)
-        if isinstance(item, Numbers) and item.key.endswith(rows):
-            return replace(item, rows=features)
-        return item
+        if isinstance(item, Note) or not (item.key in columns or item.key.endswith(rows)):
+            return item
+        return replace(item, **{"columns" if item.key in columns else "rows": features})
 
     parts = [replace(part, items=[named(item) for item in part.items]) for part in phase.parts]
     return replace(phase, parts=parts)
@@ -400,12 +397,8 @@ def agreement(parameter: ParameterTrace) -> str:
     return f"{entries} compared; largest difference {parameter.worst:.1e} of the largest gradient"
 
 
-_HAT = "\u0302"
-
-
 def _step(update: UpdateTrace) -> Iterator[Part]:
-    settings = optimizer_settings(update.optimizer).items()
-    signs = "".join(f"{sign} = {value:g}, " for sign, value in settings)
+    signs = "".join(f"{sign} = {value:g}, " for sign, value in update.settings.items())
     words = f"η = {number(update.learning_rate)}, {signs}|g| = {number(update.norm)}"
     if update.clip_norm is not None:
         words += f", at most {number(update.clip_norm)}"
@@ -413,21 +406,20 @@ def _step(update: UpdateTrace) -> Iterator[Part]:
             words += f": g is multiplied by {number(update.clipped)}"
     yield Part([Note(words)], equation=optimizer_equation(update.optimizer))
     for p in (p for trace in update.layers for p in trace.parameters):
-        n, moments = p.value.ndim, [*_moments(p)]
-        value = same(f"value-{p.name}", n)
-        hats = [each.key for each in moments if each.name.endswith(_HAT)]
-        last = hats or [each.key for each in moments] or [f"gradient-{p.name}"]
-        before = Numbers(f"before-{p.name}", "before", p.value, Origin([value]))
-        after = Origin([value, *(same(key, n) for key in last)])
-        yield Part(
-            [before, *moments, Numbers(f"updated-{p.name}", "after", p.updated, after)], p.name
-        )
+        moments = [*_moments(p)]
+        of = [f"value-{p.name}", *(each.key for each in moments[len(moments) // 2 :])]
+        sources = [
+            same(key, p.value.ndim) for key in (of if moments else [*of, f"gradient-{p.name}"])
+        ]
+        before = Numbers(f"before-{p.name}", "before", p.value, Origin(sources[:1]))
+        after = Numbers(f"updated-{p.name}", "after", p.updated, Origin(sources))
+        yield Part([before, *moments, after], p.name)
 
 
 def _moments(p: ParameterTrace) -> Iterator[Numbers]:
     """Moments with a hat come from those without, and these from the gradient."""
     for sign, array in p.moments.items():
-        source = sign.removesuffix(_HAT) if sign.endswith(_HAT) else "gradient"
+        source = sign[0] if len(sign) > 1 and sign[0] in p.moments else "gradient"
         origin = Origin([same(f"{source}-{p.name}", array.ndim)])
         yield Numbers(f"{sign}-{p.name}", sign, array, origin)
 

@@ -14,14 +14,7 @@ from rich.text import Text
 
 from nnrun.characters import clean, shortened
 from nnrun.explain.surfaces import SIDES, Film, Surfaces
-from nnrun.explain.trace import (
-    LayerTrace,
-    equations,
-    loss_equation,
-    optimizer_equation,
-    optimizer_settings,
-    shown,
-)
+from nnrun.explain.trace import LayerTrace, equations, loss_equation, optimizer_equation, shown
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import Array, shape_text
 from nnrun.reports.document import Note
@@ -77,7 +70,7 @@ def matrix_lines(item: Numbers, *, full: bool = False) -> Iterator[Text]:
     array = item.array
     yield Text.assemble((item.title, "bold"), f"  {shape_text(array.shape)}")
     if array.ndim <= 2:
-        yield from _matrix(np.atleast_2d(array), full, item.rows, item.columns)
+        yield from _matrix(np.atleast_2d(array), full, item)
         return
     stack = array.reshape(-1, *array.shape[-2:])
     indices = list(np.ndindex(*array.shape[:-2]))
@@ -90,32 +83,26 @@ def matrix_lines(item: Numbers, *, full: bool = False) -> Iterator[Text]:
         yield Text(f"  {_MORE} and {len(stack) - many:,} more of {shape_text(matrix.shape)}", "dim")
 
 
-def _matrix(
-    matrix: Array, full: bool, row_names: Sequence[str] = (), column_names: Sequence[str] = ()
-) -> Iterator[Text]:
-    """Its lines, with the names of columns above them, and those of rows behind."""
+def _matrix(matrix: Array, full: bool, item: Numbers | None = None) -> Iterator[Text]:
+    """Its lines; with the names of columns above them, and those of rows behind."""
     rows, columns = (list(range(n)) if full else shown(n) for n in matrix.shape)
-    names = {row: f"{_GAP}{_short_name(row_names[row])}" for row in rows if row_names}
+    names = {
+        row: f"{_GAP}{clean(shortened(item.rows[row], 20))}" for row in rows if item and item.rows
+    }
     room = _WIDEST - max(map(len, names.values()), default=0)
     lines = _lines(matrix, rows, columns)
     while not full and len(columns) > 2 and max(map(len, lines)) > room:
         half = (len(columns) - 1) // 2
         columns = [*columns[:half], *columns[-half:]]
         lines = _lines(matrix, rows, columns)
-    if column_names:
-        labels = [_short_name(column_names[column]) for column in columns]
-        labels = [f"{_MORE} {name}" if place and columns[place] != columns[place - 1] + 1 else name
-                  for place, name in enumerate(labels)]  # fmt: skip
-        text = wrap(f"columns: {', '.join(labels)}", _WIDEST - len(_GAP))
+    if item and item.columns:
+        labels = ", ".join(clean(shortened(item.columns[column], 20)) for column in columns)
+        text = wrap(f"columns: {labels}", _WIDEST - len(_GAP))
         yield from (Text(f"{_GAP}{line}", "dim") for line in text)
     for place, line in enumerate(lines):
         if place and rows[place] != rows[place - 1] + 1:
             yield Text(f"  {_MORE}")
         yield Text.assemble(line, (names.get(rows[place], ""), "dim"))
-
-
-def _short_name(name: str) -> str:
-    return clean(shortened(name, 20))
 
 
 def _lines(matrix: Array, rows: Sequence[int], columns: Sequence[int]) -> list[str]:
@@ -284,7 +271,7 @@ def as_data(explained: Explanation) -> dict[str, Any]:
             "type": update.optimizer.type,
             "equation": optimizer_equation(update.optimizer),
             "learning_rate": update.learning_rate,
-            "settings": optimizer_settings(update.optimizer),
+            "settings": update.settings,
             "gradient_norm": update.norm,
             "clip_norm": update.clip_norm,
         },
@@ -333,11 +320,8 @@ def _layer(trace: LayerTrace) -> dict[str, Any]:
         "dy": numbers(trace.dy),
         "dx": numbers(trace.dx),
         "parameters": [
-            {
-                "name": p.name,
-                **{key: numbers(getattr(p, key)) for key in _OF_PARAMETER},
-                "moments": {sign: numbers(array) for sign, array in p.moments.items()},
-            }
+            {"name": p.name, **{key: numbers(getattr(p, key)) for key in _OF_PARAMETER}}
+            | {"moments": {sign: numbers(array) for sign, array in p.moments.items()}}
             for p in trace.parameters
         ],
     }

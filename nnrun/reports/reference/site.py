@@ -102,16 +102,12 @@ def lessons() -> tuple[Page, ...]:
 
 
 @cache
-def words() -> tuple[Topic, ...]:
-    """The words of the glossary, each by all its names."""
+def glossary() -> list[Topic]:
+    """Words of the glossary, each by all its names."""
     (page,) = (page for page in pages() if page.name == "glossary")
-    rows = (line[2:-2].split(" | ") for line in page.text.splitlines() if line.startswith("| "))
-    return tuple(
-        Topic("word", name, for_terminal(f"{about[0].upper()}{about[1:]}.").replace("`", ""))
-        for names, about in rows
-        if names not in ("word", "---")
-        for name in names.split(", ")
-    )
+    rows = re.findall(r"^\| (?!word|---)(.*?) \| (.)(.*) \|$", page.text, re.MULTILINE)
+    texts = {names: for_terminal(f"{a.upper()}{rest}.").replace("`", "") for names, a, rest in rows}
+    return [Topic("word", name, texts[names]) for names in texts for name in names.split(", ")]
 
 
 def picture(name: str) -> bytes:

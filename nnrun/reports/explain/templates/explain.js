@@ -87,10 +87,7 @@
   }
 
   function named(line, scope, name) {
-    const head = document.createElement("th");
-    head.scope = scope;
-    head.textContent = name;
-    line.append(head);
+    line.append(Object.assign(document.createElement("th"), { scope, textContent: name }));
   }
 
   function gap(line, span) {
