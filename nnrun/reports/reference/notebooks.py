@@ -59,5 +59,5 @@ def _python(line: str, words: list[str]) -> str:
 
 
 def _cell(kind: str, text: str) -> dict[str, Any]:
-    runs = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    runs: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
     return {"cell_type": kind, "metadata": {}, "source": text, **runs}
