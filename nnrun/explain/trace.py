@@ -90,7 +90,7 @@ class ParameterTrace:
     gradient: Array
     numerical: Array
     updated: Array
-    moments: Mapping[str, Array] = field(default_factory=dict)
+    moments: Mapping[str, Array] = field(default_factory=dict, kw_only=True)
 
     @property
     def short(self) -> str:
@@ -275,7 +275,7 @@ class _Kept:
             whole = (network.theta, *arrays, *moments.values())
             values = [array[part].reshape(parameter.shape).copy() for array in whole]
             memory = dict(zip(moments, values[4:], strict=True))
-            parts[id(parameter)] = ParameterTrace(name, *values[:4], memory)
+            parts[id(parameter)] = ParameterTrace(name, *values[:4], moments=memory)
         for place, layer in network.named_layers():
             if id(layer) in self._forward:
                 (x, y), (dy, dx) = self._forward[id(layer)], self._backward[id(layer)]

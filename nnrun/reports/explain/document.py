@@ -266,9 +266,11 @@ def _with_features(
     rows = tuple(f"-{p.name}" for trace in products for p in trace.parameters)
 
     def named(item: Numbers | Note) -> Numbers | Note:
-        if isinstance(item, Note) or not (item.key in columns or item.key.endswith(rows)):
-            return item
-        return replace(item, **{"columns" if item.key in columns else "rows": features})
+        if isinstance(item, Numbers) and item.key in columns:
+            return replace(item, columns=features)
+        if isinstance(item, Numbers) and item.key.endswith(rows):
+            return replace(item, rows=features)
+        return item
 
     parts = [replace(part, items=[named(item) for item in part.items]) for part in phase.parts]
     return replace(phase, parts=parts)
