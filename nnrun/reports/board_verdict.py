@@ -161,11 +161,6 @@ class GroupVerdict:
     short: str = ""
     use: str = ""
 
-    @property
-    def sentence(self) -> str:
-        """`Use boosting of scikit-learn; the best network, 8 units, is worse by 2.1 [0.3, 4.0]`."""
-        return "; ".join(filter(None, [self.use or self.best, self.others]))
-
 
 def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
     """A row is called best only where every other one can be dropped.
@@ -191,6 +186,7 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
             text = ""
             if first.completed == 1 and not unfinished:
                 text = f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
+            use = use if worse else f"One setting so far: {name}"
         short = short.removeprefix(f"{group.dataset}, ")
         return GroupVerdict(RESULT, result, text, first, short, use)
     beside = _beside_first(group, first)

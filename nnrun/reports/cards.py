@@ -13,7 +13,6 @@ from nnrun.reports.board_verdict import (
     UNDECIDED,
     GroupVerdict,
     baselines,
-    figures,
     group_verdict,
     leads,
     problems,
@@ -63,9 +62,11 @@ def cards(
         first = verdict.row
         wrong = problems([group], [first], Counter(), of_data=group.dataset not in seen)
         seen.add(group.dataset)
-        blocks: list[Block] = [Note(sentence(verdict.sentence), "lead", level=WHOLE)]
+        more = " ".join(map(sentence, filter(None, verdict.others.split("; "))))
+        blocks: list[Block] = [Note(sentence(verdict.use or verdict.best), "lead", level=WHOLE)]
+        blocks += [Note(more, level=WHOLE)] if more else []
         if first is not None:
-            blocks += _result(group, first, standings.get(id(first)))
+            blocks += _result(first, standings.get(id(first)))
             blocks += _deciding(group, standings, anchors, _MOST_BRIEF if brief else _MOST)
         if wrong is not None:
             blocks.append(Note(str(wrong), "warning", level=WHOLE))
@@ -77,8 +78,8 @@ def cards(
         yield Section(f"{title}: {about}", blocks)
 
 
-def _result(group: Group, row: Row, standing: Standing | None) -> Iterator[Note]:
-    """What the row reaches on rows for testing, then by the metric of the order."""
+def _result(row: Row, standing: Standing | None) -> Iterator[Note]:
+    """Results of the row on rows for testing."""
     split = next((each for each in ("test", "validation", "train") if row.summary(each)), "test")
     runs = {} if standing is None else completed_runs((standing.variant, [*standing.scores]))
     overlap = 0.0 if standing is None else standing.variant.overlap.get(split, 0.0)
@@ -91,7 +92,6 @@ def _result(group: Group, row: Row, standing: Standing | None) -> Iterator[Note]
             parts.append(f"{metric_label(name)} {measured(found.mean, found.half)}")
     if parts:
         yield Note(f"{split.capitalize()}: {', '.join(parts)}.", level=WHOLE)
-    yield Note(f"Ordered by {figures(group, row)}.", "small", level=WHOLE)
 
 
 def _deciding(
@@ -121,7 +121,8 @@ def _deciding(
         drawing = strip([value], scale, None, None, value)
         text = [Cell(number(value)), Cell(MISSING), Cell(MISSING)]
         cells.append([Cell(what, kind="soft"), Cell(MISSING, drawing=drawing), *text])
-    header = ["setting", "each run", f"{group.ordered_by} ± 95%", "test ± 95%", "time"]
+    label = metric_label(group.metric)
+    header = ["setting", "each run", f"{group.ordered_by} {label} ± 95%", "test ± 95%", "time"]
     marks = {"each run": strip_scale(scale)} if any(values) else {}
     table = Grid("What decides", header, cells, hidden=True, marks=marks, level=WHOLE)
     by_test = group.ordered_by == "test" or not any(row.test for row in rows)
