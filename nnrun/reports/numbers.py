@@ -49,9 +49,9 @@ def to_error(value: float | None, half: float | None) -> str:
 
 
 def _scientific(value: float, half: float) -> str:
-    """With an exponent, to the second digit of the uncertainty, and two to four digits."""
-    power, least = (int(f"{each:.1e}".partition("e")[2]) for each in (value, half))
-    return f"{value:.{min(max(1, power - least + 1), 3)}e}"
+    """Number with an exponent, to the second digit of its uncertainty."""
+    digits = floor(log10(abs(value) or half)) + last_digit(half)
+    return f"{round(value, last_digit(half)):.{max(digits, 0)}e}"
 
 
 def last_digit(uncertainty: float) -> int:
