@@ -268,8 +268,11 @@ class Report:
         return heads
 
     def data_notes(self) -> list[tuple[str, str]]:
-        """The notes on the data sets of the runs that were read, by name."""
+        """The notes on the data sets of boards and of the runs that were read, by name."""
         notes = {}
+        for key in (board.standings[0].row.best_run for board in self.boards):
+            if key is not None:
+                self._record(key)
         for record in filter(None, self._records.values()):
             if note := str(record.dataset.get("note") or ""):
                 notes[shortened(str(record.dataset["name"]))] = shortened(note, 1000)
