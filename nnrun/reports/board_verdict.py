@@ -185,7 +185,7 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
         if len(group.rows) == 1:
             text = ""
             if first.completed == 1 and not unfinished:
-                text = f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
+                text = f"a single run shows no spread, hence no interval: {_MORE_SEEDS} would"
             use = use if worse else f"One setting so far: {name}"
         short = short.removeprefix(f"{group.dataset}, ")
         return GroupVerdict(RESULT, result, text, first, short, use)
@@ -196,7 +196,7 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
     if all(row.comparison == NOT_COMPARED for row in ranked):
         what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
         text = f"{_equal(ranked, first)}{what} shows no certain difference"
-        text += "" if unfinished else f"; {_MORE_SEEDS} may"
+        text += "" if unfinished else f": {_MORE_SEEDS} may"
         use = f"Undecided: {name} is first"
     else:
         text = "; ".join([_others(group, names, ranked, tied, unfinished), *beside])
@@ -283,7 +283,7 @@ def _what_decides(group: Group, tied: list[Row]) -> str:
     """
     first, shown = tied[0], group.shown
     if first.difference is None:
-        return f"a single run of the first shows no certain difference; {_MORE_SEEDS} may"
+        return f"a single run of the first shows no certain difference: {_MORE_SEEDS} may"
     if shown is None:
         return ""
     gap, pair = abs(first.difference), _pair(*tied[:2])

@@ -30,7 +30,7 @@ from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.stored import Standing
 from nnrun.sweeps.board.verdicts import completed_runs, design_of
 
-_MOST, _MOST_BRIEF = 6, 2
+_MOST = 6
 _SEEDS = re.compile(r"--seeds (\d+)|(\d+) seeds (?:would|might)")
 # What people think in, whatever metric decides the order.
 _USUAL = ("rmse", "r2", "accuracy", "roc_auc", "log_loss")
@@ -52,7 +52,7 @@ def cards(
         standings: the runs of rows, by the `id` of the row, for other metrics and what is drawn.
         sweeps: the command that trained each experiment.
         anchors: of runs with details on the page, by `name/run id`.
-        brief: whether a dozen cards are to fit a sheet.
+        brief: whether cards have no table, so that a dozen fit a sheet.
         unfinished: whether there are runs to come.
     """
     last = {row.name: group for group in groups if (row := group.first_network)}
@@ -64,10 +64,10 @@ def cards(
         seen.add(group.dataset)
         more = " ".join(map(sentence, filter(None, verdict.others.split("; "))))
         blocks: list[Block] = [Note(sentence(verdict.use or verdict.best), "lead", level=WHOLE)]
-        blocks += [Note(more, level=WHOLE)] if more else []
+        blocks += [Note(more, level=WHOLE)] if more and not brief else []
         if first is not None:
             blocks += _result(first, standings.get(id(first)))
-            blocks += _deciding(group, standings, anchors, _MOST_BRIEF if brief else _MOST)
+            blocks += () if brief else _deciding(group, standings, anchors)
         if wrong is not None:
             blocks.append(Note(str(wrong), "warning", level=WHOLE))
         is_best = any(of is group for of in last.values())
@@ -95,12 +95,12 @@ def _result(row: Row, standing: Standing | None) -> Iterator[Note]:
 
 
 def _deciding(
-    group: Group, standings: Mapping[int, Standing], anchors: Mapping[str, str], most: int
+    group: Group, standings: Mapping[int, Standing], anchors: Mapping[str, str]
 ) -> Iterator[Block]:
     """The rows that may be the best, the reference models, the best network, and the baselines."""
     tied = [row for row in group.rows if row.rank and row.tied]
     beside = [row for row in group.rows if row.rank and not row.is_network]
-    some = {id(row) for row in (*tied[:most], *beside[:most], group.first_network)}
+    some = {id(row) for row in (*tied[:_MOST], *beside[:_MOST], group.first_network)}
     rows = [row for row in group.rows if id(row) in some]
     runs = [standings[id(row)].scores if id(row) in standings else () for row in rows]
     ends, names = baselines(rows[0]), names_of(group)
@@ -128,7 +128,7 @@ def _deciding(
     by_test = group.ordered_by == "test" or not any(row.test for row in rows)
     shown = [0, *([1] if marks else []), 2, *([] if by_test else [3]), 4]
     yield table.only(shown)
-    if left := len(tied[most:]):
+    if left := len(tied[_MOST:]):
         yield Note(f"{count(left)} more may be the best, too.", "small", level=WHOLE)
 
 
