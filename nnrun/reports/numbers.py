@@ -48,10 +48,12 @@ def to_error(value: float | None, half: float | None) -> str:
     return measured(value, half).partition(" ± ")[0]
 
 
-def _scientific(value: float, half: float) -> str:
+def _scientific(value: float | None, half: float) -> str:
     """Number with an exponent, to the second digit of its uncertainty."""
-    digits = floor(log10(abs(value) or half)) + last_digit(half)
-    return f"{round(value, last_digit(half)):.{max(digits, 0)}e}"
+    if not value or not (isfinite(value) and isfinite(half)):
+        return number(value)
+    digits = floor(log10(abs(value))) + last_digit(half)
+    return f"{value:.{min(digits, 15)}e}" if digits >= 0 else "0"
 
 
 def last_digit(uncertainty: float) -> int:
@@ -89,7 +91,7 @@ def difference(value: float, low: float | None, high: float | None, *, plus: boo
     if width == 0:
         texts = [signed(v) for v in (value, low, high)]
     elif max(sizes) < 1e-4 or max(sizes) >= 1e7:
-        shown = (number(v) if not v else _scientific(v, width) for v in (value, low, high))
+        shown = (_scientific(v, width) for v in (value, low, high))
         texts = [text if text[0] in "-0–" else f"+{text}" for text in shown]
     else:
         digit = last_digit(width)
