@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.yaml import parse, read_text
+from nnrun.config.yaml import Text, parse, read_text
 from nnrun.course.files import OWN_GRADIENT, exercise_file
 from nnrun.course.grading import Grade
+from nnrun.course.variants import name_in, start_text
 from nnrun.errors import ConfigError, Problem
 from nnrun.nn.signature import Array
 from nnrun.plugins.checker.findings import Finding, verdict
@@ -34,7 +35,8 @@ def grade_gradient(file: Path) -> Grade:
     Raises:
         ConfigError: the file cannot be read, or is no mapping.
     """
-    start, numbers = _mapping(exercise_file(OWN_GRADIENT)), _mapping(file)
+    begin = Text(start_text(OWN_GRADIENT, name_in(file)), str(exercise_file(OWN_GRADIENT)))
+    start, numbers = _mapping(begin), _mapping(read_text(file))
     keys = [key for key in {**start, **numbers} if key not in _FORMULAS]
     others = [str(key) for key in keys if numbers.get(key) != start.get(key)]
     says = f"not as in the exercise: {', '.join(others)}"
@@ -45,12 +47,12 @@ def grade_gradient(file: Path) -> Grade:
     return Grade(OWN_GRADIENT, str(file), findings, frozenset({_TASK}))
 
 
-def _mapping(file: Path) -> dict[str, Any]:
-    document = parse(read_text(file))
+def _mapping(text: Text) -> dict[str, Any]:
+    document = parse(text)
     if document.problems:
         raise ConfigError(document.problems)
     if not isinstance(document.data, dict):
-        raise ConfigError([Problem("holds no arrays with names, such as dw1", str(file))])
+        raise ConfigError([Problem("holds no arrays with names, such as dw1", text.file)])
     return document.data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -311,6 +312,23 @@ def test_a_lesson_is_a_page(page):
         assert target.is_file(), link
         assert target.parent in (DOCS, COURSE), link
         assert not anchor or anchor in anchors(read(target)), link
+
+
+def test_a_lesson_is_a_notebook(tmp_path, monkeypatch):
+    """With all its text, a cell for each command, and the exercise before its grade."""
+    monkeypatch.chdir(tmp_path)
+    invoke_well("help", "course", "-o", "notebooks", "--notebooks")
+    for page in lessons():
+        notebook = json.loads(read(Path("notebooks", f"{page.name}.ipynb")))
+        cells = [each["source"] for each in notebook["cells"] if each["cell_type"] == "code"][1:]
+        shown = [line for lines, _ in steps(page.text) for line in lines]
+        written = [each for each in cells if each.startswith("%%writefile ")]
+        assert len(shown) == len(cells) - len(written)
+        number = int(page.name.removeprefix("lesson-"))
+        for each in written:
+            name, _, text = each.removeprefix("%%writefile ").partition("\n")
+            assert configs(number)[name] == f"{text}\n"
+    assert "--notebooks writes the course" in refused("help", "tutorial", "--notebooks")
 
 
 def test_lines_are_compared():

@@ -31,6 +31,7 @@ PAGES = (
     "tutorial",
     "glossary",
     "course",
+    "teachers",
     "config",
     "data",
     "series",
