@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, inf, isfinite, log10
 from re import sub
 from typing import Any, TypeVar
 
@@ -35,7 +35,7 @@ def measured(value: float | None, half: float | None) -> str:
 
     The uncertainty has two significant digits, and the number ends at the same decimal.
     """
-    if value is None or not half or not (isfinite(value) and isfinite(half)):
+    if value is None or half is None or not (isfinite(value) and 0 < half < inf):
         return number(value)
     if max(abs(value), half) < 1e-4 or max(abs(value), half) >= 1e7:
         return f"{_scientific(value, half)} ± {half:.1e}"
