@@ -40,7 +40,9 @@ NETWORKS: dict[str, list[Any]] = {
         lambda: [MaxPool2d((7, 1)), conv1d(5, 3, 2, 1, activation="tanh"), Flatten(), dense(3)]
     ],
     "max_pool1d": [lambda: [conv2d(4, (7, 2)), max_pool1d(2, 1), Flatten(), dense(3)]],
-    "global_avg_pool": [lambda: [conv2d(4, activation="tanh"), GlobalAvgPool(), Flatten(), dense(3)]],
+    "global_avg_pool": [
+        lambda: [conv2d(4, activation="tanh"), GlobalAvgPool(), Flatten(), dense(3)]
+    ],
     "max_pool2d": [lambda: [conv2d(4), MaxPool2d(2, 1), MaxPool2d(2), Flatten(), dense(3)]],
     "avg_pool2d": [lambda: [conv2d(4), AvgPool2d((2, 3), 1), Flatten(), dense(3)]],
     "flatten": [lambda: [conv2d(3), Flatten(), Bias(), activation("tanh")]],

@@ -43,7 +43,7 @@ def mnist1d(seed: NonNegativeInt = 42, shuffled: bool = False) -> Dataset:
         seed: of all draws; the published set has 42.
         shuffled: whether the 40 positions are in another order, drawn too and the same in all rows.
     """
-    rng = np.random.RandomState(seed)  # noqa: NPY002  # the stream that the set was drawn from
+    rng = np.random.RandomState(seed)  # the stream that the set was drawn from
     lines = np.array(_LINES)
     lines -= lines.mean(axis=1, keepdims=True)
     lines /= lines.std(axis=1, keepdims=True)

@@ -55,6 +55,7 @@ PAGES = (
     "benchmarks",
     "security",
     "course-notebook",
+    "shelf",
     "inside",
 )
 """Their names, in the order in which they are listed."""
