@@ -107,7 +107,7 @@ def _smoothed(rows: Array, sigma: int = 2) -> Array:
     weights /= weights.sum()
     around = np.pad(rows, ((0, 0), (reach, reach)), mode="symmetric")
     width = rows.shape[1]
-    smooth = around[:, reach : reach + width] * weights[reach]
+    smooth: Array = around[:, reach : reach + width] * weights[reach]
     for step in range(reach, 0, -1):
         left, right = (around[:, reach + at : reach + at + width] for at in (-step, step))
         smooth += (left + right) * weights[reach - step]
