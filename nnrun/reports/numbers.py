@@ -40,7 +40,8 @@ def measured(value: float | None, half: float | None) -> str:
     if half == 0:
         return f"{number(value)} ± 0"
     if max(abs(value), half) < 1e-4 or max(abs(value), half) >= 1e7:
-        return f"{value:.3e} ± {half:.1e}"
+        digits = floor(log10(abs(value) or half)) + last_digit(half)
+        return f"{round(value, last_digit(half)):.{max(digits, 0)}e} ± {half:.1e}"
     digit = last_digit(half)
     return f"{rounded(value, digit)} ± {rounded(half, digit)}"
 

@@ -383,3 +383,11 @@ def unbroken(label: str, text: str) -> Text:
 def copied(text: str) -> RenderableType:
     """Lines of any length, so that they can be copied."""
     return Group(*(Text(clean(x), no_wrap=True, overflow="ignore") for x in text.splitlines()))
+
+
+def as_text(shown: RenderableType, width: int = 100) -> str:
+    """What a terminal of this width without colours shows."""
+    console = Console(width=width, color_system=None, highlight=False, force_jupyter=False)
+    with console.capture() as text:
+        console.print(shown)
+    return text.get().rstrip()
