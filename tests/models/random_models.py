@@ -21,7 +21,16 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.steps import SCALERS, STEPS
 from nnrun.models.coverage import Coverage, HeldOut, likelier
 from nnrun.models.model import Model, with_embeddings
-from nnrun.nn import LOSSES, BinaryCrossEntropy, CrossEntropy, MeanSquared, Network, dense
+from nnrun.nn import (
+    LOSSES,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Flatten,
+    MeanSquared,
+    Network,
+    conv1d,
+    dense,
+)
 from nnrun.nn.signature import Array, Shape
 from tests.architectures.walks import Deal, at_random, draw
 from tests.nn.examples import NETWORKS
@@ -141,6 +150,14 @@ def table_model(name: str, index: int, dtype: str) -> Model:
     network = Network(NETWORKS[name][index](), MeanSquared(), SHAPE, dtype)
     network.initialize(rng=np.random.default_rng(0))
     return model_of(network, SHAPE, ["standard"], "regression", "standard")
+
+
+def series_model(dtype: str) -> Model:
+    """A network of series for a table of numbers."""
+    blocks = [conv1d(2, activation="tanh"), Flatten(), dense(1)]
+    network = Network(blocks, MeanSquared(), (1, 1, 5), dtype)
+    network.initialize(rng=np.random.default_rng(0))
+    return model_of(network, (5,), ["standard"], "regression")
 
 
 def random_model(seed: int, dtype: str) -> Model:

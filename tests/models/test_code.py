@@ -24,6 +24,7 @@ from tests.models.random_models import (
     option_step,
     random_model,
     rows,
+    series_model,
     several,
     step_of,
     table_model,
@@ -119,6 +120,13 @@ def test_layers(name, language):
     """Every layer, in all the ways that the compiled engine is tested in."""
     for index, dtype in product(range(len(NETWORKS[name])), PRECISION):
         assert_equal(table_model(name, index, dtype), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_numbers_of_a_table_become_a_series(language):
+    """Before the first layer, for both dtypes."""
+    for dtype in PRECISION:
+        assert_equal(series_model(dtype), language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

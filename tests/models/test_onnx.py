@@ -24,6 +24,7 @@ from tests.models.random_models import (
     option_step,
     random_model,
     rows,
+    series_model,
     several,
     step_of,
     table_model,
@@ -91,6 +92,12 @@ def test_layers(name, dtype):
     """Every layer, in all the ways that the compiled engine is tested in."""
     for index in range(len(NETWORKS[name])):
         assert_equal(table_model(name, index, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_numbers_of_a_table_become_a_series(dtype):
+    """Before the first layer."""
+    assert_equal(series_model(dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

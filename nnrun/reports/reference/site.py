@@ -56,6 +56,7 @@ PAGES = (
     "benchmarks",
     "security",
     "course-notebook",
+    "shelf",
     "inside",
 )
 """Their names, in the order in which they are listed."""
