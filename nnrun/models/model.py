@@ -140,6 +140,12 @@ class Model:
         return found
 
     @property
+    def calibrates(self) -> bool:
+        """Whether predictions go by probabilities that calibration changes."""
+        calibration = getattr(self.task, "calibration", None)
+        return calibration is not None and bool(calibration.numbers)
+
+    @property
     def _without(self) -> str:
         """Why there are no probabilities."""
         if isinstance(self.task, Classification):

@@ -17,7 +17,9 @@ from nnrun.models.code.layers import NUMPY
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, MeanSquared, Network, Residual, dense
 from tests.models.random_models import (
+    CALIBRATED,
     KEEPING,
+    calibrated,
     judged,
     limits,
     model_of,
@@ -173,6 +175,14 @@ def test_several_networks(dtype, language):
     """Their mean, and intervals that are wider where they differ."""
     for seed in range(6):
         assert_equal(several(seed, dtype), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_calibrated_probabilities(dtype, language):
+    """Probabilities and classes go by them, and sets by the network's own."""
+    for case in CALIBRATED:
+        assert_equal(calibrated(dtype, *case), language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -17,7 +17,9 @@ from nnrun.models.onnx import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
 from nnrun.nn.signature import Array
 from tests.models.random_models import (
+    CALIBRATED,
     SHAPE,
+    calibrated,
     judged,
     limits,
     model_of,
@@ -150,6 +152,13 @@ def test_several_networks(dtype):
     """Their mean, and intervals that are wider where they differ."""
     for seed in range(6):
         assert_equal(several(seed, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_calibrated_probabilities(dtype):
+    """Probabilities and classes go by them, and sets by the network's own."""
+    for case in CALIBRATED:
+        assert_equal(calibrated(dtype, *case))
 
 
 def test_sets_by_class():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -154,14 +156,16 @@ def test_predictions_and_reports_have_it(moons):
 
 
 def test_what_early_stopping_and_exports_make_of_it(moons):
-    """`show` names early stopping where it looked at the rows that judge; no export drops it."""
+    """`show` names early stopping where it looked at the rows that judge; exports calibrate."""
     decided = ["decide={maximize: f1, calibrated: true}", "training.epochs=3"]
     stopped = [*decided, "dataset.validation_size=100", "training.early_stopping={patience: 9}"]
     for size in (0, 150):
         invoke_well("train", "moons.yaml", *stopped, f"dataset.calibration_size={size}")
         shown = " ".join(invoke_well("show", "moons").out.split())
         assert (size == 0) == ("which early stopping chose by too" in shown)
-    assert "calibrated probabilities" in refused("export", "moons", "-o", "moons.py")
+    for options in ([], ["--calibrated"]):
+        invoke_well("export", "moons", "-o", "moons.py", *options)
+        assert "def calibrated(" in Path("moons.py").read_text(encoding="utf-8")
 
 
 FORGED = [
