@@ -140,10 +140,10 @@ class Model:
         return found
 
     @property
-    def calibrates(self) -> bool:
-        """Whether predictions go by probabilities that calibration changes."""
-        calibration = getattr(self.task, "calibration", None)
-        return calibration is not None and bool(calibration.numbers)
+    def calibrating(self) -> Calibration | None:
+        """What changes the probabilities that predictions go by."""
+        found: Calibration | None = getattr(self.task, "calibration", None)
+        return found if found is not None and found.numbers else None
 
     @property
     def _without(self) -> str:

@@ -616,7 +616,7 @@ def onnx_bytes(
     each = _networks(graph, model, _prepared(graph, model, x))
     y = each[0]
     if len(each) > 1:  # runtimes lack a mean of float64
-        y = _mean(graph, each) if model.calibrates else graph.add("Mean", *each)
+        y = _mean(graph, each) if _ends_exactly(model) else graph.add("Mean", *each)
     outputs = _predict(graph, model, y, DTYPES[dtype])
     if promise is not None and model.errors is not None:
         covering = _sets if model.layout.classes else _intervals
@@ -692,11 +692,15 @@ def _networks(graph: Graph, model: Model, x: str) -> list[str]:
         *before, last = network.layers
         for layer in before:
             y = emit_layer(graph, names, layer, y)
-        # Logarithms of probabilities that float32 rounds to 0 or 1 say nothing.
-        y = graph.add("Cast", y, to=DOUBLE) if model.calibrates else y
+        y = graph.add("Cast", y, to=DOUBLE) if _ends_exactly(model) else y
         y = emit_layer(graph, names, last, y)
         outputs.append(y)
     return outputs
+
+
+def _ends_exactly(model: Model) -> bool:
+    """Whether the last layer is in float64, so that nothing to calibrate is rounded to 0 or 1."""
+    return model.calibrating is not None and model.network.dtype == np.float64
 
 
 def _predict(graph: Graph, model: Model, y: str, kind: int) -> list[onnx.ValueInfoProto]:
@@ -757,7 +761,6 @@ def _sets(
 ) -> list[onnx.ValueInfoProto]:
     """Whether each class is in the set, as `Coverage.sets` has it: (rows, classes)."""
     count = len(model.layout.classes)
-    assert isinstance(model.task, Classification)
     p = graph.add("Cast", _stacked(graph, model, outputs[0]), to=DOUBLE)
     sizes = graph.constant(f"integers.{count}", np.array([count], np.int64))
     places = graph.free("places")
@@ -773,28 +776,23 @@ def _sets(
 def _classes(
     graph: Graph, model: Model, task: Classification, y: str, kind: int
 ) -> list[onnx.ValueInfoProto]:
-    single, calibration = task.outputs == 1, task.calibration
-    if calibration is not None and model.calibrates:
-        own = _stacked(graph, model, y)
-        y, single = _calibrated(graph, model, calibration, own), False
+    own = p = _stacked(graph, model, y) if task.probabilistic else y
+    if model.calibrating is not None:
+        p = _calibrated(graph, model, model.calibrating, own)
     if task.decision is not None:
-        decides = own if model.calibrates and not task.decision.calibrated else y
-        number = _decided(
-            graph, task.decision, _stacked(graph, model, decides) if single else decides
-        )
-    elif single:
+        number = _decided(graph, task.decision, p if task.decision.calibrated else own)
+    elif task.outputs == 1 and model.calibrating is None:
         half = graph.constant("half", np.float32(0.5))
         above = graph.add("Cast", graph.add("Greater", y, half), to=INT64)
         number = _squeezed(graph, above)
     else:
-        number = graph.add("ArgMax", y, axis=1, keepdims=0)
+        number = graph.add("ArgMax", p, axis=1, keepdims=0)
     labels = model.classes.astype(object) if model.classes.dtype.kind == "U" else model.classes
     graph.add("Gather", graph.constant("classes", labels), number, output=PREDICTION)
     labelled = _LABELS[model.classes.dtype.kind]
     outputs = [helper.make_tensor_value_info(PREDICTION, labelled, [_ROWS])]
     if task.probabilistic:
-        y = _stacked(graph, model, y) if single else y
-        graph.add("Cast", y, output=PROBABILITY, to=kind)
+        graph.add("Cast", p, output=PROBABILITY, to=kind)
         shape: list[str | int | None] = [_ROWS, task.classes]
         outputs.append(helper.make_tensor_value_info(PROBABILITY, kind, shape))
     return outputs
@@ -804,12 +802,13 @@ def _stacked(graph: Graph, model: Model, y: str) -> str:
     """The probabilities of both classes, where y is that of the second."""
     if model.network.output_shape[0] > 1:
         return y
-    one = _double(graph, 1) if model.calibrates else graph.constant("one_float", np.float32(1))
+    one = _double(graph, 1) if _ends_exactly(model) else graph.constant("one_float", np.float32(1))
     return graph.add("Concat", graph.add("Sub", one, y), y, axis=1)
 
 
 def _calibrated(graph: Graph, model: Model, calibration: Calibration, p: str) -> str:
     """Calibrated probabilities (rows, classes), in float64, as `Calibration.apply` has them."""
+    p = graph.add("Cast", p, to=DOUBLE)
     if calibration.method != "isotonic":
         slope, shift = calibration.line
         rounding = _double(graph, np.finfo(model.network.dtype).eps)

@@ -128,28 +128,32 @@ def several(seed: int, dtype: str) -> Model:
 
 CALIBRATED = [
     (3, Calibration("temperature", (2.5,), "validation", 90), None),
-    (2, Calibration("temperature", (0.4,)), Decision(0, 0.3)),
     (1, Calibration("platt", (1.7, -0.6)), None),
     (1, Calibration("platt", (0.3, 0.8)), Decision(0, 0.4, calibrated=True)),
-    (2, Calibration("isotonic", (0.5, 0.3)), None),
     (2, Calibration("isotonic", (0.2, 0.4, 0.5, 0.8, 0.1, 0.1, 0.6, 0.9)), None),
     (1, Calibration("isotonic", (0.2, 0.4, 0.8, 0.1, 0.3, 0.9)), Decision(1, 0.6)),
 ]
 """Outputs for classes (3: of several networks), what calibrates probabilities, what decides."""
 
 
-def calibrated(
-    dtype: str, outputs: int, calibration: Calibration, decision: Decision | None
-) -> Model:
+def calibrated(dtype: str, outputs: int, *calibration: Any) -> Model:
     """A model that predicts by calibrated probabilities."""
-    last = dense(outputs, "softmax" if outputs > 1 else "sigmoid")
-    loss = CrossEntropy() if outputs > 1 else BinaryCrossEntropy()
-    network = Network([dense(7, "tanh"), last], loss, (5,), dtype)
-    network.initialize(rng=np.random.default_rng(0))
-    one = model_of(network, (5,), ["standard"], "classification")
-    model = several(0, dtype) if outputs == 3 else one
-    model.task = replace(model.task, calibration=calibration, decision=decision)
+    calibrates, decision = calibration
+    model = several(0, dtype)
+    if outputs < 3:
+        last = dense(outputs, "softmax" if outputs > 1 else "sigmoid")
+        network = Network([dense(7, "tanh"), last], MeanSquared(), (5,), dtype)
+        network.initialize(rng=np.random.default_rng(0))
+        model = model_of(network, (5,), ["standard"], "classification")
+    model.task = replace(model.task, calibration=calibrates, decision=decision)
     return model
+
+
+MADE = {
+    "several": lambda dtype: [several(seed, dtype) for seed in range(6)],
+    "calibrated": lambda dtype: [calibrated(dtype, *case) for case in CALIBRATED],
+}
+"""Models of several networks, whose intervals are wider where these differ; and calibrated ones."""
 
 
 def limits(model: Model, x: Array, by_class: bool = False) -> tuple[Array, ...]:

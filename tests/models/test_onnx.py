@@ -17,9 +17,8 @@ from nnrun.models.onnx import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
 from nnrun.nn.signature import Array
 from tests.models.random_models import (
-    CALIBRATED,
+    MADE,
     SHAPE,
-    calibrated,
     judged,
     limits,
     model_of,
@@ -148,17 +147,11 @@ def test_random_architectures(part, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_several_networks(dtype):
-    """Their mean, and intervals that are wider where they differ."""
-    for seed in range(6):
-        assert_equal(several(seed, dtype))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_calibrated_probabilities(dtype):
-    """Probabilities and classes go by them, and sets by the network's own."""
-    for case in CALIBRATED:
-        assert_equal(calibrated(dtype, *case))
+@pytest.mark.parametrize("kind", MADE)
+def test_what_follows_networks(kind, dtype):
+    """Means of several and calibrated probabilities are those of the model, and sets by its own."""
+    for model in MADE[kind](dtype):
+        assert_equal(model)
 
 
 def test_sets_by_class():

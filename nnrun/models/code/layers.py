@@ -388,18 +388,7 @@ _IN_NUMPY = {
 {_source(special.portable_log)}
 """,
     "monotone": _source(monotone),
-    "by_line": f"""
-{_source(special.portable_exp)}
-
-
-{_source(logarithms)}
-
-
-{_source(normalized)}
-
-
-{_source(by_line)}
-""",
+    "by_line": "\n\n\n".join(map(_source, (special.portable_exp, logarithms, normalized, by_line))),
     "normal_scores": f"""
 {constant("NEAR", NEAR)}
 {constant("LEAST", LEAST)}

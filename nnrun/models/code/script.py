@@ -28,6 +28,7 @@ from nnrun.data.encodings import UTF_8
 from nnrun.data.layout import Columns
 from nnrun.data.readers.text_lines import DELIMITERS, RARER, SEPARATORS
 from nnrun.data.steps import AddsColumns
+from nnrun.models.calibration import Calibration
 from nnrun.models.code import layers as columns
 from nnrun.models.code.layers import (
     NUMPY,
@@ -276,7 +277,8 @@ def _covering(model: Model) -> Iterator[str]:
     yield "Array = np.ndarray"
     yield 'OPTIONS = {"--coverage": cover}'
     ends = "lambda x, coverage: np.column_stack(intervals(x, coverage))"
-    of_classes = f"lambda x, coverage: labels({_own(model)}(x), sets(x, coverage))"
+    own = "own_proba" if model.calibrating else "predict_proba"
+    of_classes = f"lambda x, coverage: labels({own}(x), sets(x, coverage))"
     yield f"COVERING = {of_classes if model.layout.classes else ends}"
     yield constant("ROWS", [rows for _, _, rows in _errors(model.errors, model)])
     yield f"UNITS = {model.errors.units!r}"
@@ -470,14 +472,12 @@ def _meaning(model: Model, language: Language) -> Iterator[str]:
     if model.task.probabilistic:
         result = f"return {language.numbers.format(h=columns)}"
         says = "The probability of each of CLASSES, (rows, classes)"
-        if model.calibrates:
-            yield _function(
-                "own_proba", f"{says}, as the network has it.", [result], [f"h = {first}"]
-            )
-            yield from _calibrating(model)
+        if model.calibrating:
+            yield _function("own_proba", f"{says}, uncalibrated.", [result], [f"h = {first}"])
+            yield from _calibrating(model.calibrating)
             language, columns, result, first = NUMPY, "h", "return h", "calibrated(own_proba(x))"
         yield _function("predict_proba", f"{says}.", [result], [f"h = {first}"])
-        if model.decision is not None and not model.decision.calibrated and model.calibrates:
+        if model.calibrating and model.decision and not model.decision.calibrated:
             first = "own_proba(x)"
     if model.decision is None:
         says, body = "Classes, (rows,).", []
@@ -491,18 +491,13 @@ def _meaning(model: Model, language: Language) -> Iterator[str]:
     yield _function("predict", says, [result], [f"h = {first}", *body])
     if _covers(model):
         says = "Whether each of CLASSES is in the set of a row, for this share of rows to be right."
-        found = f"likelier(np.asarray({_own(model)}(x))) <= limits(coverage)"
+        own = "own_proba" if model.calibrating else "predict_proba"
+        found = f"likelier(np.asarray({own}(x))) <= limits(coverage)"
         yield _function("sets", says, [f"return {found}"], [], "x, coverage")
 
 
-def _own(model: Model) -> str:
-    """The function for probabilities as the network has them, which sets go by."""
-    return "own_proba" if model.calibrates else "predict_proba"
-
-
-def _calibrating(model: Model) -> Iterator[str]:
+def _calibrating(found: Calibration) -> Iterator[str]:
     """The function `calibrated`, which does what `Calibration.apply` does."""
-    found = model.task.calibration
     if found.method == "isotonic":
         yield constant("CALIBRATION", [*found.numbers])
         call = "monotone(h, CALIBRATION)"

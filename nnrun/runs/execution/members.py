@@ -263,9 +263,6 @@ class Joining:
         }
 
 
-_FEWEST = 20
-
-
 def _variance_if_new(each: Array, held_out: Array) -> Array:
     """The variance that members would have for these rows if none were trained on them.
 
@@ -280,7 +277,7 @@ def _variance_if_new(each: Array, held_out: Array) -> Array:
     """
     known, new = _variance_among(each, ~held_out), _variance_among(each, held_out)
     both = np.isfinite(known) & np.isfinite(new)
-    enough = both.sum() >= _FEWEST * both.shape[1]
+    enough = both.sum() >= 20 * both.shape[1]
     factor = new[both].mean() / (known[both].mean() or 1.0) if enough else 1.0
     return np.where(np.isfinite(known), factor * known, variance_of(list(each)))
 
