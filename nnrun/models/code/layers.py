@@ -377,6 +377,7 @@ def _source(function: Callable[..., Any]) -> str:
 
 
 # NumPy computes them in scripts in PyTorch, too.
+_BY_LINE: tuple[Callable[..., Any], ...] = (special.portable_exp, logarithms, normalized, by_line)
 _IN_NUMPY = {
     "portable_log": f"""
 {constant("LOG_ODD", special.LOG_ODD)}
@@ -388,7 +389,7 @@ _IN_NUMPY = {
 {_source(special.portable_log)}
 """,
     "monotone": _source(monotone),
-    "by_line": "\n\n\n".join(map(_source, (special.portable_exp, logarithms, normalized, by_line))),
+    "by_line": "\n\n\n".join(map(_source, _BY_LINE)),
     "normal_scores": f"""
 {constant("NEAR", NEAR)}
 {constant("LEAST", LEAST)}
