@@ -104,7 +104,9 @@ def test_a_sweep_in_progress_is_counted(results) -> None:
 
 def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> None:
     """Of each config: the mean over its seeds, with its best run linked."""
-    blocks = sections(make_report(results))["flowers on iris: accuracy, ordered by the test split: 4 settings"]
+    blocks = sections(make_report(results))[
+        "flowers on iris: accuracy, ordered by the test split: 4 settings"
+    ]
     grid = blocks[0]
     found: dict[str, list[float]] = {}
     for path in (results / "flowers").glob("*/report.json"):
@@ -154,7 +156,9 @@ def test_what_is_the_same_in_every_row_is_shown_once(
         config["published"] = {"source": "a book", "test_accuracy": number}
         place = tmp_path / "grid" / f"s1-000000000{index}"
         with_report(source, place, config=config)
-    grid, *rest = sections(make_report(tmp_path))["iris: accuracy, ordered by the test split: 2 settings"]
+    grid, *rest = sections(make_report(tmp_path))[
+        "iris: accuracy, ordered by the test split: 2 settings"
+    ]
     assert columns == [n for n in grid.header if n.startswith(("baseline", "published"))]
     assert {len(grid.header)} == {len(row) for row in grid.rows}
     baseline = f"{record['baseline']['test']['accuracy']:.4f}"
@@ -181,7 +185,10 @@ def test_rows_are_named_by_what_differs_in_their_own_table(results, make_report,
     for split in ("test", "validation"):
         title = f"iris: accuracy, ordered by the {split} split"
         found = sections(report)
-        grid, figures = found[f"{title}: 2 settings"][0], by_split(found[f"Learning curves: {title}"])
+        grid, figures = (
+            found[f"{title}: 2 settings"][0],
+            by_split(found[f"Learning curves: {title}"]),
+        )
         expected = ["learning rate 0.1", "learning rate 0.2"]
         assert expected == sorted(row[1].text for row in grid.rows)
         assert expected == sorted(name for _, name in figures.legend)
