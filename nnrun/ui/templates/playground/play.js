@@ -123,7 +123,7 @@ const read = (name, text) => {
   return name === "optimizer" ? text : text === "" ? NaN : Number(text);
 };
 const fromAddress = () => {
-  const query = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`), wrong = [];
+  const query = new URLSearchParams(`${location.hash.slice(1)}&${location.search.slice(1)}`), wrong = [];
   let data = query.get("data") || "circles";
   const begun = (edits) => {
     try {
