@@ -10,7 +10,6 @@ from markupsafe import Markup
 from nnrun import __version__
 from nnrun.config.load import config_from_dict, config_to_dict
 from nnrun.errors import NnrunError
-from nnrun.nn.activations import ACTIVATIONS
 from nnrun.reports.html.report import page_style
 from nnrun.reports.templates import content_policy, environment, resource
 
@@ -35,23 +34,13 @@ MOST_LAYERS, MOST_UNITS, MOST_ROWS = 6, 16, 2000
 _PACKAGE = "nnrun.ui"
 
 
-def choices() -> dict[str, Any]:
-    """What the page's template offers."""
-    return {
-        "datasets": [*DRAWN, "own points"],
-        "optimizers": [*OPTIMIZERS],
-        "activations": [name for name in ACTIVATIONS if name != "softmax"],
-        "scripts": SCRIPTS,
-    }
-
-
 def page_alone() -> str:
     """The page as one file, which needs no server and loads nothing."""
     sheets = [resource(_PACKAGE, name) for name in ("ui.css", "playground/play.css")]
     style = "\n".join([page_style(), *sheets])
     script = "\n".join(resource(_PACKAGE, f"playground/{name}") for name in SCRIPTS)
     return environment(_PACKAGE).get_template("playground/page.html").render(
-        **choices(), frame="playground/alone.html", root="", version=__version__,
+        frame="playground/alone.html", root="", scripts=(), version=__version__,
         style=Markup(style), script=Markup(script),  # nnrun's own files
         policy=content_policy(style, script),
     )  # fmt: skip

@@ -26,7 +26,7 @@ from nnrun.runs.catalog.select import RESULT, Condition, ordered, where
 from nnrun.runs.record import RunRecord, is_run_id
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.ui.form import Answers
-from nnrun.ui.playground import SCRIPTS, choices
+from nnrun.ui.playground import SCRIPTS
 from nnrun.ui.watcher import (
     Listeners,
     Part,
@@ -151,7 +151,7 @@ def file(request: Request) -> Response:
 def playground(request: Request) -> Response:
     """The page; what it shows it computes itself."""
     return page(
-        request, "playground/page.html", title="Playground", frame="frame.html", **choices()
+        request, "playground/page.html", title="Playground", frame="frame.html", scripts=SCRIPTS
     )
 
 

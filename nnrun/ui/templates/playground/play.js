@@ -2,7 +2,7 @@
 (() => {
 "use strict";
 const play = document.getElementById("play");
-const { Session, Wrong, SETTINGS, MOST, OWN } = globalThis.nnrunSession;
+const { DATA, ACTIVATIONS, OPTIMIZERS } = globalThis.nnrunEngine, { Session, Wrong, SETTINGS, MOST, OWN } = globalThis.nnrunSession;
 const { all, make, losses, short } = window.nnrunPictures, network = window.nnrunNetwork;
 const $ = (name) => document.getElementById(`play-${name}`);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -267,6 +267,10 @@ $("large").addEventListener("pointerdown", (event) => { last = null; draw(event)
 $("large").addEventListener("pointermove", draw);
 $("clear").addEventListener("click", () => change({ points: [] }));
 
+const offer = (select, names) => select.append(...names.map((name) => make("option", {}, name)));
+offer($("data"), [...Object.keys(DATA), OWN]);
+offer(play.querySelector("[data-setting=activation]"), Object.keys(ACTIVATIONS));
+offer(play.querySelector("[data-setting=optimizer]"), Object.keys(OPTIMIZERS));
 // On a small screen the network comes first.
 $("settings").open = innerHeight > 620 && innerWidth > 760;
 const wrong = fromAddress();

@@ -15,7 +15,7 @@ const FEATURES = {
   x2: { label: "x2", column: "x2", of: ([, b]) => b },
   x1x1: { label: "x1²", column: "x1_squared", of: ([a]) => a * a },
   x2x2: { label: "x2²", column: "x2_squared", of: ([, b]) => b * b },
-  x1x2: { label: "x1 x2", column: "x1_x2", of: ([a, b]) => a * b },
+  x1x2: { label: "x1·x2", column: "x1_x2", of: ([a, b]) => a * b },
   sinx1: { label: "sin πx1", column: "sin_x1", of: ([a]) => Math.sin(Math.PI * a) },
   sinx2: { label: "sin πx2", column: "sin_x2", of: ([, b]) => Math.sin(Math.PI * b) },
 };
@@ -59,7 +59,7 @@ const checked = (data, edits) => {
   if (!(data in known)) throw new Wrong(`Set: there is no such data set here; there are ${Object.keys(known).join(", ")}.`);
   const values = { data };
   for (const [name, { words, value, check }] of Object.entries(SETTINGS)) {
-    const first = name === "noise" ? DATA[data] && DATA[data].noise : name === "features" ? axesOf(data) : value;
+    const first = name === "test_size" && data === OWN ? 0 : name === "noise" ? DATA[data] && DATA[data].noise : name === "features" ? axesOf(data) : value;
     values[name] = name in edits ? edits[name] : first;
     const fault = (WITHOUT[data] || []).includes(name) ? "" : check(values[name], data);
     if (fault) throw new Wrong(`${words[0].toUpperCase()}${words.slice(1)}: ${fault}.`);
