@@ -102,6 +102,7 @@ def _config(settings: dict[str, Any]) -> dict[str, Any]:
     optimizer = {**OPTIMIZERS[settings["optimizer"]], "weight_decay": settings["weight_decay"]}
     drawn = {"name": settings["data"], "seed": settings["data_seed"]}
     return {
+        "name": "playground",
         "dataset": drawn | {key: settings[key] for key in ("rows", "noise", "test_size")},
         "network": {"layers": [*layers, {"type": "dense", "units": outputs, "activation": last}]},
         "loss": loss,

@@ -315,7 +315,7 @@ class Session {
       ...this.comments(`${name}.csv`).map((line) => `# ${line}`), `name: playground_${name}`, `dataset: ${dataset}`,
       "network:", "  layers:", ...layers.map((layer) => `    - ${layer}`), `loss: ${plan.loss}`, "training:",
       `  optimizer: {${optimizer}, weight_decay: ${real(plan.weight_decay)}}`, `  learning_rate: ${real(plan.rate)}`,
-      `  iterations: ${training.iteration || 1000}`, `  batch_size: ${plan.batch_size}`, `seed: ${plan.seed}`, "",
+      `  iterations: ${training.iteration || 1000}`, `  batch_size: ${Math.min(plan.batch_size, training.rows.y.length || Infinity)}`, `seed: ${plan.seed}`, "",
     ].join("\n");
   }
 
