@@ -84,12 +84,12 @@ def fresh(request: Request, drawn_within: float = 0.0) -> Snapshot:
     return state_of(request).watcher.fresh(drawn_within)
 
 
-def stored_run(request: Request, key: str | None = None) -> tuple[Path, RunRecord]:
-    """The folder and report of a run, by default of that in the address.
+def stored_run(request: Request) -> tuple[Path, RunRecord]:
+    """The folder and report of the run in the address.
 
     Raises: HTTPException if there is none.
     """
-    run = fresh(request).find(run_key(request) if key is None else key)
+    run = fresh(request).find(run_key(request))
     record = None if run is None else run.record()
     if run is None or record is None:
         raise HTTPException(404, "There is no such run, or its report cannot be read.")
