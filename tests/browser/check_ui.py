@@ -407,7 +407,7 @@ def test_a_run_can_be_trained_in_the_playground(tmp_path, visit) -> None:
         page.get_by_role("link", name="Train it in the playground").click()
         expect(page.locator("#play-said")).to_contain_text("moons: 72 rows to train on, 18")
         asked = []
-        page.on("request", asked.append)
+        page.on("request", lambda request: asked.append(request.url))
         for _ in range(7):
             page.get_by_role("button", name="Step").click()
         loss = float(page.locator("#play-held").text_content())

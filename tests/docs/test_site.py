@@ -74,7 +74,9 @@ def test_pages_are_found_by_their_words():
 
 def test_the_site_is_whole(site):
     """Every link leads to a file of the site and an anchor of it, and nothing is fetched."""
-    assert {*HTML, *PICTURES, "site.css", "site.js"} == {path.name for path in site.iterdir()}
+    assert {*HTML, *PICTURES, "playground.html", "site.css", "site.js"} == {
+        path.name for path in site.iterdir()
+    }
     read = {name: Reader(site / name) for name in HTML}
     for name, page in read.items():
         assert len(page.anchors) == len(set(page.anchors)), name
