@@ -118,7 +118,7 @@ class Calibration:
         return is_calibration(self.method, self.numbers)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Values for JSON."""
         return {**vars(self), "numbers": [*self.numbers]}
 
 

@@ -375,7 +375,7 @@ class Model:
         return completed(rows, self.layout.columns)
 
     def _not_finite(self, rows: Array, sound: Array) -> str:
-        """Where the first number is that is not finite, in rows without the shape of an image."""
+        """Place in words of the first number that is not finite, in rows that are no images."""
         row, place = np.argwhere(~sound.reshape(rows.shape))[0]
         names = self.layout.columns.feature_names
         column = f", column '{escaped(names[place], kept='')}'" if place < len(names) else ""

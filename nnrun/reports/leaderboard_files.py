@@ -160,12 +160,12 @@ def _file(root: Path, key: str) -> Path:
 
 
 def leaderboard_markdown(board: Leaderboard, most: int | None = None) -> str:
-    """For people; of each data set all rows, or this many of the first."""
+    """Text for people; all rows of each data set, or this many of the first."""
     return document_markdown(board_document(board, most=most))
 
 
 def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:
-    """For spreadsheets: every number in full, an empty cell where there is none.
+    """CSV for spreadsheets: every number in full, an empty cell where there is none.
 
     Of each data set all rows, or this many of the first.
     """

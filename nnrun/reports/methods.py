@@ -184,7 +184,7 @@ def _verb(number_of: int) -> str:
 
 
 def _bounds(networks: Sequence[StoredVariant]) -> dict[str, str]:
-    """By each key that varies, its values, or their range where there are many."""
+    """Values of each key that varies, or their range where there are many."""
     values: dict[str, dict[str, Any]] = {}
     for variant in networks:
         for key, value in variant.choice.items():

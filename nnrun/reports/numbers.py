@@ -57,7 +57,7 @@ def last_digit(uncertainty: float) -> int:
 
 
 def rounded(value: float, digit: int) -> str:
-    """To this decimal, or to tens and hundreds where it is negative; no exponent."""
+    """Number to this decimal, or to tens and hundreds where it is negative; no exponent."""
     shown = round(value, digit) + 0.0  # and no negative zero
     return f"{shown:,.{max(digit, 0)}f}"
 
@@ -92,7 +92,7 @@ def difference(value: float, low: float | None, high: float | None, *, plus: boo
 
 
 def _with_sign(value: float | None, digit: int, least: int) -> str:
-    """To this decimal, or to `least` significant digits where these are more."""
+    """Number to this decimal, or to `least` significant digits where these are more."""
     if value is None:
         return MISSING
     if value == 0:

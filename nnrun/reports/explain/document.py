@@ -51,7 +51,7 @@ class Source(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where an entry comes from; `products` if it is the sum of the products of two sources."""
+    """Source of an entry; `products` if it is the sum of the products of two sources."""
 
     sources: list[Source]
     products: bool = False

@@ -75,7 +75,7 @@ def rate_curve(test: RateCurve) -> Iterator[RenderableType]:
 
 
 def _rate(value: float) -> str:
-    """In two digits, which is more than the test can tell."""
+    """Number in two digits, which is more than the test can tell."""
     return f"{value:.2g}"
 
 

@@ -1,4 +1,4 @@
-"""From a config and its data to a network, and the mistakes that only shapes show."""
+"""Network of a config and its data, and the mistakes that only shapes show."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def build_network(
 def network_mismatches(
     network: Network, config: ExperimentConfig, dataset: Dataset
 ) -> list[Mismatch]:
-    """Where a network does not fit the data, the loss or the rest of the config."""
+    """Mistakes by which a network does not fit the data, the loss or the rest of the config."""
     return [
         *_softmax_in_the_middle(network),
         *_outputs(network, dataset),
