@@ -402,3 +402,22 @@ def test_a_network_that_diverges_pauses(visit) -> None:
     assert at - 1 == back == iteration(page)
     axis, highest = page.locator("#play-curve"), page.locator("#play-curve text").first
     assert axis.bounding_box()["x"] <= highest.bounding_box()["x"]
+
+
+def test_a_network_goes_back_to_its_last_sound_update(visit) -> None:
+    """Not to the last picture before, and with that update's weights."""
+    page = visit()
+    trouble, iterations, weights, again = page.evaluate(
+        """() => {
+            const made = () => new nnrunSession.Session("sine", { rate: 0.12, layers: [3],
+                activation: ["square"] });
+            const session = made(), other = made();
+            session.advance(1000);
+            other.advance(session.training.iteration);
+            return [session.trouble, session.training.iteration, [...session.training.theta],
+                [...other.training.theta]];
+        }"""
+    )
+    assert 1 < iterations < 1000
+    assert f"diverged at iteration {iterations + 1}," in trouble
+    assert weights == again
