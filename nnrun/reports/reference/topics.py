@@ -382,7 +382,7 @@ def _mentioning(words: Sequence[str], among: Sequence[Topic]) -> list[Topic]:
 
 
 def _named(word: str, among: tuple[Topic, ...]) -> list[Topic]:
-    wanted = {word.lower().replace(" ", sign) for sign in "-_"}
+    wanted = {word.lower().replace(" ", sign) for sign in "-_ "}
     exact = [topic for topic in among if topic.name.lower() in wanted]
     exact.sort(
         key=lambda topic: topic.kind not in PAGE_KINDS
