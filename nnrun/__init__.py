@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nnrun.api import (
         best,
         check,
+        explain,
         extend,
         importance,
         init,
@@ -46,6 +47,7 @@ __all__ = [
     "__version__",
     "best",
     "check",
+    "explain",
     "extend",
     "importance",
     "init",
@@ -60,8 +62,8 @@ __all__ = [
     "verify",
 ]
 
-# The last two are functions, too; see nnrun/callables.py.
-_MODULES = ("api", "errors", "nn", "plugins", "runs", "search")
+# The last three are functions, too; see nnrun/callables.py.
+_MODULES = ("api", "errors", "nn", "plugins", "explain", "runs", "search")
 
 
 def __getattr__(name: str) -> object:

@@ -101,8 +101,11 @@ SYNONYMS: dict[str, str] = {
     # layers
     "dense": "linear fully_connected fc affine",
     "conv2d": "conv convolution conv2",
+    "conv1d": "conv1 convolution1d",
     "max_pool2d": "maxpool maxpooling2d pool",
+    "max_pool1d": "maxpooling1d maxpool1",
     "avg_pool2d": "avgpool averagepooling2d meanpool",
+    "global_avg_pool": "gap globalaveragepooling2d adaptive_avg_pool2d",
     "batch_norm": "bn batchnorm1d batchnorm2d batch_normalization normalisation normalization",
     "dropout": "regularisation",
     "residual": "skip",

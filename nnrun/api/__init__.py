@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nnrun.api.boards import Board, Page, importance, out_of_fold, pack, report, sweep
-    from nnrun.api.checks import check
+    from nnrun.api.checks import check, explain
     from nnrun.api.choices import Best, SearchResult, StoredRuns, best, runs, search
     from nnrun.api.experiments import Evaluation, extend, init, load, train, verify
     from nnrun.api.run import History, Run
@@ -21,6 +21,7 @@ __all__ = [
     "StoredRuns",
     "best",
     "check",
+    "explain",
     "extend",
     "importance",
     "init",
@@ -41,7 +42,7 @@ _MODULES = dict.fromkeys(
 _MODULES |= dict.fromkeys(
     ("Best", "SearchResult", "StoredRuns", "best", "runs", "search"), "choices"
 )
-_MODULES |= {"History": "run", "Run": "run", "check": "checks"}
+_MODULES |= {"History": "run", "Run": "run", "check": "checks", "explain": "checks"}
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""From Python: searches, the best setting of an experiment, and the list of stored runs."""
+"""Searches, the best setting of an experiment, and the list of stored runs, from Python."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Evaluation:
 
     @classmethod
     def of(cls, row: HistoryRow, run: str, seed: int, choice: Mapping[str, Any]) -> Evaluation:
-        """From a row of the history."""
+        """Evaluation from a row of the history."""
         metrics = {
             split: {
                 name.removeprefix(f"{split}_"): float(value)

@@ -18,7 +18,7 @@ from nnrun.cli.options import split_arguments
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
 from nnrun.config.load import Experiment, load_config
-from nnrun.course.files import NUMBERS, OWN_LAYER, hand_in_name
+from nnrun.course.files import NUMBERS, OWN_EXERCISE, OWN_GRADIENT, OWN_LAYER, hand_in_name
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import (
     ConfigError,
@@ -62,6 +62,7 @@ from nnrun.runs.storage.sealed import strict_json
     min(NUMBERS),
     max(NUMBERS),
 )
+@options.path("--exercise", "Grade an exercise of your own: `nnrun help teachers`.")
 @options.iterations_option
 @options.plugin_option
 @options.wide_option
@@ -75,6 +76,7 @@ def command(
     picture: Path | None,
     points: bool,
     lesson: int | None,
+    exercise: Path | None,
     iterations: int | None,
 ) -> None:
     """Validate configs without training them.
@@ -96,8 +98,9 @@ def command(
     nnrun check exercise-1.yaml --lesson 1
     """
     paths, overrides = split_arguments(arguments)
-    if lesson is not None:
-        check_lesson(output, lesson, paths, overrides, points=points)
+    if lesson is not None or exercise is not None:
+        number = OWN_EXERCISE if lesson is None else lesson
+        check_lesson(output, number, paths, overrides, exercise, points=points)
         return
     if are_parts(paths):
         check_parts(output, paths, points=points)
@@ -257,7 +260,13 @@ def check_parts(output: Output, files: list[Path], *, points: bool) -> None:
 
 
 def check_lesson(
-    output: Output, lesson: int, paths: list[Path], overrides: Sequence[str], *, points: bool
+    output: Output,
+    lesson: int,
+    paths: list[Path],
+    overrides: Sequence[str],
+    exercise: Path | None,
+    *,
+    points: bool,
 ) -> None:
     """Grade the one file of an exercise, and print what is met and what is not.
 
@@ -267,11 +276,17 @@ def check_lesson(
         ExerciseError: something is not met yet.
         DisagreementError: the same of the layer of the last lesson.
     """
+    if lesson and exercise is not None:
+        raise UsageError(f"--exercise {exercise} is of no lesson; leave --lesson {lesson} out")
     if len(paths) != 1 or (lesson == OWN_LAYER) != (paths[0].suffix == _SUFFIX):
+        if exercise is not None:
+            raise UsageError(f"--exercise {exercise} grades one config")
         raise UsageError(f"--lesson {lesson} grades one file, such as {hand_in_name(lesson)}")
+    if overrides and lesson == OWN_GRADIENT:
+        raise UsageError(f"{overrides[0]}: --lesson {lesson} grades the numbers of the file alone")
     from nnrun.course.exercises import grade_file  # noqa: PLC0415  # training is slow to import
 
-    grade = grade_file(lesson, paths[0], overrides)
+    grade = grade_file(lesson, paths[0], overrides, exercise)
     _show_points(output, grade.to_dict(), graded(grade), points)
     if grade.wrong:
         missing = ", ".join(finding.check for finding in grade.wrong)

@@ -11,7 +11,7 @@ from nnrun.cli import options
 from nnrun.cli.group import Interruption
 from nnrun.cli.options import check_target
 from nnrun.cli.output import Output
-from nnrun.course.files import NUMBERS
+from nnrun.course.files import NUMBERS, OWN_EXERCISE
 from nnrun.errors import ExerciseError, UsageError
 from nnrun.reports.numbers import plural
 from nnrun.runs.storage.durable import write_atomically
@@ -26,6 +26,7 @@ from nnrun.systems.process import cores
     min(NUMBERS),
     max(NUMBERS),
 )
+@options.path("--exercise", "All hand in an exercise of your own: `nnrun help teachers`.")
 @options.flag("--exam", "Give no hints.")
 @options.number(
     "--seconds", "Give each hand-in N seconds at the most.", default=120, show_default=True
@@ -38,6 +39,7 @@ def command(
     output: Output,
     folder: Path,
     lesson: int | None,
+    exercise: Path | None,
     exam: bool,
     seconds: int,
     jobs: int | None,
@@ -51,13 +53,14 @@ def command(
     other.
 
     Hand-ins are graded in processes that work in a temporary folder. Configs run no code of
-    students; the layers of lesson 10 do, with all that you may do yourself.
+    students; the layers of lesson 11 do, with all that you may do yourself.
 
     Exits with 1 if none could be graded.
 
     \b
     nnrun grade class/ -o grades.csv
     nnrun grade class/ --lesson 1 --exam
+    nnrun grade class/ --exercise mine.yaml
     """
     from nnrun.course.hand_ins import find_hand_ins, grade_all  # noqa: PLC0415  # slow to import
     from nnrun.reports.grades import grades_csv, grades_tables  # noqa: PLC0415  # likewise
@@ -68,6 +71,11 @@ def command(
     if not folder.is_dir():
         there = "is no folder" if folder.exists() else "there is no such folder"
         raise UsageError(f"{folder}: {there}; hand-ins are in one")
+    if exercise is not None:
+        from nnrun.course.own_exercise import load_exercise  # noqa: PLC0415  # likewise
+
+        load_exercise(exercise)  # whose mistakes are said once
+        lesson = OWN_EXERCISE
     hand_ins = find_hand_ins(folder, lesson, file)
     if not hand_ins:
         raise UsageError(
@@ -77,7 +85,7 @@ def command(
     with (
         Interruption(before="all hand-ins were graded"),
         shown(Steps(len(hand_ins)), output) as report,
-        closing(grade_all(hand_ins, jobs or cores(), seconds)) as graded,
+        closing(grade_all(hand_ins, jobs or cores(), seconds, exercise)) as graded,
     ):
         for place, grade in graded:
             grades[place] = grade

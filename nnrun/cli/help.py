@@ -13,7 +13,7 @@ from nnrun.cli import options
 from nnrun.cli.options import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.reference.site import lessons, overview, pages, site, topic_pages
+from nnrun.reports.reference.site import glossary, lessons, overview, pages, site, topic_pages
 from nnrun.reports.reference.topics import PAGE_KINDS, Topic, found, topics
 from nnrun.runs.storage.durable import new_folder, write_together
 from nnrun.suggestions import PLUGINS, suggestion
@@ -26,11 +26,12 @@ from nnrun.suggestions import PLUGINS, suggestion
     "Write all pages and the reference there, as a small site: open DIR/index.html.",
     metavar="DIR",
 )
+@options.flag("--notebooks", "With `course -o DIR`: write a notebook for each lesson there.")
 @options.plugin_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None:
+def command(output: Output, words: tuple[str, ...], folder: Path | None, notebooks: bool) -> None:
     """Look something up: a page, a key, a layer, a command, an exit code, or any word.
 
     \b
@@ -40,12 +41,24 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
     nnrun help training.learning_rate
     nnrun help exit-codes
     nnrun help momentum
+    nnrun help course -o lessons --notebooks
     """
+    if notebooks:
+        if folder is None or words != ("course",):
+            raise UsageError("--notebooks writes the course: nnrun help course -o DIR --notebooks")
+        from nnrun.reports.reference.notebooks import notebooks as made  # noqa: PLC0415  # seldom
+
+        _write_site(folder, made())
+        output.note(f"wrote a notebook for each lesson into {folder}")
+        return
     every = (*topics(), *_commands(), *(page.topic for page in (*pages(), *lessons())))
     if folder is not None and words:
         raise UsageError(f"-o writes all there is; leave '{' '.join(words)}' out")
     if folder is not None:
-        _write_site(folder, site(every, __version__))
+        from nnrun.ui.playground import page_alone  # noqa: PLC0415  # slow to import
+
+        page = {"playground.html": page_alone().encode()}
+        _write_site(folder, site(every, __version__) | page)
         output.note(f"wrote {folder / 'index.html'} and what it leads to")
         return
     if not words:
@@ -53,7 +66,7 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
         output.show(overview(every))
         return
     word = " ".join(words)
-    exact, mentioned = found(word, every)
+    exact, mentioned = found(word, (*every, *glossary()))
     # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
@@ -64,12 +77,13 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
         absent = f", and no page has it; `nnrun help` lists all topics{PLUGINS}"
         hint = suggestion(word, names) or absent
         raise UsageError(f"there is no topic '{word}'{hint}")
-    output.data([asdict(topic) for topic in exact or mentioned])
+    others = mentioned if all(topic.kind == "word" for topic in exact) else []
+    output.data([asdict(topic) for topic in (*exact, *others)])
     output.show(topic_pages(exact, mentioned, word))
 
 
 def _write_site(folder: Path, contents: dict[str, bytes]) -> None:
-    """Write the files of a site into a folder of their own.
+    """Write the files of a site, or of the course, into a folder of their own.
 
     Raises:
         UsageError: it is a file, or holds other files.

@@ -16,7 +16,7 @@ from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES, init_hint
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.scaffold.from_data import Draft, draft, name_of
-from nnrun.course.files import NUMBERS, OWN_LAYER, configs, hand_in_name
+from nnrun.course.files import NUMBERS, OWN_LAYER, configs, hand_in_name, lesson_of
 from nnrun.data.readers.opening import is_data_file
 from nnrun.errors import UsageError
 from nnrun.plugins.kinds import KINDS, NAME
@@ -108,6 +108,12 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float |
     min(NUMBERS),
     max(NUMBERS),
 )
+@click.option(
+    "--for",
+    "student",
+    metavar="NAME",
+    help="With the name of an exercise's file, or --lesson: write the variant of this student.",
+)
 @options.path(
     "--html",
     "Write a page on the columns of the table, each beside the target.",
@@ -131,6 +137,7 @@ def command(
     target: str | None,
     layer: Path | None,
     lesson: int | None,
+    student: str | None,
     html: Path | None,
     tried: float | None,
 ) -> None:
@@ -151,7 +158,11 @@ def command(
     nnrun init --data cats/
     nnrun init --layer mylayer.py
     nnrun init --lesson 1
+    nnrun init exercise-1.yaml --for "Ada L."
     """
+    if student is not None:
+        _write_variant(output, student, lesson, name, layer or data or target or html or tried)
+        return
     if lesson is not None or layer is not None:
         _write_others(output, layer, lesson, name or data or target)
         return
@@ -267,6 +278,22 @@ def _write_others(output: Output, layer: Path | None, lesson: int | None, config
         )
 
 
+def _write_variant(
+    output: Output, student: str, lesson: int | None, name: str | None, other: object
+) -> None:
+    """Write an exercise, or with --lesson all files of one, as they are for this student."""
+    number = lesson if lesson is not None else lesson_of(Path(name or ""))
+    if number is None or other or (lesson is not None and name is not None):
+        raise click.UsageError("--for takes --lesson N or a file like exercise-1.yaml, and no more")
+    from nnrun.course.variants import checked_name  # noqa: PLC0415  # slow to import
+
+    student = checked_name(student)
+    names = " and ".join(write_lesson(number, student, alone=lesson is None))
+    output.note(
+        f"wrote {names}, for {student}; nnrun check grades it by the name in its first line"
+    )
+
+
 def _stem(name: str | None, data: Path | None) -> str:
     """The name of the experiment: as given, or after the data, or `experiment`."""
     if name is None and data is not None:
@@ -287,7 +314,7 @@ def _stem(name: str | None, data: Path | None) -> str:
 # `nnrun init --layer` and `--lesson`: a layer without its gradient, and the files of a lesson.
 
 _TEXT = '''\
-"""A layer of your own.
+{head}"""A layer of your own.
 
 nnrun check {file}
     says what is right, and what is not yet
@@ -304,7 +331,7 @@ from nnrun.plugins import register
 
 @register("layer", "{name}")
 class {cls}(Layer):
-    """y = g x / (1 + |x|), with a gain g for each number of a row.
+    """y = g x / ({a} + |x|), with a gain g for each number of a row.
 
     Args:
         start: The first value of every g.
@@ -328,24 +355,26 @@ class {cls}(Layer):
     # numbers, as dropout does; it is None outside of training.
     def forward(self, x, rng=None):
         self.x = x
-        return self.g.value * x / (1 + np.abs(x))
+        return self.g.value * x / ({a} + np.abs(x))
 
     # dy is dL/dy, with the shape of y. Write dL/dg into self.g.grad, and return dL/dx, with the
     # shape of x:
     #
     #     self.g.grad[...] = …    the sum over the rows of dy times dy/dg
-    #     return …                dy times dy/dx; the derivative of x / (1 + |x|) is 1 / (1 + |x|)²
+    #     return …                dy times dy/dx; that of x / ({a} + |x|) is {a} / ({a} + |x|)²
     def backward(self, dy, needs_dx=True):
         raise NotImplementedError
 '''
 
 
-def write_layer(file: Path) -> str:
-    """Write the start of a layer, and return its name.
+def write_layer(file: Path, student: str = "") -> str:
+    """Write the start of a layer, in the variant of a student if there is one; return its name.
 
     Raises:
         UsageError: it is no Python file, or is there already.
     """
+    from nnrun.course.variants import added, head  # noqa: PLC0415  # slow to import
+
     if file.suffix != ".py":
         raise UsageError(f"--layer {file}: a layer is written in a Python file, like mylayer.py")
     name = "".join(c if c.isalnum() and c.isascii() else "_" for c in file.stem.lower())
@@ -353,20 +382,31 @@ def write_layer(file: Path) -> str:
     name = name if NAME.fullmatch(name) and not taken else f"my_{name}"[:40]
     cls = "".join(part.capitalize() for part in name.split("_"))
     try:
-        write_new(file, _TEXT.format(file=file.name, name=name, cls=cls))
+        place = {"file": file.name, "name": name, "cls": cls}
+        write_new(file, _TEXT.format(**place, head=head(student), a=f"{added(student):g}"))
     except FileExistsError:
         message = f"--layer {file}: exists already, and nothing is overwritten"
         raise UsageError(message) from None
     return name
 
 
-def write_lesson(lesson: int) -> list[str]:
+def write_lesson(lesson: int, student: str = "", *, alone: bool = False) -> list[str]:
     """Write the files of a lesson here, and return their names.
+
+    Args:
+        lesson: its number.
+        student: whose variant of the exercise it is, if it is one.
+        alone: whether to write the exercise and no other file.
 
     Raises:
         UsageError: one of them is there already; then nothing is written.
     """
+    from nnrun.course.variants import start_text  # noqa: PLC0415  # slow to import
+
     files = configs(lesson)
+    if (exercise := hand_in_name(lesson)) in files:
+        files[exercise] = start_text(lesson, student)
+    files = {name: text for name, text in files.items() if not alone or name == exercise}
     names = [*files, *([hand_in_name(lesson)] if lesson == OWN_LAYER else [])]
     there = [name for name in names if Path(name).exists()]
     if there:
@@ -384,5 +424,5 @@ def write_lesson(lesson: int) -> list[str]:
             write_new(Path(name), text)
             written.append(Path(name))
         if lesson == OWN_LAYER:
-            write_layer(Path(hand_in_name(lesson)))
+            write_layer(Path(hand_in_name(lesson)), student)
     return names

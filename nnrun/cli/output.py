@@ -1,4 +1,4 @@
-"""Where output goes: results to stdout, everything about them to stderr."""
+"""Output: results to stdout, everything about them to stderr."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.flag(
     "--brief",
-    "For print: of several runs the cards alone, of one run without what is seldom read.",
+    "For print: of several runs without their details, of one without what is seldom read.",
 )
 @options.data_option
 @options.results_options

@@ -70,8 +70,8 @@ def command(
     a column; settings with the same keys and values are one row. The first of each column is bold,
     and those that may be the best are underlined: by the statistics of its whole board, on the
     split that boards are ordered by, while numbers are those of the test split. LaTeX takes
-    booktabs, and tikz for the diagram of critical differences of --ranks, which is also made as
-    svg and pdf.
+    booktabs, graphicx, and tikz for the diagram of critical differences of --ranks, which is also
+    made as svg and pdf.
 
     \b
     nnrun table
@@ -97,7 +97,7 @@ def command(
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
     names = tuple(named(name, results).rstrip("/") for name in names)
-    runs = look(results, names, boards=True)
+    runs = look(results, names, boards=True, order_by=order_by)
     there = {run.name for run in runs}
     for name in names:
         if name not in there:

@@ -1,4 +1,4 @@
-"""From plain functions to LLVM's code, and from generated source to machine code."""
+"""Translation of plain functions to LLVM's code, and of generated source to machine code."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class Scope(Expressions):
                 self.block(orelse)
 
     def loop(self, name: str, bounds: list[Any], body: list[ast.stmt]) -> None:
-        """For a name in a range, which may be unrolled here if it is constant."""
+        """Emit a loop over a range, unrolled here if the range is constant."""
         start, stop, step = [0, *bounds, 1] if len(bounds) == 1 else [*bounds, 1][:3]
         constant = not any(isinstance(bound, ir.Value) for bound in (start, stop, step))
         if constant and self.definition.unrolled:

@@ -1,1 +1,1 @@
-"""From a YAML file and `key=value` arguments to a validated config, with every error located."""
+"""YAML files and `key=value` arguments to validated configs, with every error located."""

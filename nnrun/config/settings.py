@@ -249,7 +249,7 @@ def in_short(value: Any) -> Any:
         return int(value)  # 100, however it was written
     if not isinstance(value, Mapping):
         return value
-    parts = {key: in_short(part) for key, part in value.items() if part is not None}
+    parts = {key: in_short(part) for key, part in value.items() if part not in (None, [])}
     kind = kind_of(parts)
     if kind is None:
         return parts

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnrun.config.load import config_to_dict, load_config
-from nnrun.course.files import OWN_LAYER, exercise_file
+from nnrun.course.files import OWN_GRADIENT, OWN_LAYER
 from nnrun.course.grading import (
     CONVOLUTION,
     HIDDEN_LAYER,
@@ -23,15 +24,21 @@ from nnrun.course.grading import (
     Exercise,
     Grade,
     Verdict,
+    accuracy_of,
     accurate,
     bends_everywhere,
     changed,
+    differences,
     grade,
+    same_layers,
     same_widths,
     seeded,
     types,
 )
+from nnrun.course.own_exercise import load_exercise
+from nnrun.course.own_gradient import grade_gradient
 from nnrun.course.own_layer import grade_layer
+from nnrun.course.variants import name_in, start
 from nnrun.nn import Activation
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis.inputs import in_words
@@ -105,8 +112,7 @@ def _at_scale(factor: float) -> Check:
     def check(attempt: Attempt) -> Verdict:
         layers = config_to_dict(attempt.config)["network"]["layers"]
         scaled = changed(attempt.experiment, {"network.layers": _scaled(layers, factor)})
-        found = attempt.trained(scaled).mean("test", "accuracy")
-        return found >= _ACCURACY, f"its mean test accuracy is {found:.3f}; 0.8 is needed"
+        return accuracy_of(attempt.trained(scaled), _ACCURACY)
 
     return check
 
@@ -131,14 +137,16 @@ def _normalizes(attempt: Attempt) -> Verdict:
     return count > 0, f"it has {count} batch_norm between its dense layers"
 
 
-_BENT = "Give every hidden layer an activation: lesson 2 says what happens without."
+_BENT = "Give every hidden layer an activation: lesson 3 says what happens without."
 _SPREAD = "With n inputs take weights of variance 2/n before relu, and 1/n before tanh."
 _FEW_ROWS = 16
 
 
 def _normalized(attempt: Attempt) -> str:
     """The advice that is not followed yet."""
-    missing = types(attempt.config).count("batch_norm") < types(attempt.config).count("dense") - 1
+    pairs = pairwise(attempt.prepared.network.steps)
+    placed = sum(a.type == "batch_norm" and isinstance(b, Activation) for a, b in pairs)
+    missing = placed < types(attempt.config).count("dense") - 1
     norm = "Put batch_norm between the matrix and the activation of every hidden layer. " * missing
     few = attempt.config.training.batch_size < _FEW_ROWS
     return (norm + "Take batches of more rows: the mean of a few says little." * few).rstrip()
@@ -157,8 +165,7 @@ INITIALIZATION = Exercise(
 NORMALIZATION = Exercise(
     ("network", "training.batch_size"),
     (
-        Criterion("layers", same_widths, "Leave the dense layers as they are.", kept=True),
-        Criterion("nonlinear", bends_everywhere, _BENT, kept=True),
+        Criterion("layers", same_layers("batch_norm"), "Add batch_norm alone.", kept=True),
         Criterion("batch_norm", _normalizes, _normalized),
         *(
             Criterion(f"weights × {factor:g}", _at_scale(factor), _normalized)
@@ -168,7 +175,7 @@ NORMALIZATION = Exercise(
 )
 
 
-# Lessons 6 and 8: errors on new rows.
+# Lessons 7 and 9: errors on new rows.
 
 _LESS_LOSS, _LESS_GAP = 0.75, 0.5  # of those of the start
 _POINTS = 100  # of the curve that is graded
@@ -179,8 +186,8 @@ _ABOVE = 0.05
 def _better(attempt: Attempt) -> Verdict:
     """The loss on test rows is well below that of the start."""
     ours, before = (runs.mean("test", "loss") for runs in (attempt.runs, attempt.before))
-    most = _LESS_LOSS * before
-    return ours <= most, f"its mean test loss is {ours:.3f}, before {before:.3f}; {most:.3f} passes"
+    met = ours <= _LESS_LOSS * before
+    return met, f"on new rows its loss has {'' if met else 'not '}fallen by a quarter"
 
 
 def _gap(attempt: Attempt) -> Verdict:
@@ -189,9 +196,8 @@ def _gap(attempt: Attempt) -> Verdict:
         runs.mean("test", "loss") - runs.mean("train", "loss")
         for runs in (attempt.runs, attempt.before)
     )
-    most = _LESS_GAP * before
-    says = f"test loss minus training loss is {ours:.3f}, before {before:.3f}; {most:.3f} passes"
-    return ours <= most, says
+    met = ours <= _LESS_GAP * before
+    return met, f"the gap between test and training loss is {'' if met else 'not '}halved"
 
 
 def _still_bends(attempt: Attempt) -> Verdict:
@@ -199,7 +205,8 @@ def _still_bends(attempt: Attempt) -> Verdict:
     layers = [{"type": "dense", "units": 2, "activation": "softmax"}]
     linear = attempt.trained(changed(attempt.start, {"network": {"layers": layers}}))
     ours, theirs = (runs.mean("test", "loss") for runs in (attempt.runs, linear))
-    return ours < theirs, f"its mean test loss is {ours:.3f}, that of a linear model {theirs:.3f}"
+    met = ours < theirs
+    return met, f"on new rows it is {'' if met else 'not '}better than a linear model"
 
 
 def _readable(attempt: Attempt) -> Verdict:
@@ -226,22 +233,25 @@ def _minimum(attempt: Attempt) -> Verdict:
     return False, f"{says} and {way}: it is {mine / least - 1:.1%} above the lowest"
 
 
-def _less(attempt: Attempt) -> str:
-    """The advice is right where the gap is closed: a network that knows its rows needs more."""
-    return "Regularize less, so that it can still bend." if _gap(attempt)[0] else ""
+def _strength(attempt: Attempt) -> str:
+    """One advice for all: a network that knows its rows needs more, and where the gap is closed
+    less.
+    """
+    if attempt.config.training == attempt.start.config.training and "dropout" not in types(
+        attempt.config
+    ):
+        return "Try weight_decay, dropout, early_stopping, or augment with noise."
+    less = "Regularize less, so that it can still bend."
+    return less if _gap(attempt)[0] else "Regularize more."
 
 
 REGULARIZATION = Exercise(
     ("network", "training.optimizer.weight_decay", "training.early_stopping", "training.augment"),
     (
-        Criterion("layers", same_widths, "Leave the dense layers as they are.", kept=True),
-        Criterion(
-            "new rows",
-            _better,
-            "Try weight_decay, dropout, early_stopping, or augment with noise.",
-        ),
-        Criterion("gap", _gap, "Regularize more."),
-        Criterion("not too much", _still_bends, _less),
+        Criterion("layers", same_layers("dropout"), "Add dropout alone.", kept=True),
+        Criterion("new rows", _better, _strength),
+        Criterion("gap", _gap, _strength),
+        Criterion("not too much", _still_bends, _strength),
     ),
 )
 LEARNING_CURVE = Exercise(
@@ -258,21 +268,29 @@ LEARNING_CURVE = Exercise(
 )
 
 
-# Lesson 9: which settings runs can tell apart.
+# Lesson 10: which settings runs can tell apart.
 
 _KEY = "training.learning_rate"
 _FEWEST = 5
+_LEAST_SHARE = 0.1
 _GRADED = ("seed=range(1001, 1011)", "dataset.validation_size=0.2")
 
 
 def _several(attempt: Attempt) -> Verdict:
+    sweep = attempt.config.sweep
+    if sweep is not None and not isinstance(sweep.seeds, int | None):
+        return False, "its seeds are chosen one by one; a number of them is asked for"
     seeds = len(seeds_of(attempt.experiment, (), None))
     return seeds >= _FEWEST, f"seeds for each setting: {seeds}; at least {_FEWEST} are asked for"
 
 
 def _by_validation(attempt: Attempt) -> Verdict:
-    there = attempt.prepared.split.validation is not None
-    return there, f"the board is ordered by the {'validation' if there else 'test'} split"
+    split = attempt.prepared.split
+    if split.validation is None:
+        return False, "the board is ordered by the test split"
+    rows, others = len(split.validation), len(split.train)
+    says = f"the board is ordered by {rows} validation rows, of {rows + others} without test rows"
+    return _LEAST_SHARE <= rows / (rows + others) <= 1 / 2, f"{says}; a tenth to a half will do"
 
 
 def _kept(attempt: Attempt) -> Verdict:
@@ -287,8 +305,9 @@ def _kept(attempt: Attempt) -> Verdict:
 def _dropped(attempt: Attempt) -> Verdict:
     """No rate is left that is worse for sure."""
     rows, left = _rows(attempt), _left(attempt)
-    if others := left - {_rate(row) for row in rows}:
-        return False, f"not in the grid of the exercise: {_list(sorted(others))}"
+    others = [f"{rate:g}" for rate in sorted(left - {_rate(row) for row in rows})]
+    if others := [*others, *_grid(attempt).keys() - {_KEY}]:
+        return False, f"not in the grid of the exercise: {', '.join(others)}"
     worse = [_rate(row) for row in rows if not row.tied and _rate(row) in left]
     if not worse:
         return True, "every rate that is surely worse is dropped"
@@ -311,9 +330,12 @@ def _board(config: str) -> list[Row]:
 
 def _left(attempt: Attempt) -> set[float]:
     """The rates that the student keeps; without a grid that of the config."""
-    content = config_to_dict(attempt.config)
-    grid = (content.get("sweep") or {}).get("grid") or {}
-    return {float(rate) for rate in grid.get(_KEY, [content["training"]["learning_rate"]])}
+    rates = _grid(attempt).get(_KEY, [attempt.config.training.learning_rate])
+    return {float(rate) for rate in rates}
+
+
+def _grid(attempt: Attempt) -> dict[str, list[Any]]:
+    return {} if attempt.config.sweep is None else attempt.config.sweep.grid
 
 
 def _rate(row: Row) -> float:
@@ -347,19 +369,23 @@ COMPARISON = Exercise(
 
 EXERCISES: dict[int, Exercise] = {
     1: LINEAR_MODEL,
-    2: HIDDEN_LAYER,
-    3: INITIALIZATION,
-    4: SCHEDULE,
-    5: CONVOLUTION,
-    6: REGULARIZATION,
-    7: NORMALIZATION,
-    8: LEARNING_CURVE,
-    9: COMPARISON,
+    3: HIDDEN_LAYER,
+    4: INITIALIZATION,
+    5: SCHEDULE,
+    6: CONVOLUTION,
+    7: REGULARIZATION,
+    8: NORMALIZATION,
+    9: LEARNING_CURVE,
+    10: COMPARISON,
 }
 
 
-def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
-    """The grade of a config, or of a Python file, for the exercise of a lesson.
+def grade_file(
+    lesson: int, file: Path, overrides: Sequence[str] = (), exercise: Path | None = None
+) -> Grade:
+    """The grade of a config, numbers or a Python file for the exercise of a lesson, or of a file.
+
+    A lesson's is the variant of the student whose name the first line has, if there is one.
 
     Raises:
         ConfigError: the config is invalid.
@@ -367,5 +393,26 @@ def grade_file(lesson: int, file: Path, overrides: Sequence[str] = ()) -> Grade:
     """
     if lesson == OWN_LAYER:
         return grade_layer(file)
+    if lesson == OWN_GRADIENT:
+        return grade_gradient(file)
+    if exercise is not None:
+        own, begin = _loaded(exercise)
+        return grade(lesson, own, load_config(file, overrides), begin)
     experiment = load_config(file, overrides)
-    return grade(lesson, EXERCISES[lesson], experiment, load_config(exercise_file(lesson)))
+    return grade(lesson, EXERCISES[lesson], experiment, start(lesson, name_in(file)))
+
+
+_loaded = cache(load_exercise)  # which trains the start
+
+
+def owner_of(lesson: int, file: Path, names: Sequence[str], overrides: Sequence[str] = ()) -> str:
+    """The student, among these, whose numbers a config has where its first line names another.
+
+    Empty if there is none, or no lesson whose numbers are drawn.
+    """
+    names = [name for name in names if name != name_in(file)]
+    if lesson not in EXERCISES or not names:
+        return ""
+    config, free = load_config(file, overrides).config, EXERCISES[lesson].free
+    fits = (name for name in names if not [*differences(config, start(lesson, name).config, free)])
+    return next(fits, "")

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,8 @@ from typing import Any
 
 from nnrun import child
 from nnrun.config.files import SUFFIXES
-from nnrun.course.files import NUMBERS, OWN_LAYER, hand_in_name
+from nnrun.course.files import NUMBERS, OWN_LAYER, hand_in_name, lesson_of
+from nnrun.course.variants import name_in
 from nnrun.data.readers.opening import open_named
 from nnrun.errors import NnrunError
 from nnrun.pool import ONE_THREAD, end_at_hangup, serialize_error
@@ -35,7 +36,6 @@ from nnrun.unfinished import undone_on_failure
 
 # Which files of a folder are hand-ins, whose, and for which lesson.
 
-_NUMBERED = re.compile(r"exercise-(\d+)(?!\d).*\.ya?ml$")
 _PAGE = re.compile(r"lesson-\d+\.yaml")  # `nnrun init --lesson` writes one beside the exercise
 _COMMENT = re.compile(r"(^|\s)#.*", re.MULTILINE)
 _MOST_BYTES = 1 << 20
@@ -51,12 +51,14 @@ class HandIn:
         file: its place; a folder without a hand-in stands for itself.
         lesson: its number, if it is known.
         error: why it cannot be graded, if that shows without reading it.
+        variant: the name in its first line, if it is made for a student.
     """
 
     student: str
     file: Path
     lesson: int | None
     error: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class GradedHandIn:
         criteria: each with its `name`, whether it is `met`, and its `points`.
         missing: of each criterion that is not met the `name`, what `says` so, and a `hint`.
         error: why it could not be graded.
-        same_as: the students whose hand-ins differ from it in comments and blanks alone.
+        same_as: the students whose hand-ins differ from it in comments and blanks alone, and those
+            whose variant of the exercise it is made of.
     """
 
     hand_in: HandIn
@@ -84,6 +87,7 @@ class GradedHandIn:
         return {
             "student": self.hand_in.student,
             "lesson": self.hand_in.lesson,
+            "for": self.hand_in.variant,
             "points": self.points,
             "criteria": self.criteria,
             "error": self.error,
@@ -122,11 +126,11 @@ def _in_folder(folder: Path, lesson: int | None) -> Iterator[HandIn]:
     """Files whose names say that they are hand-ins; else those of the right kind."""
     files = [place for place in _entries(folder) if not place.is_dir()]
     chosen = [
-        file for file in files if _lesson_of(file) in ({*NUMBERS} if lesson is None else {lesson})
+        file for file in files if lesson_of(file) in ({*NUMBERS} if lesson is None else {lesson})
     ]
     if lesson is not None and not chosen:
         endings = (_PYTHON,) if lesson == OWN_LAYER else SUFFIXES
-        chosen = [f for f in files if f.name.endswith(endings) and _lesson_of(f) is None]
+        chosen = [f for f in files if f.name.endswith(endings) and lesson_of(f) is None]
     for file in chosen:
         yield _hand_in(folder.name, file, lesson)
     if not chosen:
@@ -134,37 +138,29 @@ def _in_folder(folder: Path, lesson: int | None) -> Iterator[HandIn]:
         yield HandIn(folder.name, folder, lesson, f"there is no {name} in the folder")
 
 
-def _lesson_of(file: Path) -> int | None:
-    """The lesson that a name says: `exercise-3.yaml`, also with more before and after it."""
-    if file.suffix == _PYTHON:
-        return OWN_LAYER if Path(hand_in_name(OWN_LAYER)).stem in file.stem else None
-    match = _NUMBERED.search(file.name)
-    number = int(match[1]) if match else None
-    return number if number in NUMBERS and number != OWN_LAYER else None
-
-
 def _hand_in(student: str, file: Path, lesson: int | None) -> HandIn:
-    lesson, error = _lesson_of(file) if lesson is None else lesson, ""
+    lesson, error = lesson_of(file) if lesson is None else lesson, ""
     if file.is_symlink():
         error = f"{file.name} is a link, and no file of its own"
     elif lesson is None:
         error = f"{file.name} says no lesson; give --lesson, or name it as in exercise-1.yaml"
     elif (lesson == OWN_LAYER) != (file.suffix == _PYTHON):
-        error = f"{file.name}: lesson {lesson} asks for a file like {hand_in_name(lesson)}"
-    return HandIn(student, file, lesson, error)
+        error = f"{file.name}: a file like {hand_in_name(lesson)} is asked for"
+    return HandIn(student, file, lesson, error, "" if error else name_in(file))
 
 
 def _same(hand_ins: Sequence[HandIn]) -> list[list[str]]:
-    """Of each hand-in the students of those with the same content."""
+    """Of each hand-in the students of those with the same content, or the name of one student."""
     groups: dict[Any, list[int]] = defaultdict(list)
     for place, hand_in in enumerate(hand_ins):
         content = "" if hand_in.error else _content(hand_in.file)
-        groups[(hand_in.lesson, content) if content else place].append(place)
-    among = {place: group for group in groups.values() for place in group}
-    return [
-        [hand_ins[other].student for other in among[place] if other != place]
-        for place in range(len(hand_ins))
-    ]
+        for same in filter(None, (content, hand_in.variant.casefold())):
+            groups[hand_in.lesson, same].append(place)
+    among: list[set[int]] = [set() for _ in hand_ins]
+    for group in groups.values():
+        for place in group:
+            among[place].update(other for other in group if other != place)
+    return [[hand_ins[other].student for other in sorted(others)] for others in among]
 
 
 def _content(file: Path) -> str:
@@ -185,7 +181,7 @@ _NAMED = ("name=exercise",)  # files are named for students, as no run may be
 
 
 def grade_all(
-    hand_ins: Sequence[HandIn], jobs: int, seconds: float
+    hand_ins: Sequence[HandIn], jobs: int, seconds: float, exercise: Path | None = None
 ) -> Generator[tuple[int, GradedHandIn]]:
     """The grade of each hand-in with its place in the sequence, as they are made.
 
@@ -193,6 +189,7 @@ def grade_all(
         hand_ins: the hand-ins.
         jobs: how many are graded at a time.
         seconds: the time limit for one of them.
+        exercise: the file of an exercise, if it is that of no lesson.
 
     Raises:
         NnrunError: no process can be started.
@@ -205,23 +202,38 @@ def grade_all(
     to_grade = [place for place, hand_in in enumerate(hand_ins) if not hand_in.error]
     if not to_grade:
         return
+    own = None if exercise is None else str(exercise.absolute())
+    names = defaultdict[str, list[str]](list)
+    for hand_in in filter(lambda each: each.variant, hand_ins):
+        names[str(hand_in.lesson)].append(hand_in.variant)
     with (
         TemporaryDirectory(prefix="nnrun-", ignore_cleanup_errors=True) as folder,
         undone_on_failure(partial(rmtree, folder, ignore_errors=True)),  # by a second signal
-        closing(_Graders(min(jobs, len(to_grade)), seconds, folder)) as graders,
+        closing(
+            _Graders(
+                min(jobs, len(to_grade)),
+                seconds,
+                {"folder": folder, "names": names, "exercise": own},
+            )
+        ) as graders,
     ):
         for place, reply in graders.replies({place: hand_ins[place] for place in to_grade}):
-            yield place, GradedHandIn(hand_ins[place], **reply, same_as=same[place])
+            owner, lesson = reply.pop("owner", ""), hand_ins[place].lesson
+            of_owner = [
+                h.student for h in hand_ins if owner and (h.lesson, h.variant) == (lesson, owner)
+            ]
+            same_as = [*dict.fromkeys([*same[place], *of_owner])]
+            yield place, GradedHandIn(hand_ins[place], **reply, same_as=same_as)
 
 
 class _Grader:
     """A process that grades; `place` is that of the hand-in in work, None while it starts."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, setting: Mapping[str, Any]) -> None:
         environment = {**os.environ, **ONE_THREAD}
         environment.pop("NNRUN_PLUGINS", None)  # the parts of lessons are nnrun's own
         self.process, self.connection = child.start(__name__, environment)
-        self.connection.send_bytes(json.dumps(folder).encode())
+        self.connection.send_bytes(json.dumps(setting).encode())
         self.place: int | None = None
         self.is_alone = False
         self.until = monotonic() + _START_SECONDS
@@ -235,10 +247,10 @@ class _Grader:
 class _Graders:
     """Processes, each with one hand-in at a time; one that takes too long is ended."""
 
-    def __init__(self, jobs: int, seconds: float, folder: str) -> None:
+    def __init__(self, jobs: int, seconds: float, setting: Mapping[str, Any]) -> None:
         self._jobs = jobs
         self._seconds = seconds
-        self._folder = folder
+        self._setting = setting
         self._selector = DefaultSelector()
         self._graders: list[_Grader] = []
 
@@ -276,7 +288,7 @@ class _Graders:
         return sum(grader.place is not None for grader in self._graders)
 
     def _start(self) -> None:
-        grader = _Grader(self._folder)
+        grader = _Grader(self._setting)
         self._graders.append(grader)
         self._selector.register(grader.connection, EVENT_READ, grader)
 
@@ -317,10 +329,13 @@ def main(word: str) -> None:
     system.ignore_signals()
     connection = Connection(system.receive_socket(word))
     Thread(target=end_at_hangup, args=(connection.fileno(),), daemon=True).start()
-    os.chdir(json.loads(connection.recv_bytes()))
+    setting = json.loads(connection.recv_bytes())
+    os.chdir(setting["folder"])
+    exercise = None if setting["exercise"] is None else Path(setting["exercise"])
     _silence()
     gc.enable()
-    from nnrun.course.exercises import grade_file  # noqa: PLC0415  # the time limit begins behind
+    # The time limit begins behind.
+    from nnrun.course.exercises import grade_file, owner_of  # noqa: PLC0415
 
     connection.send_bytes(b"null")
     with suppress(EOFError, OSError):
@@ -328,7 +343,7 @@ def main(word: str) -> None:
             task = json.loads(connection.recv_bytes())
             file = Path(task["file"])
             try:
-                grade = grade_file(task["lesson"], file, _NAMED)
+                grade = grade_file(task["lesson"], file, _NAMED, exercise)
             except Exception as error:  # of a hand-in, whatever is in it
                 reply = _refusal(_in_a_line(serialize_error(error)[0], file))
             else:
@@ -338,6 +353,9 @@ def main(word: str) -> None:
                     if not each.passed
                 ]
                 reply = {"points": grade.points, "criteria": grade.criteria, "missing": missing}
+                if not grade.findings[0].passed:
+                    names = setting["names"].get(str(task["lesson"]), [])
+                    reply["owner"] = owner_of(task["lesson"], file, names, _NAMED)
                 reply = _refusal(grade.error) if grade.error else {**reply, "error": ""}
             connection.send_bytes(json.dumps(reply).encode())
 

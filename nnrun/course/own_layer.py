@@ -8,13 +8,14 @@ import numpy as np
 
 from nnrun.course.files import OWN_LAYER
 from nnrun.course.grading import Grade
+from nnrun.course.variants import added, name_in
+from nnrun.nn.signature import Shape
 from nnrun.plugins.checker.check import check_file
 from nnrun.plugins.checker.findings import Finding, PartReport, verdict
-from nnrun.plugins.checker.subject import VECTORS, Trial, arguments, rows
+from nnrun.plugins.checker.subject import IMAGES, VECTORS, Subject, Trial, arguments, rows
 from nnrun.plugins.part import PluginError
 
 _NAME = "mylayer"
-_FORMULA = "y = g x / (1 + |x|)"
 _INPUT, _GRADIENT, _BACKWARD = "gradient of x", "gradient of ", "backward"
 _KEPT = frozenset({"formula", "others"})
 
@@ -33,7 +34,7 @@ def grade_layer(file: Path) -> Grade:
     gradients = [each for each in report.findings if each.check.startswith(_GRADIENT)]
     of_x = [each for each in gradients if each.check == _INPUT]
     findings = [
-        _formula(report),
+        _formula(report, added(name_in(file))),
         _first_of(apart, "others", "no other check is failed"),
         _gradient(report, _INPUT, of_x),
         _gradient(report, "gradient of g", [each for each in gradients if each not in of_x]),
@@ -41,18 +42,23 @@ def grade_layer(file: Path) -> Grade:
     return Grade(OWN_LAYER, str(file), findings, _KEPT)
 
 
-def _formula(report: PartReport) -> Finding:
-    """Whether it is the layer of the lesson, by its first input."""
-    hint = f"Leave forward as it is: {_FORMULA}."
+def _formula(report: PartReport, a: float) -> Finding:
+    """Whether it is the layer of the lesson, for random rows of every shape and random gains."""
+    formula = f"y = g x / ({a:g} + |x|)"
+    hint = f"Leave forward as it is: {formula}."
     try:
-        subject = Trial(report.part, arguments(report.part.entry)).subject(VECTORS[0])
-        x = rows(VECTORS[0])
-        y = np.array(subject.forward(x.copy()))
-        (gain,) = (parameter.value for parameter in subject.parameters.values())
-        right = y.shape == x.shape and np.allclose(y, gain * x / (1 + np.abs(x)))
+        trial = Trial(report.part, arguments(report.part.entry))
+        right = all(_is_formula(trial.subject(shape), shape, a) for shape in (*VECTORS, *IMAGES))
     except (Exception, SystemExit):  # the code of a student; `others` says what is wrong
         right = False
-    return verdict("formula", right, _FORMULA, f"it is not {_FORMULA}", hint)
+    return verdict("formula", right, formula, f"it is not {formula}", hint)
+
+
+def _is_formula(subject: Subject, shape: Shape, a: float) -> bool:
+    x = 3 * rows(shape, seed=11, count=9)
+    y = np.array(subject.forward(x.copy()))
+    (gain,) = (parameter.value for parameter in subject.parameters.values())
+    return y.shape == x.shape and np.allclose(y, gain * x / (a + np.abs(x)))
 
 
 def _gradient(report: PartReport, name: str, checks: list[Finding]) -> Finding:

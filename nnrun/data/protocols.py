@@ -71,7 +71,7 @@ class SplitSettings(Protocol):
 
 
 class DatasetSettings(Protocol):
-    """Where data come from (a built-in set by name, or a file), their splits and preprocessing."""
+    """Source of the data (a built-in set by name, or a file), their splits and preprocessing."""
 
     @property
     def name(self) -> str | None: ...
@@ -132,7 +132,7 @@ class DatasetSettings(Protocol):
         """Words for missing values by column; under "" those of every column."""
 
     def indicators(self) -> Mapping[str, bool]:
-        """By column with a rule of its own whether blanks have an indicator; "" for all others."""
+        """Whether blanks have an indicator, by column with a rule of its own; "" for all others."""
 
     def arguments(self) -> Mapping[str, Any]:
         """The arguments for the loader of a built-in set."""

@@ -328,7 +328,7 @@ class ByGroup:
         return dealt[numbers]
 
     def _shares(self, rows: Rows, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        """For each group its share of the rows, and with labels of the rows of each class."""
+        """Share of the rows that each group has, and with labels of the rows of each class."""
         labels = [np.zeros(len(rows), dtype=np.intp)]
         if self.labels is not None:
             labels.append(np.unique(self.labels[rows], return_inverse=True)[1])
@@ -423,7 +423,7 @@ class ByTime:
 
 
 def _between_times(starts: Sequence[int], cuts: Rows) -> list[int]:
-    """For each start of a fold a place where the time changes, the nearest, and all different."""
+    """Places where the time changes, the nearest to each start of a fold, all different."""
     found, first = [], 0
     for left, start in zip(range(len(starts) - 1, -1, -1), starts, strict=True):
         first += nearest(cuts[first : len(cuts) - left], start)

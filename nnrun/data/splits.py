@@ -126,7 +126,7 @@ class _Fitted:
 
     @cached_property
     def _positions(self) -> Places:
-        """Where each row of the data set is among the training rows."""
+        """Place of each row of the data set among the training rows."""
         assert self.train is not None
         positions = np.zeros(self.train.max() + 1, np.intp)
         positions[self.train] = np.arange(len(self.train))

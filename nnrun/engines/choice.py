@@ -108,7 +108,7 @@ def _costs(network: Network, optimizer: Optimizer, ways: _Ways, batch_size: int)
 
 @once_for_each
 def _seconds(network: Network, batch_size: int) -> tuple[float, float, float]:
-    """For one iteration by the NumPy engine, by a generated function and by kernels."""
+    """Seconds of one iteration by the NumPy engine, by a generated function and by kernels."""
     return (
         numpy_seconds(network, batch_size),
         function_seconds(network, batch_size),

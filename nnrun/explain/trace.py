@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import getdoc
 from typing import NamedTuple
@@ -20,8 +20,11 @@ from nnrun.nn.losses.base import ClassLoss
 from nnrun.nn.losses.weighted import Weighted, split_weights, unweighted
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.optimizers.adam import Adam
 from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array, Shape
+
+_SIGN = re.compile(r"^ *(\w+): ([^\W\d_][₀-₉]?), ", re.MULTILINE)  # of an argument
 
 # Gradients by differences, entry by entry.
 
@@ -79,6 +82,7 @@ class ParameterTrace:
         gradient: dL/dvalue by backpropagation, before clipping.
         numerical: the same by differences; NaN at a kink and for entries that are not compared.
         updated: after the update.
+        moments: what the step is made of beside the gradient, by signs of the optimizer's equation.
     """
 
     name: str
@@ -86,6 +90,7 @@ class ParameterTrace:
     gradient: Array
     numerical: Array
     updated: Array
+    moments: Mapping[str, Array] = field(default_factory=dict, kw_only=True)
 
     @property
     def short(self) -> str:
@@ -161,6 +166,14 @@ class UpdateTrace:
     weight: Array | None = None
 
     @property
+    def settings(self) -> dict[str, float]:
+        """What the signs in the equation of the optimizer stand for, but those that are 0."""
+        signs = _SIGN.findall(getdoc(type(self.optimizer)) or "")
+        found = {sign: getattr(self.optimizer, name, None) for name, sign in signs}
+        steps = {"t": self.optimizer.steps} if isinstance(self.optimizer, Adam) else {}
+        return {s: each for s, each in found.items() if isinstance(each, float) and each} | steps
+
+    @property
     def clipped(self) -> float:
         """The factor by which the gradient is scaled down; 1 where it is not."""
         if self.clip_norm is None or self.norm <= self.clip_norm:
@@ -198,7 +211,7 @@ def trace_update(
     theta = own.theta.copy()
     optimizer.spare(network)
     optimizer.step(theta, stepped, learning_rate)
-    layers = list(kept.layers(own, theta, gradient, numerical))
+    layers = list(kept.layers(own, (gradient, numerical, theta), _moments(optimizer)))
     loss = float(own.loss.value(output.copy(), target))
     weight = None
     if isinstance(own.loss, Weighted):
@@ -253,15 +266,16 @@ class _Kept:
         return np.array(array, np.float64)
 
     def layers(
-        self, network: Network, theta: Array, gradient: Array, numerical: Array
+        self, network: Network, arrays: Sequence[Array], moments: Mapping[str, Array]
     ) -> Iterator[LayerTrace]:
         """The layers that have been computed, with their parameters."""
         parts, start = {}, 0
         for name, parameter in network.parameters.items():
             part = slice(start, start := start + parameter.size)
-            arrays = (network.theta, gradient, numerical, theta)
-            values = (array[part].reshape(parameter.shape).copy() for array in arrays)
-            parts[id(parameter)] = ParameterTrace(name, *values)
+            whole = (network.theta, *arrays, *moments.values())
+            values = [array[part].reshape(parameter.shape).copy() for array in whole]
+            memory = dict(zip(moments, values[4:], strict=True))
+            parts[id(parameter)] = ParameterTrace(name, *values[:4], moments=memory)
         for place, layer in network.named_layers():
             if id(layer) in self._forward:
                 (x, y), (dy, dx) = self._forward[id(layer)], self._backward[id(layer)]
@@ -306,8 +320,21 @@ def loss_equation(loss: Loss) -> str:
 
 
 def optimizer_equation(optimizer: object) -> str:
-    """Equation of an optimizer's step."""
-    return _line(_body(type(optimizer)).split("\n\n")[0])
+    """Equation of an optimizer's step, with what it abbreviates."""
+    step, *more = _body(type(optimizer)).split("\n\n")
+    where = next((part.partition(". ")[0] for part in more if part.startswith("with ")), "")
+    return _line(f"{step} {where}")
+
+
+def _moments(optimizer: Optimizer) -> dict[str, Array]:
+    """What its last step was made of beside the gradient, by the signs of its equation."""
+    if not isinstance(optimizer, Adam):
+        signs = {"velocity": "v", "square": "s"}
+        return {signs.get(name, name): array for name, array in optimizer.state.items()}
+    m, v = optimizer.state["mean"], optimizer.state["square"]
+    corrections = (1 - beta**optimizer.steps for beta in (optimizer.beta1, optimizer.beta2))
+    m_hat, v_hat = (array / part for array, part in zip((m, v), corrections, strict=True))
+    return {"m": m, "v": v, "m\u0302": m_hat, "v\u0302": v_hat}
 
 
 def _body(kind: type) -> str:

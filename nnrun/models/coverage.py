@@ -139,7 +139,7 @@ class Coverage:
 
     @classmethod
     def of_numbers(cls, held_out: HeldOut, source: str) -> Self:
-        """Of a regression."""
+        """Coverage of a regression."""
         errors = np.abs(held_out.truth - held_out.outputs.astype(np.float64))
         scale: list[tuple[float, float]] = []
         if held_out.variance is not None:
@@ -154,7 +154,7 @@ class Coverage:
 
     @classmethod
     def of_classes(cls, held_out: HeldOut, source: str) -> Self:
-        """Of a classification with probabilities."""
+        """Coverage of a classification with probabilities."""
         before = likelier(held_out.outputs)
         scores = np.take_along_axis(before, held_out.truth[:, np.newaxis], axis=1)[:, 0]
         classes = range(before.shape[1])
@@ -251,7 +251,7 @@ class Coverage:
         return scores, stands, sum(self.rows[number] for number in numbers)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Values for JSON."""
         lists = {"scores": [*map(list, self.scores)], "rows": [*self.rows]}
         scale = {"scale": [*map(list, self.scale)]} if self.scale else {}
         stands = {"groups": self.groups, "stands": [*map(list, self.stands)]} if self.groups else {}

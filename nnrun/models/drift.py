@@ -69,7 +69,7 @@ def _compared(then: Array, now: Array, labels: tuple[str, ...] | None) -> dict[s
 
 
 def _p(counts: Array) -> float:
-    """Of the chi-square test of a table (2, categories), the rarest of which count as one."""
+    """p of the chi-square test of a table (2, categories), the rarest of which count as one."""
     from scipy.stats import chi2_contingency  # noqa: PLC0415  # slow to import
 
     expected = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum()

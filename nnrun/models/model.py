@@ -140,6 +140,12 @@ class Model:
         return found
 
     @property
+    def calibrating(self) -> Calibration | None:
+        """What changes the probabilities that predictions go by."""
+        found: Calibration | None = getattr(self.task, "calibration", None)
+        return found if found is not None and found.numbers else None
+
+    @property
     def _without(self) -> str:
         """Why there are no probabilities."""
         if isinstance(self.task, Classification):
@@ -375,7 +381,7 @@ class Model:
         return completed(rows, self.layout.columns)
 
     def _not_finite(self, rows: Array, sound: Array) -> str:
-        """Where the first number is that is not finite, in rows without the shape of an image."""
+        """Place in words of the first number that is not finite, in rows that are no images."""
         row, place = np.argwhere(~sound.reshape(rows.shape))[0]
         names = self.layout.columns.feature_names
         column = f", column '{escaped(names[place], kept='')}'" if place < len(names) else ""

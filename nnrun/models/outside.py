@@ -130,7 +130,7 @@ class Sample:
         return np.clip(np.nan_to_num(scaled, nan=0.0), -_FAR_OUT, _FAR_OUT)
 
     def distances(self, values: Array, *, without_itself: bool = False) -> Array:
-        """From each row (rows, values) to the nearest one of the sample: (rows,)."""
+        """Distance from each row (rows, values) to the nearest one of the sample: (rows,)."""
         nearest = [np.empty(0)]
         categories, stored = np.flatnonzero(~self._scaling[0]), self._scaled(self.values)
         for start in range(0, len(values), _AT_ONCE):

@@ -106,11 +106,11 @@ class Expression:
         return found
 
     def written(self, language: int, **names: str) -> str:
-        """In NumPy (0) or PyTorch (1), with these names for the variables."""
+        """Source in NumPy (0) or PyTorch (1), with these names for the variables."""
         return _written(self._tree, language, names)
 
     def compiled(self) -> str:
-        """In the compiled language, with variables as places to be filled in: `{x}`."""
+        """Source in the compiled language, with variables as places to be filled in: `{x}`."""
         return _compiled(self._tree)
 
     def onnx(self, graph: Any, **names: str) -> str:

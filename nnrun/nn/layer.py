@@ -70,6 +70,7 @@ class Layer:
     type = ""
     initializer = Initializer()
     input_kind: Literal["images", "vectors"] | None = None  # None: both
+    is_series = False  # whether it takes images of height 1 alone
     makes_vectors = False  # whether images become vectors, as by flatten
     batch_dependent = False  # whether a row's output depends on the other rows of its batch
     identity = False  # whether y is always x, so that the layer need not be computed
@@ -112,6 +113,10 @@ class Layer:
         """
         if self.input_kind == "images" and len(input_shape) != 3:
             raise ShapeError(f"takes images, but its input is vectors of {input_shape[0]} numbers")
+        if self.is_series and input_shape[1] != 1:
+            raise ShapeError(
+                f"takes series, images of height 1, but its input is {shape_text(input_shape)}"
+            )
         if self.input_kind == "vectors" and len(input_shape) != 1:
             raise ShapeError(
                 f"takes vectors, but its input is images of {shape_text(input_shape)}; "

@@ -44,6 +44,7 @@ PositiveFraction = Annotated[float, Bounds(gt=0, lt=1)]
 Share = Annotated[float, Bounds(ge=0, le=1)]
 ActivationName = Annotated[str, Named("activation")]
 Sides = PositiveInt | tuple[PositiveInt, PositiveInt]
+Zeros = NonNegativeInt | tuple[NonNegativeInt, NonNegativeInt]
 
 
 def shape_text(shape: Shape | Sequence[int]) -> str:

@@ -15,7 +15,7 @@ class PluginError(UsageError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where parts come from: a file, or an installed package.
+    """Source of parts: a file, or an installed package.
 
     Args:
         name: that of the file, or name and version of the package.

@@ -213,7 +213,7 @@ def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
 
 
 def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
-    """For people who choose among the rows of a group.
+    """Notes for people who choose among the rows of a group.
 
     Beside `several` groups, each note names its own.
     """

@@ -29,7 +29,7 @@ def problems(
     best: Sequence[Row | None],
     also: Counter[str],
     *,
-    about_data: bool = True,
+    of_data: bool = True,
 ) -> Line | None:
     """Runs that diverged, failed or have warnings, with the settings they share.
 
@@ -37,11 +37,11 @@ def problems(
         groups: of the board.
         best: the row that is named first of each group, where there is one.
         also: runs that are on no board, by their status.
-        about_data: whether what is wrong with the data is said, too, before all else.
+        of_data: whether what is wrong with the data is said, too, before all else.
     """
     rows = [row for group in groups for row in group.rows]
     total = sum(row.runs for row in rows)
-    sentences = [*of_data(groups if about_data else ()), *_ended(rows, total)]
+    sentences = [*_of_data(groups if of_data else ()), *_ended(rows, total)]
     sentences += _not_better(groups, best)
     sentences += _warned(rows, 1 if sentences else _MOST_KINDS)
     sentences += [
@@ -51,7 +51,7 @@ def problems(
     return Line("Problems", "; ".join(sentences)) if sentences else None
 
 
-def of_data(groups: Sequence[Group]) -> Iterator[str]:
+def _of_data(groups: Sequence[Group]) -> Iterator[str]:
     """What is wrong with the data, once for each data set and kind, the worst first."""
     found: dict[tuple[str, str], str] = {}
     for group in groups:
@@ -185,7 +185,8 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
         if len(group.rows) == 1:
             text = ""
             if first.completed == 1 and not unfinished:
-                text = f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
+                text = f"a single run shows no spread, hence no interval: {_MORE_SEEDS} would"
+            use = use if worse else f"One setting so far: {name}"
         short = short.removeprefix(f"{group.dataset}, ")
         return GroupVerdict(RESULT, result, text, first, short, use)
     beside = _beside_first(group, first)
@@ -195,7 +196,7 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
     if all(row.comparison == NOT_COMPARED for row in ranked):
         what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
         text = f"{_equal(ranked, first)}{what} shows no certain difference"
-        text += "" if unfinished else f"; {_MORE_SEEDS} may"
+        text += "" if unfinished else f": {_MORE_SEEDS} may"
         use = f"Undecided: {name} is first"
     else:
         text = "; ".join([_others(group, names, ranked, tied, unfinished), *beside])
@@ -213,9 +214,9 @@ def _beside_first(group: Group, first: Row) -> Iterator[str]:
             yield f"{pair.model} of scikit-learn {beside_words(pair, group.margin, other)}"
     for pair in group.beside:
         if not first.is_network and pair.model == model_words(first.choice):
-            turned = replace(pair, difference=-pair.difference, low=-pair.high, high=-pair.low)
+            ends = {"difference": -pair.difference, "low": -pair.high, "high": -pair.low}
             network = names.get(pair.network, pair.network)
-            yield f"the best network, {network}, {beside_words(turned)}"
+            yield f"the best network, {network}, {beside_words(replace(pair, **ends))}"
 
 
 def figures(group: Group, row: Row, brief: bool = False) -> str:
@@ -282,7 +283,7 @@ def _what_decides(group: Group, tied: list[Row]) -> str:
     """
     first, shown = tied[0], group.shown
     if first.difference is None:
-        return f"a single run of the first shows no certain difference; {_MORE_SEEDS} may"
+        return f"a single run of the first shows no certain difference: {_MORE_SEEDS} may"
     if shown is None:
         return ""
     gap, pair = abs(first.difference), _pair(*tied[:2])

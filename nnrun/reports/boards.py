@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from nnrun.sweeps.board.stored import StoredBoard
 
 _MOST_NAMES = 2
-_UNBROKEN = 24
 # A strip with all values would be this many times as long as one without the outermost.
 _CRUSHED = 4
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
@@ -132,7 +131,7 @@ def group_blocks(
     strips = None if scores is None else _strips(group, rows, scores)
     columns: list[_Column] = [
         ("#", 0, [Cell(place(group, row), row.rank) for row in rows]),
-        ("config", 0, [_setting(names.whole(r), r) for r in rows]),
+        ("config", 0, [Cell(names.whole(r), kind="bad" * (r.rank is None)) for r in rows]),
         (f"{first} ± 95%", 0, [mean_cell(row.summary(first)) for row in rows]),
         *([("each run", 9, strips[1])] if strips else []),
         ("sd", 4, [Cell(spread(sd), sd) for sd in sds]),
@@ -194,12 +193,6 @@ def _without_same(columns: Sequence[_Column], total: int) -> tuple[list[_Column]
     ]
     said = [f"{name} {cells[0].text}" for name, _, cells in same if cells[0].text != MISSING]
     return [column for column in columns if column not in same], said
-
-
-def _setting(words: str, row: Row) -> Cell:
-    """The name of a row; in narrow tables a short setting such as `learning rate 0.1` is whole."""
-    parts = (p.replace(" ", "\u00a0") if len(p) < _UNBROKEN else p for p in words.split(" · "))
-    return Cell(words, kind="bad" * (row.rank is None), short=" · ".join(parts))
 
 
 def mean_cell(summary: Summary | None) -> Cell:

@@ -13,10 +13,8 @@ from nnrun.reports.board_verdict import (
     UNDECIDED,
     GroupVerdict,
     baselines,
-    figures,
     group_verdict,
     leads,
-    of_data,
     problems,
 )
 from nnrun.reports.boards import mean_cell, scale_of, strip_cell, values_of
@@ -25,17 +23,17 @@ from nnrun.reports.document import WHOLE, Block, Cell, Code, Grid, Note, Section
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import MISSING, count, durations, measured, number, plural
 from nnrun.reports.row_names import names_of
+from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.select import BEST
 from nnrun.sweeps.board.means import summarize
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.stored import Standing
 from nnrun.sweeps.board.verdicts import completed_runs, design_of
 
-_MOST, _MOST_BRIEF = 6, 2
+_MOST = 6
 _SEEDS = re.compile(r"--seeds (\d+)|(\d+) seeds (?:would|might)")
 # What people think in, whatever metric decides the order.
-_USUAL = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "roc_auc": "AUC"}
-_USUAL |= {"log_loss": "log loss"}
+_USUAL = ("rmse", "r2", "accuracy", "roc_auc", "log_loss")
 
 
 def cards(
@@ -54,7 +52,7 @@ def cards(
         standings: the runs of rows, by the `id` of the row, for other metrics and what is drawn.
         sweeps: the command that trained each experiment.
         anchors: of runs with details on the page, by `name/run id`.
-        brief: whether a dozen cards are to fit a sheet.
+        brief: whether cards have no table, so that a dozen fit a sheet.
         unfinished: whether there are runs to come.
     """
     last = {row.name: group for group in groups if (row := group.first_network)}
@@ -62,19 +60,16 @@ def cards(
     for title, group in zip(leads(groups), groups, strict=True):
         verdict = group_verdict(group, unfinished)
         first = verdict.row
-        wrong = problems([group], [first], Counter(), about_data=False)
-        data = [] if group.dataset in seen else [*of_data([group])]
+        wrong = problems([group], [first], Counter(), of_data=group.dataset not in seen)
         seen.add(group.dataset)
-        blocks: list[Block] = [Note(sentence("; ".join(data)), "bad", level=WHOLE)] * bool(data)
-        blocks.append(Note(sentence(verdict.use or verdict.best), "lead", level=WHOLE))
-        if verdict.others:
-            blocks.append(Note(verdict.others, label="others", level=WHOLE))
+        more = " ".join(map(sentence, filter(None, verdict.others.split("; "))))
+        blocks: list[Block] = [Note(sentence(verdict.use or verdict.best), "lead", level=WHOLE)]
+        blocks += [Note(more, level=WHOLE)] if more and not brief else []
         if first is not None:
-            blocks += _result(group, first, standings.get(id(first)))
-            blocks += _deciding(group, standings, anchors, _MOST_BRIEF if brief else _MOST)
+            blocks += _result(first, standings.get(id(first)))
+            blocks += () if brief else _deciding(group, standings, anchors)
         if wrong is not None:
             blocks.append(Note(str(wrong), "warning", level=WHOLE))
-        # NAME/best is chosen from all of an experiment's boards.
         is_best = any(of is group for of in last.values())
         if command := _next(group, verdict, sweeps, is_best=is_best):
             blocks.append(Code(command, language="sh", level=WHOLE))
@@ -83,8 +78,8 @@ def cards(
         yield Section(f"{title}: {about}", blocks)
 
 
-def _result(group: Group, row: Row, standing: Standing | None) -> Iterator[Note]:
-    """What the row reaches on rows for testing, then by the metric of the order."""
+def _result(row: Row, standing: Standing | None) -> Iterator[Note]:
+    """Results of the row on rows for testing."""
     split = next((each for each in ("test", "validation", "train") if row.summary(each)), "test")
     runs = {} if standing is None else completed_runs((standing.variant, [*standing.scores]))
     overlap = 0.0 if standing is None else standing.variant.overlap.get(split, 0.0)
@@ -94,20 +89,18 @@ def _result(group: Group, row: Row, standing: Standing | None) -> Iterator[Note]
         known = [value for value in values if value is not None]
         if known and len(known) == len(runs):
             found = summarize(known, overlap, bounds_of(name), design_of(runs))
-            assert found is not None, "there are values"
-            parts.append(f"{_USUAL[name]} {measured(found.mean, found.half)}")
+            parts.append(f"{metric_label(name)} {measured(found.mean, found.half)}")
     if parts:
         yield Note(f"{split.capitalize()}: {', '.join(parts)}.", level=WHOLE)
-    yield Note(f"Ordered by {figures(group, row)}.", "small", level=WHOLE)
 
 
 def _deciding(
-    group: Group, standings: Mapping[int, Standing], anchors: Mapping[str, str], most: int
+    group: Group, standings: Mapping[int, Standing], anchors: Mapping[str, str]
 ) -> Iterator[Block]:
     """The rows that may be the best, the reference models, the best network, and the baselines."""
     tied = [row for row in group.rows if row.rank and row.tied]
     beside = [row for row in group.rows if row.rank and not row.is_network]
-    some = {id(row) for row in (*tied[:most], *beside[:most], group.first_network)}
+    some = {id(row) for row in (*tied[:_MOST], *beside[:_MOST], group.first_network)}
     rows = [row for row in group.rows if id(row) in some]
     runs = [standings[id(row)].scores if id(row) in standings else () for row in rows]
     ends, names = baselines(rows[0]), names_of(group)
@@ -128,13 +121,14 @@ def _deciding(
         drawing = strip([value], scale, None, None, value)
         text = [Cell(number(value)), Cell(MISSING), Cell(MISSING)]
         cells.append([Cell(what, kind="soft"), Cell(MISSING, drawing=drawing), *text])
-    header = ["setting", "each run", f"{group.ordered_by} ± 95%", "test ± 95%", "time"]
+    label = metric_label(group.metric)
+    header = ["setting", "each run", f"{group.ordered_by} {label} ± 95%", "test ± 95%", "time"]
     marks = {"each run": strip_scale(scale)} if any(values) else {}
     table = Grid("What decides", header, cells, hidden=True, marks=marks, level=WHOLE)
     by_test = group.ordered_by == "test" or not any(row.test for row in rows)
     shown = [0, *([1] if marks else []), 2, *([] if by_test else [3]), 4]
     yield table.only(shown)
-    if left := len(tied[most:]):
+    if left := len(tied[_MOST:]):
         yield Note(f"{count(left)} more may be the best, too.", "small", level=WHOLE)
 
 

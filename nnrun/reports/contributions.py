@@ -157,7 +157,7 @@ class _Game(NamedTuple):
     prediction: Array
 
     def exact(self) -> Array:
-        """From all coalitions."""
+        """Exact values, from all coalitions."""
         numbers, columns = np.arange(1 << self.columns), range(self.columns)
         members = numbers[:, np.newaxis] >> np.arange(self.columns) & 1
         worths = np.vstack([self.mean, self.worths(members[1:-1]), self.prediction])

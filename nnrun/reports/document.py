@@ -350,7 +350,6 @@ class Document:
         verdict: what there is to say first, if anything is.
         sections: in order.
         about: what its author says of it.
-        cards: what there is to say first, for files and in place of the verdict.
     """
 
     title: str
@@ -359,7 +358,6 @@ class Document:
     name: str = ""
     status: StatusMark | None = None
     about: str = ""
-    cards: Sequence[Section] = ()
 
 
 def up_to(level: int, sections: Iterable[Section]) -> Iterator[Section]:

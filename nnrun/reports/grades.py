@@ -17,7 +17,7 @@ def grades_csv(grades: Sequence[GradedHandIn]) -> str:
     names = [
         *dict.fromkeys(each["name"] for grade in _by_lesson(grades) for each in grade.criteria)
     ]
-    header = ["student", "lesson", "points", *names, "error", "same_as"]
+    header = ["student", "lesson", "points", *names, "error", "same_as", "for"]
     return csv_line(header) + "".join(csv_line(map(cell, _row(each, names))) for each in grades)
 
 
@@ -25,7 +25,7 @@ def _row(grade: GradedHandIn, names: Sequence[str]) -> Iterator[str | int | None
     met = {each["name"]: int(each["met"]) for each in grade.criteria}
     yield from (grade.hand_in.student, grade.hand_in.lesson, grade.points)
     yield from map(met.get, names)
-    yield from (grade.error, ", ".join(grade.same_as))
+    yield from (grade.error, ", ".join(grade.same_as), grade.hand_in.variant)
 
 
 def _by_lesson(grades: Sequence[GradedHandIn]) -> list[GradedHandIn]:
@@ -40,7 +40,7 @@ def grades_tables(grades: Sequence[GradedHandIn], *, hints: bool) -> Iterator[Re
         some = [grade for grade in grades if grade.hand_in.lesson == lesson]
         if number:
             yield Text()
-        yield Text("no lesson" if lesson is None else f"lesson {lesson}", "bold")
+        yield Text("no lesson" if not lesson else f"lesson {lesson}", "bold")
         yield _table(some)
         if hints:
             yield from _hints(some)
@@ -55,7 +55,8 @@ def _table(grades: Sequence[GradedHandIn]) -> FittedTable:
     ]
     same = [", ".join(grade.same_as) for grade in grades]
     errors = [grade.error for grade in grades]
-    for title, cells in (("same as", same), ("error", errors)):
+    variants = [grade.hand_in.variant for grade in grades]
+    for title, cells in (("for", variants), ("same as", same), ("error", errors)):
         if any(cells):
             columns.append(Column(title, cells, left=True, wraps=True))
     return FittedTable(columns)

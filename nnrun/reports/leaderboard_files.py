@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from math import erfc, sqrt
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from nnrun.config.names import BOARD, BOARD_OF_KEY, BOARD_SUFFIXES, SPLITS
 from nnrun.errors import DamageError, UsageError
 from nnrun.reports.board_verdict import board_data
 from nnrun.reports.boards import board_document
-from nnrun.reports.cards import cards
 from nnrun.reports.commands import command_line
 from nnrun.reports.markup import code, document_markdown, escape, table
 from nnrun.reports.numbers import MISSING, count, first_of, number
@@ -114,10 +112,10 @@ def sweeps_of(groups: Sequence[Group], roots: Iterable[Path]) -> dict[str, str]:
     for file in (f for root in roots for f in sorted(root.glob(f"{_START}*{_END}"))):
         name = file.name.removeprefix(_START).rpartition("-")[0]
         with suppress(FileNotFoundError, DamageError):
-            boards = [read_board(file)] if name in wanted.values() else []
-            for board in boards if boards and boards[0].command else ():
-                known = (wanted.get(_rows_of(group)) for group in board.groups)
-                commands |= dict.fromkeys(filter(None, known), board.command)
+            board = read_board(file) if name in wanted.values() else None
+            for group in [] if board is None else board.groups:
+                if board.command and _rows_of(group) in wanted:
+                    commands[wanted[_rows_of(group)]] = board.command
     return commands
 
 
@@ -176,14 +174,12 @@ def _file(root: Path, key: str) -> Path:
 
 
 def leaderboard_markdown(board: Leaderboard, most: int | None = None) -> str:
-    """For people; of each data set all rows, or this many of the first."""
-    sweeps = dict.fromkeys(board.names, board.command)
-    made = cards(board.groups, sweeps=sweeps, unfinished=board.unfinished is not None)
-    return document_markdown(replace(board_document(board, most=most), cards=[*made]))
+    """Text for people; all rows of each data set, or this many of the first."""
+    return document_markdown(board_document(board, most=most))
 
 
 def leaderboard_csv(board: Leaderboard, most: int | None = None) -> str:
-    """For spreadsheets: every number in full, an empty cell where there is none.
+    """CSV for spreadsheets: every number in full, an empty cell where there is none.
 
     Of each data set all rows, or this many of the first.
     """

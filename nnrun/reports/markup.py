@@ -64,12 +64,12 @@ def _parts(document: Document) -> Iterator[str]:
     yield f"# {escape(document.title)}"
     if document.about:
         yield escape(document.about)
-    if document.verdict is not None and not document.cards:
+    if document.verdict is not None:
         lines = document.verdict.lines
         yield "\n".join(f"- **{line.lead}:** {escape(line.text)}." for line in lines)
     if document.status is not None:
         yield f"Run `{document.name}`: **{document.status.text}**."
-    for section in (*document.cards, *document.sections):
+    for section in document.sections:
         if section.blocks:
             yield f"## {escape(section.title)}"
             yield from blocks_markdown(section.blocks)
@@ -126,10 +126,13 @@ _TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
     "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "–": "--", "±": r"$\pm$", "²": r"$^2$", "≤": r"$\leq$", "×": r"$\times$",
-    "<": r"$<$", ">": r"$>$",
+    "<": r"$<$", ">": r"$>$", "†": r"$^\dagger$", "…": r"\dots{}", "€": r"\texteuro{}",
 }  # fmt: skip
+# Those that TeX's first encoding has; it has none for others.
+_LETTERS = {c for c in map(chr, range(0xAA, 0x17F)) if c.isalpha()} - {*"ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲų"}
 
 
 def tex(text: str) -> str:
-    """Text as LaTeX shows it; characters of no alphabet that TeX knows become a question mark."""
-    return "".join(_TEX.get(c, c if c.isascii() or c.isalpha() else "?") for c in text)
+    """Text as LaTeX shows it; characters that it has no letter for become a question mark."""
+    shown = "".join(_TEX.get(c, c if c.isascii() or c in _LETTERS else "?") for c in text)
+    return re.sub(r"(?<=\d)e(?=[-+])\+?(-?)0*(\d+)", r"$\\times 10^{\1\2}$", shown)

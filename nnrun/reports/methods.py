@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun import __version__
-from nnrun.config.settings import in_common, setting_of, value_words
+from nnrun.config.settings import choice_words, in_common, setting_of, value_words
 from nnrun.errors import UsageError
 from nnrun.reports.markup import code, escape, tex
 from nnrun.reports.numbers import count, duration, first_of, number, plural, ranges
+from nnrun.reports.paper import by_set
 from nnrun.reports.summary import metric_label
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.sweeps.board.stored import StoredBoard, StoredVariant
@@ -31,6 +32,7 @@ _OF_NETWORK = {
     "dataset.target": "target scale", "members": "members",
 }  # fmt: skip
 _ONE_MEMBER = {"members": 1}
+_ALL = "Networks have"
 REFERENCES = {
     "nadeau2003": (
         "Nadeau and Bengio, 2003",
@@ -113,13 +115,16 @@ def methods_of(boards: Sequence[StoredBoard]) -> Methods:
         [*_data(board), *_training(board), *_replicates(board), *_choice(board)] for board in boards
     ]
     software = (
-        f"Networks were trained by nnrun {__version__} on NumPy [@harris2020]; the same config and "
-        "seed give the same bits."
+        f"Networks were trained by nnrun {__version__} on NumPy [@harris2020]; on one machine with "
+        "the same versions, the same config and seed give the same bits."
     )
     # What holds for all data sets is said once, at the end.
     common = [text for text in each[0] if len(each) > 1 and all(text in texts for texts in each)]
     own = [[text for text in texts if text not in common] for texts in each]
-    paragraphs = [" ".join(texts) for texts in [*own, [*common, software]]]
+    paragraphs = []
+    for texts in [*own, [*common, software]]:
+        before, all_have, parts = " ".join(texts).partition(_ALL)
+        paragraphs.append(before + all_have + parts.replace(f". {_ALL}", ";"))
     return Methods(paragraphs, [*_checklist(boards)])
 
 
@@ -154,18 +159,13 @@ def _division(variant: StoredVariant) -> str:
 def _training(board: StoredBoard) -> Iterator[str]:
     networks = _variants(board, networks=True)
     if networks:
-        settings = [variant.runs[-1].settings.plain for variant in networks]
-        shared = in_common(settings)
-        parts = []
+        yield f"{plural(len(networks), 'setting')} of networks {_verb(len(networks))} trained."
+        shared = in_common([variant.runs[-1].settings.plain for variant in networks])
         for key, words in _OF_NETWORK.items():
             value = setting_of(shared, key)
             varied = any(_within(name, key) for variant in networks for name in variant.choice)
             if not varied and value not in (None, [], "none", _ONE_MEMBER.get(key)):
-                parts.append(f"{words} {value_words(key, value).strip('[]')}")
-        yield (
-            f"{plural(len(networks), 'setting')} of networks {_verb(len(networks))} trained"
-            + (f", all with {'; '.join(parts)}." if parts else ".")
-        )
+                yield f"{_ALL} {words} {value_words(key, value).strip('[]')}."
         yield from _varied(networks)
     models = sorted({model_words(v.choice) for v in _variants(board, networks=False)})
     if models:
@@ -184,7 +184,7 @@ def _verb(number_of: int) -> str:
 
 
 def _bounds(networks: Sequence[StoredVariant]) -> dict[str, str]:
-    """By each key that varies, its values, or their range where there are many."""
+    """Values of each key that varies, or their range where there are many."""
     values: dict[str, dict[str, Any]] = {}
     for variant in networks:
         for key, value in variant.choice.items():
@@ -193,7 +193,7 @@ def _bounds(networks: Sequence[StoredVariant]) -> dict[str, str]:
     for key, several in values.items():
         numbers = [v for v in several.values() if isinstance(v, int | float)]
         are_numbers = len(numbers) == len(several)
-        words = sorted(several, key=several.__getitem__) if are_numbers else [*several]
+        words = sorted(several, key=several.__getitem__ if are_numbers else str)
         if are_numbers and len(words) > _SHOWN:
             bounds[key] = f"{number(min(numbers))} to {number(max(numbers))}"
         else:
@@ -217,9 +217,10 @@ def _replicates(board: StoredBoard) -> Iterator[str]:
     seeds = ranges(sorted({run.seed for run in _runs(board) if run.seed is not None}))
     what = "the split, " if first.drawn and not first.folds else ""
     times = "time" if each == "1" else "times"
+    drops = any("dropout" in str(run.settings.plain.get("network")) for run in _runs(board))
     yield (
         f"Each setting was trained {each} {times}, with seeds {seeds}, which draw {what}initial "
-        "weights, order and dropout."
+        f"weights{', order and dropout' if drops else ' and the order of rows'}."
     )
     failed = sum(standing.row.diverged + standing.row.failed for standing in board.standings)
     if failed:
@@ -267,16 +268,21 @@ def _checklist(boards: Sequence[StoredBoard]) -> Iterator[tuple[str, str]]:
     bounds = _bounds(networks)
     varied = "; ".join(f"{key}: {values}" for key, values in bounds.items())
     yield "Hyperparameters that were varied", varied or "none"
-    yield "Number of settings", count(len(networks))
-    split = " and ".join(dict.fromkeys(board.group.ordered_by for board in boards))
-    yield "How the best was chosen", f"by the mean on the {split} split"
+    named = [board.group.dataset for board in boards]
+    settings = by_set([count(len(_variants(board, networks=True))) for board in boards], named)
+    yield "Number of settings", f"{settings}, on each data set"
+    by = [f"by the mean on the {board.group.ordered_by} split" for board in boards]
+    yield "How the best was chosen", by_set(by, named)
+    first = [" ".join(choice_words(board.standings[0].row.choice)) for board in boards]
+    yield "Settings that came first", by_set([words or "the only one" for words in first], named)
     yield "Number of runs", f"{count(len(runs))}, all that were trained of these experiments"
     yield "Spread", "± of each mean is half of its 95% interval over runs"
     sizes_of = [variant.parameters for variant in networks]
     if sizes_of:
         yield "Parameters", f"{count(min(sizes_of))} to {count(max(sizes_of))}"
     seconds = sum(run.seconds or 0.0 for run in runs)
-    yield "Time of training", f"{duration(seconds)} in all, on processors"
+    each = duration(seconds / len(runs))
+    yield "Time of training", f"{duration(seconds)} in all, {each} a run, on CPUs"
     machines = dict.fromkeys(run.arithmetic for run in runs if run.arithmetic)
     yield "Processors and arithmetic", "; ".join(machines) or "not recorded"
     yield "Seeds", ranges(sorted({run.seed for run in runs if run.seed is not None}))
@@ -298,16 +304,20 @@ def as_markdown(methods: Methods) -> str:
 def as_latex(methods: Methods) -> str:
     """Paragraphs and the checklist, for the package natbib; the entries are those of `.bib`."""
 
+    def broken(text: str) -> str:
+        """LaTeX whose digests and names go on in the next line."""
+        return re.sub(r"[0-9a-f]{8}(?=[0-9a-f]{8})|\\_|=", r"\g<0>\\allowbreak{}", tex(text))
+
     def cited(text: str) -> str:
-        return re.sub(r"\[@(\w+)\]", r"\\citep{\1}", tex(text))
+        return re.sub(r"\[@(\w+)\]", r"\\citep{\1}", broken(text))
 
     items = [
-        f"  \\item[{tex(question)}] " + re.sub("`(.*?)`", r"\\texttt{\1}", tex(answer))
+        f"  \\item[{tex(question)}] " + re.sub("`(.*?)`", r"\\texttt{\1}", broken(answer))
         for question, answer in methods.checklist
     ]
     checks = "\n".join(["\\begin{description}", *items, "\\end{description}"])
-    parts = ["% \\usepackage{natbib}", *map(cited, methods.paragraphs), checks]
-    return "\n\n".join(parts) + "\n"
+    parts = [*map(cited, methods.paragraphs), checks, "\\end{sloppypar}"]
+    return "\n\n".join(["% \\usepackage{natbib}", "\\begin{sloppypar}", *parts]) + "\n"
 
 
 METHODS: dict[str, Callable[[Methods], str]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, inf, isfinite, log10
 from re import sub
 from typing import Any, TypeVar
 
@@ -35,7 +35,7 @@ def measured(value: float | None, half: float | None) -> str:
 
     The uncertainty has two significant digits, and the number ends at the same decimal.
     """
-    if value is None or not half or not (isfinite(value) and isfinite(half)):
+    if value is None or half is None or not (isfinite(value) and 0 < half < inf):
         return number(value)
     if max(abs(value), half) < 1e-4 or max(abs(value), half) >= 1e7:
         return f"{_scientific(value, half)} ± {half:.1e}"
@@ -48,10 +48,12 @@ def to_error(value: float | None, half: float | None) -> str:
     return measured(value, half).partition(" ± ")[0]
 
 
-def _scientific(value: float, half: float) -> str:
-    """With an exponent, to the second digit of the uncertainty, and two to four digits."""
-    power, least = (int(f"{each:.1e}".partition("e")[2]) for each in (value, half))
-    return f"{value:.{min(max(1, power - least + 1), 3)}e}"
+def _scientific(value: float | None, half: float) -> str:
+    """Number with an exponent, to the second digit of its uncertainty."""
+    if not value or not (isfinite(value) and isfinite(half)):
+        return number(value)
+    digits = floor(log10(abs(value))) + last_digit(half)
+    return f"{value:.{min(digits, 15)}e}" if digits >= 0 else "0"
 
 
 def last_digit(uncertainty: float) -> int:
@@ -61,7 +63,7 @@ def last_digit(uncertainty: float) -> int:
 
 
 def rounded(value: float, digit: int) -> str:
-    """To this decimal, or to tens and hundreds where it is negative; no exponent."""
+    """Number to this decimal, or to tens and hundreds where it is negative; no exponent."""
     shown = round(value, digit) + 0.0  # and no negative zero
     return f"{shown:,.{max(digit, 0)}f}"
 
@@ -89,7 +91,7 @@ def difference(value: float, low: float | None, high: float | None, *, plus: boo
     if width == 0:
         texts = [signed(v) for v in (value, low, high)]
     elif max(sizes) < 1e-4 or max(sizes) >= 1e7:
-        shown = (number(v) if not v else _scientific(v, width) for v in (value, low, high))
+        shown = (_scientific(v, width) for v in (value, low, high))
         texts = [text if text[0] in "-0–" else f"+{text}" for text in shown]
     else:
         digit = last_digit(width)
@@ -99,7 +101,7 @@ def difference(value: float, low: float | None, high: float | None, *, plus: boo
 
 
 def _with_sign(value: float | None, digit: int, least: int) -> str:
-    """To this decimal, or to `least` significant digits where these are more."""
+    """Number to this decimal, or to `least` significant digits where these are more."""
     if value is None:
         return MISSING
     if value == 0:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape as html
 from typing import Any
 
 import numpy as np
 
-from nnrun.characters import csv_line, shortened
+from nnrun.characters import csv_line
 from nnrun.config.settings import as_text, choice_words
 from nnrun.errors import UsageError
 from nnrun.reports.boards import board_titles
@@ -23,6 +23,11 @@ from nnrun.sweeps.board.rows import Row
 from nnrun.sweeps.board.stored import StoredBoard
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, model_words
 
+_Mark = Callable[[str], str]
+_LINE = 72  # characters of a line of text in LaTeX's article
+_NAME = 30  # those of a setting's name, else all have numbers
+_FITTED = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -34,6 +39,7 @@ class Entry:
         runs: how many.
         best: whether it is the first of its board.
         tied: whether it may be the best of its board, the whole table considered.
+        lost: how many runs besides diverged or failed.
     """
 
     mean: float
@@ -41,6 +47,7 @@ class Entry:
     runs: int
     best: bool
     tied: bool
+    lost: int
 
 
 @dataclass(frozen=True)
@@ -50,24 +57,29 @@ class PaperTable:
     Args:
         settings: names of the rows.
         datasets: names of the columns.
-        metrics: of all of them, in words, each once.
-        splits: that are shown, of each data set.
+        sets: the data set of each column; columns may be values of a key within one.
+        metrics: in words, of each column.
+        splits: that are shown, of each column.
         chosen_by: the splits that the marks go by.
-        larger_is_better: of each data set's metric.
-        entries: by setting and data set; None where there is no run.
-        boards: how many data sets there are; columns may be values of a key within each.
-        ranks: over data sets, where they were asked for.
+        larger_is_better: of each column's metric.
+        entries: by setting and column; None where no run has completed.
+        ranks: over data sets, where they were asked for, of the settings with all results.
     """
 
     settings: list[str]
     datasets: list[str]
+    sets: list[str]
     metrics: list[str]
     splits: list[str]
     chosen_by: list[str]
     larger_is_better: list[bool]
     entries: list[list[Entry | None]]
-    boards: int
     ranks: Ranks | None = None
+
+    @property
+    def ranked(self) -> list[str]:
+        """The settings with a result in every column."""
+        return [n for n, row in zip(self.settings, self.entries, strict=True) if None not in row]
 
     def to_dict(self) -> dict[str, Any]:
         """The table as JSON data."""
@@ -104,16 +116,15 @@ def paper_table(
     for at, (group, split) in enumerate(zip(groups, splits, strict=True)):
         for row in group.rows:
             summary = row.summary(split)
-            if summary is None:
-                continue
             compared = row.comparison != NOT_COMPARED
             across = {key: row.choice[key] for key in columns if key in row.choice}
             name = _label(row, named=named, without=across)
             place = at, " ".join(choice_words(across))
             orders[place] = at, [*map(_order, across.values())]
-            rows.setdefault(name, {})[place] = Entry(
-                summary.mean, summary.half, summary.n, row.rank == 1, row.tied and compared
-            )
+            entries = rows.setdefault(name, {})
+            if summary is not None:
+                best, tied, lost = row.rank == 1, row.tied and compared, row.diverged + row.failed
+                entries[place] = Entry(summary.mean, summary.half, summary.n, best, tied, lost)
     places = sorted(orders, key=orders.__getitem__)
     for key in columns:
         if not any(key in row.choice for group in groups for row in group.rows):
@@ -121,12 +132,12 @@ def paper_table(
     made = PaperTable(
         [*rows],
         [" ".join(filter(None, [titles[at], words])) for at, words in places],
-        [*dict.fromkeys(metric_label(group.metric) for group in groups)],
+        [titles[at] for at, _ in places],
+        [metric_label(groups[at].metric) for at, _ in places],
         [splits[at] for at, _ in places],
         [groups[at].ordered_by for at, _ in places],
         [groups[at].larger_is_better for at, _ in places],
         [[entries.get(place) for place in places] for entries in rows.values()],
-        len(groups),
     )
     return _ranked(made, rope) if ranks else made
 
@@ -137,12 +148,12 @@ def _order(value: Any) -> tuple[bool, Any]:
     return not is_number, value if is_number else as_text(value)
 
 
-def _label(row: Row, *, named: bool, without: Collection[str] = ()) -> str:
+def _label(row: Row, *, named: bool, without: Collection[str]) -> str:
     if not row.is_network:
         return f"reference model: {model_words(row.choice)}"
     left = {key: value for key, value in row.choice.items() if key not in without}
     words = " ".join(choice_words(left))
-    return " ".join(filter(None, [row.name if named or not words else "", words]))
+    return " ".join(filter(None, [row.name if named else "", words])) or "network"
 
 
 def _ranked(made: PaperTable, rope: float) -> PaperTable:
@@ -150,17 +161,19 @@ def _ranked(made: PaperTable, rope: float) -> PaperTable:
     whole = [row for row in made.entries if None not in row]
     if len(whole) < 2 or len(made.datasets) < 2:
         raise UsageError("--ranks takes two settings that have results on two data sets or more")
-    if len(whole) < len(made.entries):
-        names = [n for n, row in zip(made.settings, made.entries, strict=True) if None in row]
-        raise UsageError(
-            f"--ranks takes settings with a result on every data set; {shortened(names[0], 60)} "
-            "has none on some: name experiments that have the same settings"
-        )
-    signs = [1 if larger else -1 for larger in made.larger_is_better]
-    means = np.array([[entry.mean for entry in row if entry] for row in whole]).T
-    merit = means * np.array(signs)[:, np.newaxis]
-    found = ranks_of(merit, larger_is_better=True, rope=rope)
-    return PaperTable(**{**vars(made), "ranks": found})
+    means = np.array([[entry.mean for entry in row if entry] for row in whole])
+    merit = means * np.where(made.larger_is_better, 1, -1)
+    found = ranks_of(merit.T, rope=rope if len({*made.metrics}) == 1 else None)
+    return replace(made, ranks=found)
+
+
+def by_set(values: Sequence[str], sets: Sequence[str]) -> str:
+    """The value that all data sets have, or each with the data sets that have it."""
+    having: dict[str, list[str]] = {}
+    for value, name in dict.fromkeys(zip(values, sets, strict=True)):
+        having.setdefault(value, []).append(name)
+    several = [f"{value} for {', '.join(names)}" for value, names in having.items()]
+    return values[0] if len(several) == 1 else " and ".join(several)
 
 
 def caption(made: PaperTable) -> str:
@@ -168,31 +181,30 @@ def caption(made: PaperTable) -> str:
     runs = sorted({entry.runs for row in made.entries for entry in row if entry})
     each = count(runs[0]) if len(runs) == 1 else f"{count(runs[0])} to {count(runs[-1])}"
     several = runs[-1] > 1
-    splits = " and ".join(dict.fromkeys(made.splits))
-    by = " and ".join(dict.fromkeys(made.chosen_by))
+    splits = by_set([f"on the {split} split" for split in made.splits], made.sets)
+    by = by_set([f"by the {split} split" for split in made.chosen_by], made.sets)
     mean = "Mean ± half of the 95% interval of the mean" if several else "Result"
-    metrics = " and ".join(made.metrics)
-    over = f"{each} run{'s' * several} with seeds of their own"
-    text = f"{mean}: {metrics} on the {splits} split, over {over}."
-    of = " of each data set" * (len({*made.datasets}) > made.boards)
-    text += f" Bold: first{of} by the {by} split"
+    larger = zip(made.metrics, made.larger_is_better, strict=True)
+    better = [f"{name}, {'larger' if more else 'smaller'} is better," for name, more in larger]
+    metrics = by_set(better, made.sets)
+    over = f"{each} runs with seeds of their own" if several else "1 run each"
+    text = f"{mean}: {metrics} {splits}, over {over}."
+    of = " of each data set" * (len(made.datasets) > len({*made.sets}))
+    text += f" Bold: first{of} {by}"
     if any(entry.tied and not entry.best for row in made.entries for entry in row if entry):
         text += "; underlined: those that may be the best, all settings considered (95%)"
+    if any(entry.lost for row in made.entries for entry in row if entry):
+        text += "; †: without runs that diverged or failed"
     if any(None in row for row in made.entries):
-        text += "; –: no run"
+        text += "; –: no run, or none that completed"
     return f"{text}."
 
 
-def _cell(
-    entry: Entry | None,
-    bold: Callable[[str], str],
-    under: Callable[[str], str],
-    escaped: Callable[[str], str] = str,
-) -> str:
+def _cell(entry: Entry | None, bold: _Mark, under: _Mark, escaped: _Mark = str) -> str:
     """The number of an entry, marked where it is the best or may be."""
     if entry is None:
         return escaped("–")
-    text = escaped(measured(entry.mean, entry.half))
+    text = escaped(measured(entry.mean, entry.half) + "†" * bool(entry.lost))
     if entry.best:
         return bold(text)
     return under(text) if entry.tied else text
@@ -209,44 +221,45 @@ def as_markdown(made: PaperTable) -> str:
 
 
 def as_latex(made: PaperTable) -> str:
-    """A `table` for the packages booktabs and, with ranks, tikz; compiles as it is within one."""
-
-    def marked(command: str) -> Callable[[str], str]:
-        return lambda text: f"\\{command}{{{text}}}"
-
-    lines = [
-        "% \\usepackage{booktabs}" + " and {tikz}" * (made.ranks is not None),
-        "\\begin{table}",
-        "  \\centering",
-        f"  \\caption{{{tex(caption(made))}}}",
-        f"  \\begin{{tabular}}{{l{'r' * len(made.datasets)}}}",
-        "    \\toprule",
-        f"    {' & '.join(['setting', *map(tex, made.datasets)])} \\\\",
-        "    \\midrule",
-    ]
-    for name, row in zip(made.settings, made.entries, strict=True):
-        cells = [_cell(entry, marked("textbf"), marked("underline"), tex) for entry in row]
-        lines.append(f"    {' & '.join([tex(name), *cells])} \\\\")
-    lines += ["    \\bottomrule", "  \\end{tabular}", "\\end{table}"]
-    lines += [f"% {sentence}" for sentence in rank_sentences(made)]
+    """A `table` and, with ranks, a `figure`; columns that a line has no room for stand below."""
+    packages = "booktabs,graphicx" + ",tikz" * (made.ranks is not None)
+    lines = [f"% \\usepackage{{{packages}}}", "\\begin{table}", "  \\centering"]
+    lines.append(f"  \\caption{{{tex(caption(made))}}}")
+    short = made
+    if max(map(len, made.settings)) > _NAME:
+        short = replace(made, settings=[*map(str, range(1, len(made.settings) + 1))])
+    plain = [made.datasets, *([_cell(entry, str, str) for entry in row] for row in made.entries)]
+    widths = [3 + max(map(len, column)) for column in zip(*plain, strict=True)]
+    ends = np.cumsum(widths) // (_LINE - max(map(len, short.settings)))
+    for part in (np.flatnonzero(ends == end) for end in np.unique(ends)):
+        head = ["setting", *(tex(made.datasets[at]) for at in part)]
+        lines.append(f"  {_FITTED}{{\\begin{{tabular}}{{l{'r' * len(part)}}}")
+        lines += ["    \\toprule", f"    {' & '.join(head)} \\\\", "    \\midrule"]
+        for name, row in zip(short.settings, made.entries, strict=True):
+            marks = "\\textbf{{{}}}".format, "\\underline{{{}}}".format
+            cells = [tex(name), *(_cell(row[at], *marks, tex) for at in part)]
+            lines.append(f"    {' & '.join(cells)} \\\\")
+        lines += ["    \\bottomrule", "  \\end{tabular}}\\par\\medskip"]
+    if short is not made:
+        listed = tex("; ".join(map("{}: {}".format, short.settings, made.settings)))
+        lines.append(f"  \\parbox{{\\linewidth}}{{\\footnotesize\\raggedright {listed}}}")
+    lines.append("\\end{table}")
     if made.ranks is not None:
-        lines += ["", *as_tikz(drawing(made.settings, made.ranks))]
+        lines += ["", "\\begin{figure}", "  \\centering", f"  {_FITTED}{{"]
+        lines += [*as_tikz(_diagram(short)), "  }"]
+        lines += [f"  \\caption{{{tex(' '.join(rank_sentences(short)))}}}", "\\end{figure}"]
     return "\n".join(lines) + "\n"
 
 
 def as_csv(made: PaperTable) -> str:
     """A line for each setting and data set, with exact numbers."""
-    lines = [csv_line(["setting", "dataset", "split", "mean", "half", "runs", "best", "tied"])]
+    lines = [csv_line(["setting", "dataset", "split", *Entry.__annotations__])]
     for name, row in zip(made.settings, made.entries, strict=True):
         for dataset, split, entry in zip(made.datasets, made.splits, row, strict=True):
             if entry is not None:
-                values = vars(entry).values()
-                lines.append(csv_line([name, dataset, split, *map(_exact, values)]))
+                values = ["" if value is None else str(value) for value in vars(entry).values()]
+                lines.append(csv_line([name, dataset, split, *values]))
     return "".join(lines)
-
-
-def _exact(value: float | None) -> str:
-    return "" if value is None else str(value)
 
 
 def as_html(made: PaperTable) -> str:
@@ -270,23 +283,22 @@ def rank_sentences(made: PaperTable) -> list[str]:
     if ranks is None:
         return []
     best = min(range(len(ranks.mean)), key=ranks.mean.__getitem__)
-    listed = sorted(zip(ranks.mean, made.settings, strict=True))
+    listed = sorted(zip(ranks.mean, made.ranked, strict=True))
     sets = plural(len(made.datasets), "data set")
     said = [
-        f"Mean ranks over {sets}: "
-        + ", ".join(f"{name} {mean:.2f}" for mean, name in listed)
-        + ".",
+        f"Mean ranks over {sets}: {', '.join(f'{name} ({mean:.2f})' for mean, name in listed)}.",
         f"Friedman's test: chi-square {ranks.chi_square:.4g}, p {probability(ranks.p)}; mean ranks "
         f"that are {ranks.critical:.3g} apart differ at 95% (Nemenyi).",
     ]
+    left_out = [name for name in made.settings if name not in made.ranked]
+    if left_out:
+        said.append(f"Left out, without a result on every data set: {'; '.join(left_out)}.")
+    if ranks.rope is None:
+        said.append("Differences of unlike metrics are not compared.")
     for pair in ranks.pairs:
-        p = (
-            "all differences are 0"
-            if pair.p is None
-            else f"Wilcoxon, Holm: p {probability(pair.p)}"
-        )
+        p = "no difference" if pair.p is None else f"Wilcoxon, Holm: p {probability(pair.p)}"
         said.append(
-            f"{made.settings[pair.setting]} beside {made.settings[best]}: {p}; better with "
+            f"{made.ranked[pair.setting]} beside {made.ranked[best]}: {p}; better with "
             f"probability {pair.better:.3f}, equal within {ranks.rope:g} {pair.equal:.3f}, "
             f"worse {pair.worse:.3f} (Bayesian signed ranks)."
         )
@@ -306,4 +318,4 @@ WRITERS: dict[str, Callable[[PaperTable], str | bytes]] = {
 def _diagram(made: PaperTable) -> Drawing:
     if made.ranks is None:
         raise UsageError("a diagram is of the ranks of settings: give --ranks")
-    return drawing(made.settings, made.ranks)
+    return drawing(made.ranked, made.ranks)

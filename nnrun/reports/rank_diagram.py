@@ -10,12 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from nnrun.characters import shortened
 from nnrun.reports.markup import tex
 from nnrun.sweeps.board.ranks import Ranks
 
-_WIDTH, _LEFT, _SIDE, _STEP = 360.0, 20.0, 220.0, 16.0
-_LONGEST = 40
+_WIDTH, _LEFT, _STEP, _LETTER = 360.0, 20.0, 16.0, 5.0
 THIN, THICK = 0.6, 2.4
 
 
@@ -63,8 +61,9 @@ def drawing(settings: Sequence[str], ranks: Ranks) -> Drawing:
     for at, (mean, name) in enumerate(reversed(ordered)):
         down = axis - 5 * len(bars) - _STEP * (at + 1)
         lines.append((x(mean), axis, x(mean), down + 3, THIN))
-        texts.append((x(mean) + 4, down, f"{shortened(name, _LONGEST)} ({mean:.2f})"))
-    return Drawing(_LEFT + _WIDTH + _SIDE, top, lines, texts)
+        texts.append((x(mean) + 4, down, f"{name} ({mean:.2f})"))
+    side = _LETTER * max(len(text) for _, _, text in texts)
+    return Drawing(_LEFT + _WIDTH + side, top, lines, texts)
 
 
 def _joined(means: Sequence[float], critical: float) -> Iterator[tuple[float, float]]:

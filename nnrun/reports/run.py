@@ -205,7 +205,7 @@ def curves_of(
 
 
 def kept_moment(record: RunRecord) -> tuple[int, str] | None:
-    """Where early stopping has kept the weights, or saw the best if it restores none."""
+    """Iteration whose weights early stopping has kept, or the best it saw if it restores none."""
     stopping = (record.config.get("training") or {}).get("early_stopping")
     if not stopping or record.best_iteration is None:
         return None

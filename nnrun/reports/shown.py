@@ -1,4 +1,4 @@
-"""Where work in progress is shown: in a notebook, on a terminal or in a log."""
+"""Places where work in progress is shown: a notebook, a terminal or a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For whom a network is worse: its error by categories and by fifths of numbers."""
+"""Slices of rows for which a network is worse: its error by categories and by fifths of numbers."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def decision_table(record: RunRecord) -> Grid | None:
 
 
 def coverage_line(record: RunRecord) -> str:
-    """By which rows a run judges its errors, and what that is worth, in a sentence."""
+    """Sentence on the rows by which a run judges its errors, and what that is worth."""
     found = record.coverage
     if found is None:
         return ""
@@ -424,8 +424,6 @@ def data_line(dataset: dict[str, Any]) -> str:
 def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     """Notes on how rows were split, and on held-out rows that are also training rows, or have
     categories unknown in training.
-
-    Reports of older versions lack these counts.
     """
     yield from split_words(dataset.get("split") or {})
     yield from weight_words(dataset)

@@ -360,7 +360,7 @@ def _overall(watched: Watched, names: Sequence[str]) -> Iterator[Chart]:
 
 
 def _distributions(watched: Watched, record: RunRecord) -> Iterator[Chart]:
-    """For each layer its weights, their gradients, and its outputs, from the histograms."""
+    """Weights of each layer, their gradients, and its outputs, from the histograms."""
     places = layer_places(watched)
     half = _MOST_LAYERS // 2
     for place in places if len(places) <= _MOST_LAYERS else [*places[:half], *places[-half:]]:

@@ -106,8 +106,7 @@ def parts(
     scores = [
         pair
         for key in _SCORES
-        if key in report  # earlier versions wrote no naive baselines
-        for pair in _each(f"{key}.", report[key], record.get(key))
+        for pair in _each(f"{key}.", report.get(key, {}), record.get(key, {}))
     ]
     yield Part(_NUMBERS, list(_history(stored.history, again.history)))
     yield Part(_NUMBERS, scores)

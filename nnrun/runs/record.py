@@ -37,7 +37,7 @@ class Identity:
     def of(
         cls, canonical: Mapping[str, Any], data_sha256: str, plugins: Mapping[str, str]
     ) -> Identity:
-        """From the canonical config, the digest of the data and the version of the numerics.
+        """Id from the canonical config, the digest of the data and the version of the numerics.
 
         The path of a data file is no part of it, so that moving the file changes nothing. `plugins`
         has the digest of the source of each part of a plugin that the config names.
@@ -272,7 +272,7 @@ class RunRecord:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunRecord:
-        """From JSON data; unknown fields are ignored; a TypeError if one is missing."""
+        """Record from JSON data; unknown fields are ignored; a TypeError if one is missing."""
         known = cls.__dataclass_fields__
         return cls(**{key: value for key, value in content.items() if key in known})
 

@@ -222,12 +222,6 @@ def _until(record: RunRecord) -> Listener | None:
 
 
 def _reason(stored: RunRecord, again: RunRecord, compared: list[Part]) -> str:
-    optimizer = (stored.config.get("training") or {}).get("optimizer") or {}
-    if optimizer.get("weight_decay") and "decay_all" not in optimizer:
-        return (
-            "it is from before weight decay spared biases, embeddings, scales and shifts; a config "
-            "with training.optimizer.decay_all: true trains as it did"
-        )
     if stored.status != again.status:
         return f"it was {stored.status}, and now it is {again.status}"
     return next(part.fault for part in compared if first(part.values) is not None)
@@ -316,5 +310,5 @@ class _Verifying:
 
 
 def main(word: str) -> None:
-    """In a process: verify one run after the other."""
+    """Verify one run after the other, in a process."""
     process_main.main(word)

@@ -326,7 +326,7 @@ class Judging:
 
     @classmethod
     def of(cls, prepared: Prepared) -> Judging:
-        """For a config that is prepared.
+        """Judging for a config that is prepared.
 
         Test rows are drawn by the seed of the config, and the same in all runs. Each seed of a run
         draws validation rows among the rest, or folds.

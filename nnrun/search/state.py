@@ -235,7 +235,7 @@ class Before:
 
     @classmethod
     def of(cls, found: Mapping[str, Any] | None, identity: str) -> Before:
-        """From the content of search.json; nothing of another search."""
+        """Earlier trials by the content of search.json; nothing of another search."""
         try:
             if found is None or found["identity"] != identity:
                 return cls()

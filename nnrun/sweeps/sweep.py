@@ -268,7 +268,7 @@ class Sweep:
             self._futures.clear()
 
     def _counts(self) -> SweepCounts:
-        """For those who watch the sweep; a run that is being saved is done."""
+        """Counts of runs for those who follow the sweep; a run that is being saved is done."""
         progress, saving = self.progress, len(self._ends.saving)
         in_hand, done = len(self._ends.active) - saving, progress.ended + saving
         most = 0 if self._workers is None else self._workers.slots

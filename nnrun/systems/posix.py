@@ -266,12 +266,12 @@ def start_with_socket(
 
 
 def receive_socket(word: str) -> int:
-    """In the process: the descriptor of its socket."""
+    """Descriptor of the process's socket."""
     return int(word)
 
 
 def ignore_signals() -> None:
-    """In the process: ignore signals, which the parent handles."""
+    """Ignore signals in the process, since the parent handles them."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

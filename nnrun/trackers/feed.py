@@ -89,7 +89,7 @@ class EndedRun:
 
 
 class Tracker(Protocol):
-    """Where runs are sent; it is called in a thread of its own."""
+    """Receiver of runs; it is called in a thread of its own."""
 
     def rows(self, run: TrackedRun, rows: Sequence[HistoryRow]) -> None:
         """Evaluations of a run in progress, the next ones or all so far."""

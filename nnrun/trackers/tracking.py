@@ -104,7 +104,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Trackers:
-    """Where runs are sent, as options name it.
+    """Place that runs are sent to, as options name it.
 
         with Trackers(mlflow="http://127.0.0.1:5000").open(output.note, results) as tracking:
             train(prepared, store, tracking)

@@ -201,37 +201,37 @@ class Streams:
 
     @cached_property
     def split(self) -> Rng:
-        """For the assignment of rows to splits."""
+        """Stream for the assignment of rows to splits."""
         return self._stream(0)
 
     @cached_property
     def weights(self) -> Rng:
-        """For initial weights."""
+        """Stream for initial weights."""
         return self._stream_of_fold(1)
 
     @cached_property
     def order(self) -> Rng:
-        """For the order of training rows."""
+        """Stream for the order of training rows."""
         return self._stream_of_fold(2)
 
     @cached_property
     def dropout(self) -> Rng:
-        """For dropout masks."""
+        """Stream for dropout masks."""
         return self._stream_of_fold(3)
 
     @cached_property
     def augmentation(self) -> Rng:
-        """For changes of training rows."""
+        """Stream for changes of training rows."""
         return self._stream_of_fold(4)
 
     @cached_property
     def evaluation(self) -> Rng:
-        """For the rows that evaluations on the way take."""
+        """Stream for the rows that evaluations on the way take."""
         return self._stream_of_fold(5)
 
     @cached_property
     def validation(self) -> Rng:
-        """For the validation rows of a member that has its own."""
+        """Stream for the validation rows of a member that has its own."""
         return self._stream_of_fold(6)
 
     def _stream_of_fold(self, number: int) -> Rng:

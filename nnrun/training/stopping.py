@@ -47,7 +47,7 @@ Cause = Literal["not_finite", "loss", "weights"]
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where and how a run diverged."""
+    """Iteration and way in which a run diverged."""
 
     iteration: int  # of the update that went wrong, counted from 1
     parameter: str | None  # `<layer>.<name>`; None if only the loss shows the divergence

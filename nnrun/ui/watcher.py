@@ -73,7 +73,7 @@ def parts_from(sections: Iterable[Section]) -> Iterator[Part]:
 
 
 def problem_part(why: str) -> Part:
-    """In place of what cannot be drawn."""
+    """Part in place of what cannot be drawn."""
     note = Note(f"This cannot be shown now: {shortened(why, 300)}.", "bad")
     (part,) = parts_from([Section("Problem", [note], "Problem")])
     return part

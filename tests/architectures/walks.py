@@ -20,17 +20,20 @@ from nnrun.nn import (
     Bias,
     Dropout,
     Flatten,
+    GlobalAvgPool,
     Initializer,
     MatMul,
     MaxPool2d,
     Residual,
     activation,
+    conv1d,
     conv2d,
     dense,
+    max_pool1d,
 )
 from nnrun.nn.layers.windows import output_size, padding_of
 from nnrun.nn.sequential import Layers
-from nnrun.nn.signature import Shape, Sides, pair
+from nnrun.nn.signature import Shape, Sides, Zeros, pair
 from tests.architectures.trial import Architecture, Block, shape_after
 
 Fits = Callable[[Any], bool]
@@ -85,7 +88,7 @@ class Decks:
 POINTWISE = tuple(name for name in ACTIVATIONS if name != "softmax")
 KERNELS: tuple[Sides, ...] = (1, 2, 3, 3, 4, 5, (1, 3), (3, 1), (2, 3))
 STRIDES: tuple[Sides, ...] = (1, 1, 2, 3, (1, 2), (2, 1))
-PADDINGS = ("valid", "same", "same", 0, 1, 2)
+PADDINGS: tuple[str | Zeros, ...] = ("valid", "same", "same", 0, 1, 2, (0, 1), (1, 0))
 BIASES = ("none", "per_channel", "per_position")
 POOLS: tuple[Sides, ...] = (1, 2, 3, (1, 2), (2, 1))
 POOL_STRIDES = (None, 1, 2, (1, 2), (2, 1))
@@ -166,7 +169,7 @@ def _convolution(place: Place) -> Block:
     channels = place.outputs or place.of("channels", place.space.channels)
     stride = 1 if place.keeps else place.of("stride", STRIDES)
 
-    def fits(kernel: Sides, rule: str | int) -> bool:
+    def fits(kernel: Sides, rule: str | Zeros) -> bool:
         size = _output(sides, kernel, stride, rule)
         if size is None or (place.keeps and list(size) != sides):
             return False
@@ -180,8 +183,22 @@ def _convolution(place: Place) -> Block:
     return conv2d, {"channels": channels, **arguments, **_drawn(place)}
 
 
+def _conv1d(place: Place) -> Block:
+    _, arguments = _convolution(place)
+    arguments["bias"] = place.of("biases", BIASES)
+    if isinstance(arguments["padding"], tuple):
+        arguments["padding"] = arguments["padding"][1]
+    line = {name: pair(arguments[name])[1] for name in ("kernel", "stride")}
+    return conv1d, arguments | line | {"activation": place.of("conv1d", POINTWISE)}
+
+
+def _max_pool1d(place: Place) -> Block:
+    _, arguments = _pool(MaxPool2d)(place)
+    return max_pool1d, {name: value and pair(value)[1] for name, value in arguments.items()}
+
+
 def _output(
-    sides: Sequence[int], kernel: Sides, stride: Sides, rule: str | int
+    sides: Sequence[int], kernel: Sides, stride: Sides, rule: str | Zeros
 ) -> tuple[int, int] | None:
     """Height and width of what a convolution puts out, or None where it cannot be."""
     size, window, steps = pair(sides), pair(kernel), pair(stride)
@@ -219,7 +236,10 @@ SETTINGS: dict[str, Callable[[Place], Block]] = {
     "dense": _dense,
     "conv2d": _conv2d,
     "convolution": _convolution,
+    "conv1d": _conv1d,
     "max_pool2d": _pool(MaxPool2d),
+    "max_pool1d": _max_pool1d,
+    "global_avg_pool": lambda place: (GlobalAvgPool, {}),
     "avg_pool2d": _pool(AvgPool2d),
     "flatten": lambda place: (Flatten, {}),
     "dropout": lambda place: (Dropout, {"rate": place.of("rate", RATES)}),
@@ -237,7 +257,7 @@ Pair = tuple[str, str, str]  # (first, form of the rows between, second)
 LAST = {name: loss.needs for name, loss in LOSSES.items() if loss.needs}
 # Layers with settings of their own come up more often than others.
 MORE = {"conv2d": 3, "residual": 1, "dense": 2}
-MAKES = {"dense", "matmul", "conv2d", "convolution"}  # its channels or units itself
+MAKES = {"dense", "matmul", "conv1d", "conv2d", "convolution"}  # its channels or units itself
 OUTPUTS = (2, 3, 5, 10)
 INNER = (0, 1, 2)  # layers of a residual before its last one
 
@@ -433,13 +453,16 @@ class Rule:
 
 
 TAKE_VECTORS = ("dense", "softmax", *with_attribute("input_kind", "vectors"))
-TAKE_IMAGES = ("conv2d", "convolution", *with_attribute("input_kind", "images"))
+SERIES = ("conv1d", "max_pool1d")
+TAKE_IMAGES = ("conv2d", "convolution", *SERIES, *with_attribute("input_kind", "images"))
 MAKE_VECTORS = with_attribute("makes_vectors", True)
 INVALID = (
     Rule("takes vectors, not images", MAPS, second=TAKE_VECTORS),
     Rule("takes images, not vectors", (VECTORS,), second=TAKE_IMAGES),
     Rule("puts out vectors, not images", MAPS, first=(*TAKE_VECTORS, *MAKE_VECTORS)),
     Rule("puts out images, not vectors", (VECTORS,), first=TAKE_IMAGES),
+    Rule("takes and puts out series", ("n×1", "n×m"), first=SERIES, second=SERIES),
+    Rule("puts out one pixel", MAPS[1:], first=("global_avg_pool",)),
 )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from nnrun.reports.reference.notebooks import notebooks
+
 CELLS = (
     "import nnrun\n"
     "iris = {'name': 'flowers', 'dataset': {'name': 'iris', 'validation_size': 0.1},\n"
@@ -96,3 +98,21 @@ def test_a_bar_is_gone_at_the_end(executed):
     ]
     assert {""} >= set(shown)
     assert not any("stream" in kind for kind in kinds)
+
+
+@pytest.mark.parametrize("lesson", [1, 3])
+def test_a_lesson_can_be_executed(lesson, tmp_path):
+    """From its first cell to the grade of the start, with no error in Python."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.reads(notebooks()[f"lesson-{lesson}.ipynb"].decode(), as_version=4)
+    nbformat.validate(notebook)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    (grade,) = next(cell.outputs for cell in notebook.cells if "lesson=" in cell.source)
+    assert f"exercise-{lesson}.yaml  lesson {lesson}" in grade["data"]["text/plain"]
+    shown = [one for cell in notebook.cells for one in cell.get("outputs", ())]
+    assert any("<iframe" in one.get("data", {}).get("text/html", "") for one in shown)
+    printed = "".join(one.get("text", "") for one in shown)
+    assert "Result: " in printed
+    assert "\x1b" not in printed

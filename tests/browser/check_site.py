@@ -60,7 +60,7 @@ def test_pages_are_accessible(open_page, site) -> None:
 
 def test_a_telephone_scrolls_code_by_keyboard(open_page, site) -> None:
     """Pages are accessible there too: blocks that are wider than the page can have the focus."""
-    for name in ("lesson-6", "reference"):
+    for name in ("lesson-7", "reference"):
         page = open_page(site / f"{name}.html", width=390).page
         found = Axe().run(page).response["violations"]
         assert [] == [(name, each["id"]) for each in found]

@@ -76,6 +76,15 @@ def test_a_page(lab, small):
     assert "://" not in page
 
 
+def test_features_are_named(lab, small):
+    """Above the input, and beside the weights by which it is multiplied; on the page, too."""
+    shown = lab("explain", small).out
+    assert 2 == shown.count("columns: sepal length (cm), sepal width (cm), petal length (cm), ")
+    assert 5 == len([line for line in shown.splitlines() if line.endswith("  petal width (cm)")])
+    lab("explain", small, "--html", "update.html")
+    assert 5 == Path("update.html").read_text().count('"rows":["sepal length (cm)",')
+
+
 def test_the_sources_of_a_residual_layer_are_the_two_numbers_that_it_adds(lab):
     """Forward its input and f(x), backward dL/dy and the gradient through f; at the same place."""
     inner = "{type: residual, layers: [{type: dense, units: 4, activation: tanh}]}"

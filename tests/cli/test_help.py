@@ -25,7 +25,7 @@ from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.sequential import Layers
 from nnrun.nn.signature import Bounds
-from nnrun.reports.reference.site import lessons, pages
+from nnrun.reports.reference.site import glossary, lessons, pages
 from nnrun.reports.reference.topics import KINDS, topics
 
 TABLES = {
@@ -142,7 +142,7 @@ def test_a_key_of_several_entries_is_explained_for_each():
         ("filters", "conv2d"),
         ("kernel_size", "conv2d"),
         ("neurons", "dense"),
-        ("overfitting", "lesson-6"),
+        ("overfitting", "lesson-7"),
         ("normalisation", "batch_norm"),
         ("regularisation", "training.optimizer.weight_decay"),
     ],
@@ -151,6 +151,18 @@ def test_words_of_other_libraries_are_found(lab, word, name):
     """As ours are, and those of textbooks; of a key of layers, the layers that have it."""
     done = lab.ok("help", *word.split(), "--json")
     assert name in [topic["name"] for topic in done.json]
+
+
+def test_words_of_the_glossary_are_topics(lab):
+    """By any of their names, with what stands there, and links as what to type."""
+    shown = " ".join(lab("help", "Vanishing", "gradient").out.split())
+    assert shown.startswith(
+        "vanishing gradient word A gradient that shrinks, or grows, by a factor"
+    )
+    assert "(nnrun help lesson-4)" in shown
+    text = lab("help", "glossary").out
+    assert 30 < len([topic for topic in glossary() if topic.name.split()[0] in text])
+    assert {"epoch", "neuron", "trial"} < {topic.name for topic in glossary()}
 
 
 @pytest.mark.parametrize("kind", ["layer", "loss", "optimizer", "schedule"])

@@ -45,7 +45,7 @@ WRITERS = {
     "help": ("help -o site", None),
     "init": ("init mine", None),
     "init --layer": ("init --layer mine.py", None),
-    "init --lesson": ("init --lesson 10", None),
+    "init --lesson": ("init --lesson 11", None),
     "pack": ("pack cars -o packed.zip", "packed.zip"),
     "plan": ("plan cars.yaml -o plan.json", "plan.json"),
     "predict": ("predict cars new.csv -o out.csv", "out.csv"),

@@ -80,8 +80,9 @@ def test_settings_are_named_as_in_a_config():
         "training.learning_rate.initial": 0.01,
         "network.depth.units": [20],
         "network.layers.1": {"type": "conv2d", "channels": 8, "kernel": 3, "activation": "relu"},
+        "members": {"number": 4, "settings": []},
     }
-    words = ["learning_rate=0.01", "units=20", "layers.1=conv2d(8, relu)"]
+    words = ["learning_rate=0.01", "units=20", "layers.1=conv2d(8, relu)", "members={number: 4}"]
     assert words == choice_words(choice)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.cli.init import write_lesson
-from nnrun.course import hand_ins
+from nnrun.course import hand_ins, variants
 from nnrun.course.files import exercise_file
 from tests.lab import invoke, refused, write
 
@@ -73,19 +73,19 @@ def test_a_file_may_be_named_for_any_student():
 def test_the_file_has_a_row_for_each_and_a_column_for_each_criterion():
     """Criteria of other lessons are empty, and no cell is a formula."""
     write("class/=ada-exercise-1.yaml", RIGHT)
-    write("class/bob-exercise-2.yaml", exercise_file(2).read_text(encoding="utf-8"))
+    write("class/bob-exercise-3.yaml", exercise_file(3).read_text(encoding="utf-8"))
     write("class/notes.txt", "")
     done = invoke("grade", "class", "-o", "class/grades.csv", "-q")
     assert (0, "", "") == done
     with open("class/grades.csv", encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     names = ["task", "stable", "least squares", "not linear", "small", "accurate"]
-    assert ["student", "lesson", "points", *names, "error", "same_as"] == header
+    assert ["student", "lesson", "points", *names, "error", "same_as", "for"] == header
     assert [
-        ["'=ada-exercise-1", "1", "2", "1", "1", "1", "", "", "", "", ""],
-        ["bob-exercise-2", "2", "0", "1", "", "", "0", "0", "0", "", ""],
+        ["'=ada-exercise-1", "1", "2", "1", "1", "1", "", "", "", "", "", ""],
+        ["bob-exercise-3", "3", "0", "1", "", "", "0", "0", "0", "", "", ""],
         ["notes", "", "0", *[""] * 6,
-         "notes.txt says no lesson; give --lesson, or name it as in exercise-1.yaml", ""],
+         "notes.txt says no lesson; give --lesson, or name it as in exercise-1.yaml", "", ""],
     ] == rows  # fmt: skip
     assert 0 == invoke("grade", "class", "-o", "class/grades.csv").code
     again = Path("class/grades.csv").read_text(encoding="utf-8").splitlines()
@@ -136,8 +136,23 @@ def test_equal_hand_ins_name_each_other():
     write("class/ada-exercise-1.yaml", RIGHT)
     write("class/bob-exercise-1.yaml", "# mine\n" + RIGHT.replace(": ", ":  "))
     write("class/cleo-exercise-1.yaml", START)
-    write("class/dan-exercise-2.yaml", RIGHT)
+    write("class/dan-exercise-3.yaml", RIGHT)
     assert [["bob-exercise-1"], ["ada-exercise-1"], [], []] == [row["same_as"] for row in grades()]
+
+
+def test_the_variant_of_another_student_is_noticed():
+    """By the name in the first line, and by the numbers below another name."""
+    ada = variants.start_text(3, "Ada L.").replace("[8, 2]", "[5, 2]")
+    write("class/ada-exercise-3.yaml", ada)
+    write("class/bob-exercise-3.yaml", ada.replace("[5, 2]", "[6, 2]"))
+    write("class/cleo-exercise-3.yaml", ada.replace("Ada", "Cleo").replace("[5, 2]", "[4, 2]"))
+    write("class/dan-exercise-3.yaml", variants.start_text(3, "Dan"))
+    first, bob, cleo, dan = grades()
+    assert ["Ada L.", "Ada L.", "Cleo L.", "Dan"] == [r["for"] for r in (first, bob, cleo, dan)]
+    assert ["bob-exercise-3"] == first["same_as"]
+    assert ["ada-exercise-3"] == bob["same_as"]
+    assert (["ada-exercise-3", "bob-exercise-3"], 0) == (cleo["same_as"], cleo["points"])
+    assert [] == dan["same_as"]
 
 
 def test_an_exam_has_no_hints():
@@ -153,9 +168,9 @@ def test_an_exam_has_no_hints():
 
 def test_a_training_that_takes_long_is_an_error():
     """It is estimated and not made, and what else is met earns nothing."""
-    start = exercise_file(2).read_text(encoding="utf-8")
+    start = exercise_file(3).read_text(encoding="utf-8")
     write(
-        "class/ada-exercise-2.yaml",
+        "class/ada-exercise-3.yaml",
         start.replace("[8, 2]", "[5000, 5000, 2]").replace("linear, ", "relu, relu, "),
     )
     (row,) = grades(code=1)
@@ -175,7 +190,7 @@ def test_configs_run_no_code_and_read_no_other_file(here):
     first, second, third = grades("--lesson", "1")
     assert 0 == first["points"] == second["points"] == third["points"]
     assert "plugins" in second["error"]
-    assert third["error"] == "cleo-exercise-1.py: lesson 1 asks for a file like exercise-1.yaml"
+    assert third["error"] == "cleo-exercise-1.py: a file like exercise-1.yaml is asked for"
     assert not mark.exists()
 
 
@@ -185,7 +200,7 @@ _MARKS = "import builtins\nassert not hasattr(builtins, 'left')\nbuiltins.left =
 def test_layers_are_graded_apart(here, monkeypatch):
     """Each in a process of its own, in the temporary folder, and what it prints is not shown."""
     monkeypatch.chdir(here.parent / "temporary")
-    write_lesson(10)
+    write_lesson(11)
     text = Path("mylayer.py").read_text(encoding="utf-8")
     for path in Path().iterdir():
         path.unlink()

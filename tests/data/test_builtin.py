@@ -26,6 +26,7 @@ import nnrun.data
 from nnrun.data.builtin import fetched as california
 from nnrun.data.builtin import registry as plane
 from nnrun.data.builtin.fetched import read_idx
+from nnrun.data.builtin.mnist1d import mnist1d
 from nnrun.data.builtin.registry import DATASETS, moons
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.splits import load_dataset
@@ -70,6 +71,19 @@ def test_more_rows_than_memory_are_refused_at_their_key(config):
     """Before any is made, with both figures."""
     with pytest.raises(DatasetProblem, match=r"dataset\.rows: moons of .* needs .*; .* are free"):
         load_dataset(config(name="moons", rows=10**14))
+
+
+def test_mnist1d_is_the_published_set():
+    """The digest of its authors' file, and some of its numbers as they are; or in another order."""
+    ours, moved = mnist1d(), mnist1d(shuffled=True)
+    assert "877e4f521351daf927c9d033c16461011e75476089e6f741898a80e86b26cb32" == ours.sha256
+    first = [-0.3320056673693902, -0.4719103656557236, -0.778697076293495]
+    last = [0.6598756470890784, 0.8777343497528006, 1.193151836835276]
+    assert_allclose(ours.x[0, 0, 0, :3], first, rtol=0, atol=1e-15)
+    assert_allclose(ours.x_test[-1, 0, 0, -3:], last, rtol=0, atol=1e-15)
+    order = np.argsort(ours.x[0, 0, 0])[np.argsort(np.argsort(moved.x[0, 0, 0]))]
+    assert_allclose(ours.x[..., order], moved.x, rtol=0, atol=1e-12)
+    assert [*range(40)] != order.tolist()
 
 
 def test_circles_are_those_of_scikit_learn():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -313,6 +314,23 @@ def test_a_lesson_is_a_page(page):
         assert not anchor or anchor in anchors(read(target)), link
 
 
+def test_a_lesson_is_a_notebook(tmp_path, monkeypatch):
+    """With all its text, a cell for each command, and the exercise before its grade."""
+    monkeypatch.chdir(tmp_path)
+    invoke_well("help", "course", "-o", "notebooks", "--notebooks")
+    for page in lessons():
+        notebook = json.loads(read(Path("notebooks", f"{page.name}.ipynb")))
+        cells = [each["source"] for each in notebook["cells"] if each["cell_type"] == "code"][1:]
+        shown = [line for lines, _ in steps(page.text) for line in lines]
+        written = [each for each in cells if each.startswith("%%writefile ")]
+        assert len(shown) == len(cells) - len(written)
+        number = int(page.name.removeprefix("lesson-"))
+        for each in written:
+            name, _, text = each.removeprefix("%%writefile ").partition("\n")
+            assert configs(number)[name] == f"{text}\n"
+    assert "--notebooks writes the course" in refused("help", "tutorial", "--notebooks")
+
+
 def test_lines_are_compared():
     """Of the comparison itself: order, neighbours, and what is left out."""
     printed = "one\ntwo  \nthree\nfour"
@@ -330,24 +348,24 @@ def test_the_course_lists_its_lessons():
 
 def test_a_lesson_is_found_on_the_terminal():
     """By its name, with its text."""
-    done = invoke("help", "lesson-3", COLUMNS="80")
-    assert "lesson-3  lesson" == done.out.splitlines()[0]
-    assert "nnrun help lesson-4" in " ".join(done.out.split())
-    shown = [body for language, body in _BLOCK.findall(lessons()[2].text) if language == "text"]
+    done = invoke("help", "lesson-4", COLUMNS="80")
+    assert "lesson-4  lesson" == done.out.splitlines()[0]
+    assert "nnrun help lesson-5" in " ".join(done.out.split())
+    shown = [body for language, body in _BLOCK.findall(lessons()[3].text) if language == "text"]
     assert shown[1] in done.out
 
 
 def test_lessons_write_their_files(tmp_path, monkeypatch):
     """Their own alone; a second time nothing is overwritten, and nothing is left behind."""
     monkeypatch.chdir(tmp_path)
-    done = invoke_well("init", "--lesson", "2")
-    assert "wrote lesson-2.yaml and exercise-2.yaml; now" == done.err.splitlines()[0]
-    assert configs(2) == {path.name: read(path) for path in Path().iterdir()}
-    Path("lesson-2.yaml").unlink()
-    done = invoke("init", "--lesson", "2")
-    says = "error: --lesson 2: exercise-2.yaml exists already, and nothing is overwritten\n"
+    done = invoke_well("init", "--lesson", "3")
+    assert "wrote lesson-3.yaml and exercise-3.yaml; now" == done.err.splitlines()[0]
+    assert configs(3) == {path.name: read(path) for path in Path().iterdir()}
+    Path("lesson-3.yaml").unlink()
+    done = invoke("init", "--lesson", "3")
+    says = "error: --lesson 3: exercise-3.yaml exists already, and nothing is overwritten\n"
     assert (2, says) == (done.code, done.err)
-    assert ["exercise-2.yaml"] == [path.name for path in Path().iterdir()]
+    assert ["exercise-3.yaml"] == [path.name for path in Path().iterdir()]
     assert "--lesson writes the files of a lesson; leave 'mine' out" in refused(
-        "init", "mine", "--lesson", "2"
+        "init", "mine", "--lesson", "3"
     )

@@ -177,6 +177,29 @@ def test_losses_and_optimizers_have_equations():
     assert all("←" in optimizer_equation(kind()) for kind in OPTIMIZERS.values())
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "move"),
+    [
+        ("sgd", {}, lambda g, _: g),
+        ("rmsprop", {"β": 0.99, "ε": 1e-8}, lambda g, m: g / (np.sqrt(m["s"]) + 1e-8)),
+        ("adam", {"β₁": 0.9, "β₂": 0.999, "ε": 1e-8, "t": 2},
+         lambda _, m: m["m\u0302"] / (np.sqrt(m["v\u0302"]) + 1e-8)),
+    ],
+)  # fmt: skip
+def test_a_step_is_made_of_the_moments_that_are_shown(name, settings, move):
+    """By the signs and numbers of its equation, in the second update, too."""
+    network, optimizer = every_layer(), OPTIMIZERS[name]()
+    network.initialize(rng=np.random.default_rng(1))
+    optimizer.allocate(network.theta)
+    x = np.random.default_rng(2).standard_normal((3, 1, 6, 6))
+    for _ in range(2):
+        found = trace_update(network, optimizer, x, np.eye(3), learning_rate=0.1)
+    assert settings == found.settings
+    for p in found.layers[0].parameters:
+        expected = p.value - 0.1 * move(p.gradient, p.moments)
+        np.testing.assert_allclose(p.updated, expected, rtol=1e-9)
+
+
 # Which update a config and a run are explained by.
 
 CONFIG = {

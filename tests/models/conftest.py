@@ -25,6 +25,16 @@ dataset: {name: autompg, features: minmax, target: standard}
 network: {sizes: [5, 1], activations: [sigmoid, linear]}
 loss: mean_squared
 """,
+    "cars_as_series": """
+dataset: {name: autompg, features: minmax, target: standard}
+network:
+  layers:
+    - {type: conv1d, channels: 2, activation: tanh}
+    - {type: max_pool1d}
+    - {type: flatten}
+    - {type: dense, units: 1}
+loss: mean_squared
+""",
     "tumours": """
 dataset: {name: breast_cancer, features: standard}
 network: {sizes: [3, 1], activations: [relu, sigmoid]}

@@ -18,13 +18,14 @@ from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, MeanSquared, Network, Residual, dense
 from tests.models.random_models import (
     KEEPING,
+    MADE,
     judged,
     limits,
     model_of,
     option_step,
     random_model,
     rows,
-    several,
+    series_model,
     step_of,
     table_model,
 )
@@ -122,6 +123,13 @@ def test_layers(name, language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_the_numbers_of_a_table_become_a_series(language):
+    """Before the first layer, for both dtypes."""
+    for dtype in PRECISION:
+        assert_equal(series_model(dtype), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name, language):
     """Every activation, far out on both sides too."""
@@ -169,10 +177,11 @@ def test_random_architectures(dtype, language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("dtype", PRECISION)
-def test_several_networks(dtype, language):
-    """Their mean, and intervals that are wider where they differ."""
-    for seed in range(6):
-        assert_equal(several(seed, dtype), language)
+@pytest.mark.parametrize("kind", MADE)
+def test_what_follows_networks(kind, dtype, language):
+    """Means of several and calibrated probabilities are those of the model, and sets by its own."""
+    for model in MADE[kind](dtype):
+        assert_equal(model, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -174,6 +174,11 @@ BUGS: tuple[Bug, ...] = (
         {"factor": ("np.mean", "np.sum"), "stride_off_by_one": SHIFTED},
     ),
     *bugs(
+        "GlobalAvgPool.backward",
+        (conv(), {"type": "global_avg_pool"}, FLAT),
+        {"factor": (" / prod(self.size)", " / 2")},
+    ),
+    *bugs(
         "Flatten.backward",
         (conv(), FLAT),
         {"order": ("*self.input_shape)", "*self.input_shape, order='F')")},

@@ -11,13 +11,16 @@ from nnrun.nn import (
     Bias,
     Dropout,
     Flatten,
+    GlobalAvgPool,
     MatMul,
     MaxPool2d,
     Residual,
     Sequential,
     activation,
+    conv1d,
     conv2d,
     dense,
+    max_pool1d,
 )
 from nnrun.nn.layer import Layer
 
@@ -28,10 +31,17 @@ NETWORKS: dict[str, list[Any]] = {
         lambda: [conv2d(5, 3, bias="per_position", activation="tanh"), Flatten(), dense(3)],
         lambda: [
             conv2d(16, (2, 3), (2, 1), "same", "none"),
-            conv2d(9, 3, 1, 1, "per_channel", "tanh"),
+            conv2d(9, 3, 1, (1, 0), "per_channel", "tanh"),
             Flatten(),
             dense(3),
         ],
+    ],
+    "conv1d": [
+        lambda: [MaxPool2d((7, 1)), conv1d(5, 3, 2, 1, activation="tanh"), Flatten(), dense(3)]
+    ],
+    "max_pool1d": [lambda: [conv2d(4, (7, 2)), max_pool1d(2, 1), Flatten(), dense(3)]],
+    "global_avg_pool": [
+        lambda: [conv2d(4, activation="tanh"), GlobalAvgPool(), Flatten(), dense(3)]
     ],
     "max_pool2d": [lambda: [conv2d(4), MaxPool2d(2, 1), MaxPool2d(2), Flatten(), dense(3)]],
     "avg_pool2d": [lambda: [conv2d(4), AvgPool2d((2, 3), 1), Flatten(), dense(3)]],

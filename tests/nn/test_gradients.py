@@ -21,6 +21,7 @@ from nnrun.nn import (
     Convolution,
     Dropout,
     Flatten,
+    GlobalAvgPool,
     Initializer,
     MatMul,
     MaxPool2d,
@@ -40,7 +41,7 @@ from nnrun.nn.sequential import Layers
 from nnrun.nn.signature import Array, Shape
 from tests.nn.bugs import BUGS, NETWORKS, Bug
 
-VECTOR, IMAGE = (3,), (1, 4, 4)
+VECTOR, IMAGE, SERIES = (3,), (1, 4, 4), (1, 1, 4)
 LAST = {name: loss.needs for name, loss in LOSSES.items() if loss.needs}
 ROWS, OUTPUTS = 3, 2
 
@@ -85,7 +86,7 @@ def blocks(layer: str, slope: str, loss: str, shape: Shape) -> list[Any]:
 def networks(layer: str, activation: str, loss: str) -> list[Network]:
     """One network for every kind of input that the layer takes."""
     found = []
-    for shape in (VECTOR, IMAGE):
+    for shape in (SERIES,) if layer.endswith("1d") else (VECTOR, IMAGE):
         try:
             network = Network(blocks(layer, activation, loss, shape), LOSSES[loss](), shape)
         except LayerError:
@@ -160,7 +161,7 @@ def cases() -> Iterator[tuple[str, Case]]:
     overlap, leave gaps or leave pixels over; both modes; vectors and images; layers within layers.
     """
     kernels, strides = (1, 2, 3, (1, 3), (4, 1), (2, 3)), (1, 2, 3, (1, 2), (3, 1))
-    for kernel, stride, padding in product(kernels, strides, ("valid", "same", 0, 1, 2)):
+    for kernel, stride, padding in product(kernels, strides, ("valid", "same", 0, 1, 2, (0, 1))):
         layer = Convolution(2, kernel, stride, padding, NORMAL)
         yield f"convolution {kernel} {stride} {padding}", (layer, (2, 4, 5), 1, True)
     for inputs, channels in ((1, 1), (1, 3), (3, 1), (3, 2), (2, 2)):
@@ -169,6 +170,7 @@ def cases() -> Iterator[tuple[str, Case]]:
     sizes = (1, 2, 3, (1, 2), (3, 1))
     for pool, size, stride in product((MaxPool2d, AvgPool2d), sizes, (None, 1, 2, 3, (1, 3))):
         yield f"{pool.type} {size} {stride}", (pool(size, stride), (2, 5, 4), 2, True)
+    yield "global average", (GlobalAvgPool(), (2, 5, 4), 2, True)
     for shape, training in product(((4,), (3, 2, 3)), (True, False)):
         yield f"batch_norm {shape} {training}", (BatchNorm(momentum=0.0), shape, 4, training)
     for rows in (2, 3, 7):  # each of which moves the mean a lot

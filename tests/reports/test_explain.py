@@ -23,7 +23,7 @@ from nnrun.nn.layers import (
     MatMul,
     MaxPool2d,
 )
-from nnrun.reports.explain.document import Origin, Source, number_text, origins
+from nnrun.reports.explain.document import Numbers, Origin, Source, number_text, origins
 from nnrun.reports.explain.terminal import FilmLines, matrix_lines
 from nnrun.reports.numbers import number
 from nnrun.reports.watched import film_charts
@@ -200,7 +200,7 @@ def test_the_chart_of_a_function_of_one_number(sine):
 
 
 def lines(array: np.ndarray, **options: bool) -> list[str]:
-    return [line.plain for line in matrix_lines("w", array, **options)]
+    return [line.plain for line in matrix_lines(Numbers("w", "w", array), **options)]
 
 
 def test_small_arrays_are_shown_whole():

@@ -67,6 +67,7 @@ def test_four_significant_digits(value, text):
         (0.5, None, "0.5000"),
         (1.234e8, 3.21e7, "1.23e+08 ± 3.2e+07"),
         (1.234e-6, 3.21e-7, "1.23e-06 ± 3.2e-07"),
+        (0.0, 1.2e8, "0 ± 1.2e+08"),
         (1.4e308, inf, "1.400e+308"),
         (None, None, "–"),
     ],
@@ -74,7 +75,7 @@ def test_four_significant_digits(value, text):
 def test_numbers_are_rounded_to_their_uncertainty(value, half, text):
     """The uncertainty has two digits, and the number ends there; exponents only where they save.
 
-    An uncertainty of 0 is left out. Where there is no room for it, the number has the same digits.
+    Where there is no room for the uncertainty, the number has the same digits.
     """
     assert text == measured(value, half)
     assert text.partition(" ± ")[0] == to_error(value, half)
@@ -97,6 +98,7 @@ def test_a_spread_has_two_digits(value, text):
         ((0.0, 0.0, 0.0), "0 [0, 0]"),
         ((-0.1, -0.1, 0.0), "-0.10 [-0.10, 0]"),
         ((1.4e308, 0.0, None), "+1.4e+308 [0, –]"),
+        ((1e308, -1e308, 1.7e308), "+1.000e+308 [-1.000e+308, +1.700e+308]"),
         ((1.6, -0.044, 3.1), "+1.6 [-0.04, +3.1]"),
         ((0.31, -0.004, 0.62), "+0.31 [-0.004, +0.62]"),
         ((116.0, -1100.0, 1300.0), "+120 [-1,100, +1,300]"),

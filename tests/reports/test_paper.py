@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -13,9 +15,10 @@ import pytest
 
 from nnrun.reports.markup import tex
 from nnrun.reports.numbers import ranges
+from nnrun.reports.paper import Entry, PaperTable, as_latex
 from nnrun.reports.rank_diagram import _joined, as_pdf, drawing
 from nnrun.sweeps.board.ranks import ranks_of, signed_ranks
-from tests.lab import invoke_well, refused, write
+from tests.lab import invoke, invoke_well, refused, write
 
 CONFIG = """
 name: {0}
@@ -62,6 +65,8 @@ def test_markdown_marks_the_first_and_those_that_may_be_the_best(results):
     assert "| setting | iris | wine |" == header
     assert [1, 1] == [sum("**" in cell for cell in column) for column in columns[1:]]
     assert "over 3 runs with seeds of their own. Bold: first by the validation split" in text
+    text = invoke_well("table", "--results", results, "--order-by", "log_loss").out
+    assert "log loss, smaller is better, on the test split" in text
 
 
 def test_latex_is_balanced_and_has_a_row_for_each_setting(results):
@@ -72,7 +77,7 @@ def test_latex_is_balanced_and_has_a_row_for_each_setting(results):
     depth = np.cumsum([(c == "{") - (c == "}") for c in plain])
     assert (depth.min(), depth[-1]) == (0, 0)
     begun, ended = (re.findall(rf"\\{word}{{(\w+)}}", plain) for word in ("begin", "end"))
-    assert sorted(begun) == sorted(ended) == ["table", "tabular", "tikzpicture"]
+    assert sorted(begun) == sorted(ended) == ["figure", "table", "tabular", "tikzpicture"]
     rows = [line for line in lines if line.endswith("\\\\")]
     assert [2] * 4 == [line.count(" & ") for line in rows]
     assert "learning\\_rate=0.1" in text
@@ -83,23 +88,40 @@ def test_latex_is_balanced_and_has_a_row_for_each_setting(results):
 def test_no_text_is_a_command_of_latex(text):
     """Special characters are escaped, and what TeX has no letter for becomes a question mark."""
     left = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum){}|\\[{}_%&#$]", "", tex(text))
-    assert not {*left.replace("$\\pm$", "")} & {*"{}_%&#$~^\\"}
+    assert not {*left.replace("$\\pm$", "")} & {*"{}_%&#$~^\\日½"}
+
+
+@pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
+def test_latex_compiles_and_fits(results, tmp_path, monkeypatch, columns):
+    """Long names of any alphabet, ten data sets, ranks and methods; by TeX where there is one."""
+    monkeypatch.chdir(tmp_path)
+    names = [f"{n}% größer={'layer_norm ' * 4}& #1 €~^ 日Жα đ «»" for n in range(3)]
+    ranks = ranks_of(np.random.default_rng(0).random((10, 3)))
+    sets = [f"set_{n} {{m²}}" for n in range(10)]
+    entry = Entry(2.3e9, 1.2e8, 5, best=True, tied=True, lost=1)
+    same = [["mse"] * 10, ["test"] * 10, ["test"] * 10, [False] * 10, [[entry] * 10] * 3]
+    text = as_latex(PaperTable(names, sets, sets, *same, ranks))
+    assert r"\textbf{2.30$\times 10^{9}$ $\pm$ 1.2$\times 10^{8}$$^\dagger$}" in text
+    assert "$^\\dagger$: without runs that diverged or failed" in text
+    for words in (["--ranks"], ["--methods"]):
+        text += invoke_well("table", *words, "--results", results, "--format", "latex").out
+    start = f"\\documentclass[{columns}]{{article}}\\usepackage{{booktabs,graphicx,tikz,natbib}}"
+    write("t.tex", f"{start}\\begin{{document}}\n{text}\n\\end{{document}}\n")
+    if compiler := shutil.which("pdflatex"):
+        words = [compiler, "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+        done = subprocess.run(words, capture_output=True, check=False)
+        assert (0, []) == (done.returncode, re.findall(rb"Overfull .hbox.*", done.stdout))
 
 
 def test_csv_has_exact_numbers(results):
     """A line for each setting and data set, as JSON has them."""
-    rows = [
-        *csv.DictReader(
-            io.StringIO(invoke_well("table", "--results", results, "--format", "csv").out)
-        )
-    ]
+    text = invoke_well("table", "--results", results, "--format", "csv").out
     found = invoke_well("table", "--results", results, "--json").json
-    exact = {
-        (name, dataset): entry["mean"]
-        for name, entries in zip(found["settings"], found["entries"], strict=True)
-        for dataset, entry in zip(found["datasets"], entries, strict=True)
-    }
-    assert exact == {(row["setting"], row["dataset"]): float(row["mean"]) for row in rows}
+    names = [[name, dataset] for name in found["settings"] for dataset in found["datasets"]]
+    entries = [entry for row in found["entries"] for entry in row]
+    exact = [[*name, entry["mean"]] for name, entry in zip(names, entries, strict=True)]
+    rows = csv.DictReader(io.StringIO(text))
+    assert exact == [[row["setting"], row["dataset"], float(row["mean"])] for row in rows]
 
 
 def test_html_is_one_table(results, tmp_path, monkeypatch):
@@ -117,21 +139,28 @@ def test_html_is_one_table(results, tmp_path, monkeypatch):
 def test_ranks_are_those_of_a_table_worked_by_hand():
     """Three settings on four data sets: ranks, chi-square and the critical difference."""
     values = np.array([[0.9, 0.8, 0.7], [0.8, 0.9, 0.7], [0.9, 0.8, 0.6], [0.7, 0.6, 0.5]])
-    found = ranks_of(values, larger_is_better=True)
+    found = ranks_of(values)
     assert [1.25, 1.75, 3.0] == found.mean
     assert found.chi_square == pytest.approx(12 * 4 / 12 * (1.25**2 + 1.75**2 + 9 - 12))
     # 2.343 for three settings at 5%: Demšar 2006, table 5.
     assert found.critical == pytest.approx(2.343 * np.sqrt(3 * 4 / (6 * 4)), abs=1e-3)
-    errors = ranks_of(-values, larger_is_better=False)
-    assert (found.mean, found.pairs) == (errors.mean, errors.pairs)
 
 
 def test_equal_values_share_a_rank():
     """Settings that are equal everywhere differ in nothing."""
-    found = ranks_of(np.ones((5, 3)), larger_is_better=True)
+    found = ranks_of(np.ones((5, 3)))
     assert ([2.0] * 3, 0.0, 1.0) == (found.mean, found.chi_square, found.p)
     assert [None, None] == [pair.p for pair in found.pairs]
     assert all(pair.equal == 1.0 for pair in found.pairs)
+
+
+def test_the_last_bits_of_means_decide_nothing():
+    """0.1 + 0.2 has the rank of 0.3; 0.85 - 0.84 is as large as 0.12 - 0.11, and not above 0.01."""
+    noisy = np.array([[0.1 + 0.2, 0.3], [0.85, 0.84], [0.11, 0.12], [0.7, 0.69]])
+    found = ranks_of(noisy)
+    assert ([1.375, 1.625], 1.0) == (found.mean, found.pairs[0].p)
+    assert [(0.0, 1.0, 0.0)] == [(pair.better, pair.equal, pair.worse) for pair in found.pairs]
+    assert [] == ranks_of(noisy, rope=None).pairs
 
 
 def test_signed_ranks_say_which_is_better():
@@ -153,6 +182,7 @@ def test_a_key_has_columns_of_its_own(results):
     rows = invoke_well("table", "--results", results, "--json").json
     across = ["--columns", "training.learning_rate"]
     found = invoke_well("table", *across, "--results", results, "--json").json
+    assert {"network", "reference model: forest"} == {*found["settings"]}
     expected = {}
     for name, entries in zip(rows["settings"], rows["entries"], strict=True):
         value = name if name.startswith("learning_rate") else ""
@@ -181,8 +211,9 @@ def test_a_diagram_has_every_name_in_each_format(results, tmp_path, monkeypatch)
 
 def test_no_line_of_a_diagram_crosses_a_name():
     """Each upright line below the axis ends at its own name, above all names to its left."""
-    ranks = ranks_of(np.random.default_rng(0).random((6, 5)), larger_is_better=True)
-    drawn = drawing([f"setting {n}" for n in range(5)], ranks)
+    ranks = ranks_of(np.random.default_rng(0).random((6, 5)))
+    drawn = drawing([f"setting {'longer ' * 9}{n}" for n in range(5)], ranks)
+    assert {"0", "1", "2", "3", "4"} == {text.split()[-2] for _, _, text in drawn.texts[-5:]}
     names = [(x, y) for x, y, text in drawn.texts if text.startswith("setting")]
     stems = [(x1, y2) for x1, _, x2, y2, _ in drawn.lines if x1 == x2][-5:]
     assert not any(x < at and low < y for x, y in names for at, low in stems)
@@ -198,9 +229,10 @@ def test_methods_say_what_was_done(results):
     for words in (
         "Data are iris; rows are split at random, anew for each seed of a split: 96 for train, "
         "24 for validation, 30 for test.",
-        "2 settings of networks were trained, all with layers dense(4, relu), dense(3, softmax); ",
+        "were trained. Networks have layers dense(4, relu), dense(3, softmax); initial",
+        "which draw the split, initial weights and the order of rows.",
         "They differ in training.learning_rate: 0.001, 0.1.",
-        f"Each setting was trained 3 times, with seeds {seeds}, which draw the split,",
+        f"Each setting was trained 3 times, with seeds {seeds}, which",
         "ordered by the mean accuracy on the validation split; test rows chose nothing.",
         "overlap (Nadeau and Bengio, 2003).",
     ):
@@ -254,10 +286,21 @@ def test_tables_that_cannot_be_made_are_refused(results, tmp_path, monkeypatch, 
     assert [] == [*tmp_path.iterdir()]
 
 
-def test_ranks_take_settings_with_a_result_everywhere(tmp_path, monkeypatch):
-    """The message names the first that lacks one."""
+def test_settings_without_a_result_somewhere_and_unlike_metrics_are_said(tmp_path, monkeypatch):
+    """Ranks are of the other settings; differences of accuracy and mse are not put together."""
     monkeypatch.chdir(tmp_path)
-    for name, rates in (("iris", "0.001,0.2,0.3"), ("wine", "0.001,0.2")):
-        write(f"{name}.yaml", CONFIG.format(name, 3))
-        invoke_well("sweep", f"{name}.yaml", f"training.learning_rate={rates}", "--seeds", 2)
-    assert "learning_rate=0.3 has none on some" in refused("table", "--ranks")
+    write("iris.yaml", CONFIG.format("iris", 3))
+    text = CONFIG.format("autompg", 1).replace("softmax", "linear").replace("adam", "sgd")
+    write("autompg.yaml", text.replace("cross_entropy", "mean_squared"))
+    rates = "training.learning_rate=0.001,0.01,1e30"
+    invoke("sweep", "iris.yaml", "autompg.yaml", rates, "--seeds", 2, "-j", 1)
+    text = invoke_well("table", "--ranks").out
+    for words in (
+        "mse, smaller is better, for autompg and accuracy, larger is better, for iris on the test",
+        "| learning_rate=1.0e+30 | – |",
+        "–: no run, or none that completed.",
+        "Left out, without a result on every data set: learning_rate=1.0e+30.",
+        "Differences of unlike metrics are not compared.",
+    ):
+        assert words in text
+    assert "Wilcoxon" not in text

@@ -36,6 +36,10 @@ GOLDEN = {
     "digits_arch2": "s42-34e4753324",
     "digits_cnn": "s42-23e69e48f4",
     "iris_softmax": "s42-44cf27b0fa",
+    "mnist1d/mnist1d_cnn": "s0-0f1933428c",
+    "mnist1d/mnist1d_cnn_shuffled": "s0-4a5798ca01",
+    "mnist1d/mnist1d_logistic": "s0-c5e52eff13",
+    "mnist1d/mnist1d_mlp": "s0-1a026febf0",
     "mnist_5k_cnn": "s42-1f812d1889",
     "mnist_5k_mlp": "s42-6fca493468",
 }
@@ -48,7 +52,9 @@ def shipped(name):
 
 def test_every_shipped_config_is_here():
     """A config that is added gets its line."""
-    assert sorted(GOLDEN) == sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+    assert sorted(GOLDEN) == sorted(
+        str(path.relative_to(CONFIGS).with_suffix("")) for path in CONFIGS.rglob("*.yaml")
+    )
 
 
 @pytest.mark.parametrize("name", GOLDEN)

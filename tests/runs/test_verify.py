@@ -18,7 +18,6 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.config.yaml_scalars import dump
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import pack, unpack, weights_sha256
 from nnrun.reports.run import report_markdown
@@ -548,16 +547,3 @@ def test_reports_say_what_bits_depend_on(machines) -> None:
     environments = [made[machine]["houses"]["environment"] for machine in MACHINES]
     assert 3 == len({(each["blas_kernel"], each["vectors"]) for each in environments})
     assert [engine == "compiled"] * 3 == ["machine_code" in each for each in environments]
-
-
-def test_a_run_from_before_weight_decay_spared_biases_says_how_it_is_repeated(prepared, store):
-    """Its config does not have the key that says what decays."""
-    run = prepared(None, "training.optimizer={type: sgd, weight_decay: 0.1, decay_all: true}")
-    folder = train(run, store).folder
-    config = said(folder / "report.json")["config"]
-    del config["training"]["optimizer"]["decay_all"]
-    redo(folder, "config.yaml", dump(config).encode())
-    rewrite(folder, config=config)
-    verdict = verify(folder)
-    assert "differs" == verdict.finding
-    assert "with training.optimizer.decay_all: true trains as it did" in verdict.reason

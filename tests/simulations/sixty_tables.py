@@ -99,7 +99,7 @@ def report(tables: list[PackagedTable], found: list[Found], before: list[Found])
     yield f"```sh\n{_COMMAND}\n```"
     yield _shares("", found)
     if before:
-        yield _shares("As found, before what they showed was mended: ", before)
+        yield _shares("By the drafts before: ", before)
     header = ["rows × columns", "target", "features", "metric", "network", "baseline", "past"]
     rows = [_row(one, have) for one, have in zip(tables, found, strict=True)]
     yield table("table", header, rows)
@@ -148,7 +148,7 @@ def _changes(tables: list[PackagedTable], found: list[Found], before: list[Found
         kinds = [_in_words(have) for have in (old, new)]
         if kinds[0] != kinds[1]:
             rows.append([f"{one.package}: {Path(one.name).name}", *kinds])
-    yield "As found, and now, where they differ:"
+    yield "By the drafts before, and now, where they differ:"
     yield table("table", ["before", "now"], rows)
 
 

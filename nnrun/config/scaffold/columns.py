@@ -48,7 +48,7 @@ def reading_of(column: ColumnProfile) -> Reading | None:
 
 
 def read_as(columns: Sequence[ColumnProfile], *readings: Reading) -> list[ColumnProfile]:
-    """Those of some columns that have one of these readings."""
+    """Columns among these that have one of these readings."""
     return [column for column in columns if reading_of(column) in readings]
 
 

@@ -228,7 +228,7 @@ class EncodingName(Text):
 
 
 class SourceConfig(Block):
-    """Where data come from, and how they are read."""
+    """Source of the data, and how they are read."""
 
     name: Annotated[str, DatasetName(DATASETS, "a built-in data set")] | None = None
     """A built-in data set; `nnrun datasets` lists them."""
@@ -283,7 +283,7 @@ class SourceConfig(Block):
         return dict(self.missing_values)
 
     def indicators(self) -> dict[str, bool]:
-        """By column with a rule of its own whether blanks have an indicator; "" for all others."""
+        """Whether blanks have an indicator, by column with a rule of its own; "" for all others."""
         own = {} if self.columns is None else self.columns.missing
         return {name: indicates(rule) for name, rule in {"": self.missing, **own}.items()}
 

@@ -11,6 +11,8 @@ import numpy as np
 from nnrun.data.builtin import fetched
 from nnrun.data.builtin import fetched as mnist
 from nnrun.data.builtin import fetched as shipped
+from nnrun.data.builtin.mnist1d import LENGTH, TRAIN, mnist1d
+from nnrun.data.builtin.mnist1d import ROWS as SERIES
 from nnrun.data.dataset import Dataset, Task, hash_arrays
 from nnrun.data.layout import Layout
 from nnrun.nn.signature import Array, Bounds, NonNegativeInt, Rng
@@ -334,6 +336,13 @@ DATASETS: Table[Entry] = Table("dataset", {
         )
         for call, classes, about in _POINTS
     },
+    "mnist1d": Entry(
+        mnist1d,
+        "ten shapes of a line, padded, moved and noisy: series of 40 numbers",
+        "classification", (1, 1, LENGTH), SERIES, test_rows=SERIES - TRAIN, classes=10,
+        source=COMPUTED,
+        note="MNIST-1D: S. Greydanus, D. Kobak, ICML 2024; the generator is under Apache-2.0.",
+    ),
     "sine": Entry(
         sine,
         "one period of a sine curve, with noise",

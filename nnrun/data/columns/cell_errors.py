@@ -342,7 +342,7 @@ class Problems:
         return escaped(f"{self.place(line, column)}: {mistake.text}{count}{hint}", kept="")
 
     def place(self, line: int, column: str) -> str:
-        """Where a mistake is; without a column, that is a whole row."""
+        """Place of a mistake; without a column, a whole row."""
         row, cell = self.form
         known = {"path": self.path, "line": line, "column": column}
         return row.format(**known) + (cell.format(**known) if column else "")

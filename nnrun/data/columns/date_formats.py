@@ -364,7 +364,7 @@ class Times:
 
     @property
     def span(self) -> timedelta:
-        """From the first to the last time."""
+        """Duration from the first to the last time."""
         return timedelta(0) if self.first is None or self.last is None else self.last - self.first
 
     @property

@@ -264,7 +264,7 @@ def lagged(
     steps: Sequence[int],
     groups: npt.NDArray[Any] | None = None,
 ) -> Array:
-    """For each row the values of the rows that are this many steps earlier; NaN if there are none.
+    """Values of the rows this many steps before each row; NaN if there are none.
 
     Args:
         values: (rows,), in any order; NaN where one is not known.

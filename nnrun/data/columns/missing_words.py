@@ -26,7 +26,7 @@ class MissingWords:
 
     @classmethod
     def of(cls, name: str, words: MissingValues, decimal: str) -> MissingWords:
-        """Those of a column in a file with this decimal sign."""
+        """Words for missing values in a column of a file with this decimal sign."""
         every = [*words.get("", ()), *(words.get(name, ()) if name else ())]
         numbers = dict[float, str]()
         for word in every:

@@ -87,7 +87,7 @@ class CsvRows(Rows):
         return found
 
     def _aside_in(self, file: BinaryIO) -> CsvAside:
-        """Where rows with mistakes are written."""
+        """Writer of rows with mistakes."""
         return CsvAside(file, self.table, self.layout.columns.encoding)
 
     def batches(self, rows: int) -> Iterator[RowBatch]:

@@ -514,7 +514,7 @@ def _by_columns(
 
 
 def _some(rows: Iterable[tuple[int, list[str]]], most: int) -> Iterator[tuple[int, list[str]]]:
-    """At most so many rows, fewer where they are long."""
+    """Rows to look at: at most so many, fewer where they are long."""
     size = 0
     for row in islice(rows, most):
         yield row

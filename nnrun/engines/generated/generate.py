@@ -1,4 +1,4 @@
-"""From a network and its optimizer to the source of the function that trains it."""
+"""Source of the function that trains a network by its optimizer."""
 
 from __future__ import annotations
 

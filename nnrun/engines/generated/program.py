@@ -130,7 +130,7 @@ class Row:
 
     @property
     def order(self) -> Array:
-        """Where each number stands, when they are counted as `nnrun.nn` does."""
+        """Place of each number, counted as `nnrun.nn` does."""
         places = np.arange(self.size)
         if self.image is None:
             return places
@@ -284,14 +284,14 @@ class Program(Text):
 
     @contextmanager
     def pixels(self, row: Row) -> Iterator[None]:
-        """For statements on each number [i, j, c] of an image."""
+        """Open a loop over each number [i, j, c] of an image."""
         channels, height, width = row.image or (row.size, 1, 1)
         with self.nest(i=height, j=width, c=channels):
             yield
 
     @contextmanager
     def rows(self) -> Iterator[None]:
-        """For statements on each row of the batch; declares the arrays that they use."""
+        """Open a loop over the rows of the batch; declares the arrays that its statements use."""
         with nullcontext() if self.direct else self.loop("r", "n"):
             start = len(self.lines)
             yield
@@ -306,7 +306,7 @@ class Program(Text):
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """For statements that run in training only."""
+        """Open a branch that runs in training only."""
         start = len(self.lines)
         with self.block("if not evaluating:"):
             yield

@@ -174,7 +174,7 @@ class Portion:
         return [*self._arguments, self.outputs[0].nbytes]
 
     def sums(self) -> Array:
-        """For each evaluation, the sum of the losses."""
+        """Sum of the losses at each evaluation."""
         with np.errstate(over="ignore"):
             losses = self._losses if self._sizes is None else self._losses * self._sizes
             # Not a dot product: the order of a BLAS' sums is not fixed.

@@ -1,4 +1,4 @@
-"""From kernels to machine code.
+"""Kernels to machine code.
 
 A kernel takes its parameters by name, those of the table and of all kernels' arguments. Its module
 may set the `LEVEL` of LLVM's passes.

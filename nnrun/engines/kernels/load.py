@@ -17,7 +17,7 @@ _addresses: dict[tuple[str, str, str], int] = {}
 def addresses(
     names: Iterable[str], dtype: str, wait: Callable[[str], None] = lambda text: None
 ) -> dict[str, int]:
-    """Where the code of these kernels is, for numbers of this type.
+    """Addresses of the code of these kernels, for numbers of this type.
 
     `wait` is called before any are compiled.
     """

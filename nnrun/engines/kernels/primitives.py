@@ -117,7 +117,7 @@ def optimizer(
     numbers: tuple[str, ...],
     corrections: tuple[str, ...],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """From this parameter on: pointers to an optimizer's arrays; its numbers in iteration k."""
+    """Pointers to an optimizer's arrays, from this parameter on; its numbers in iteration k."""
     names = (*state, *numbers, *corrections)
     held = {
         n: t.builder.load(t.builder.gep(p, [t.integer(first + i)])) for i, n in enumerate(names)

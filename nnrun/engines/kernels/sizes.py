@@ -156,7 +156,7 @@ def words(numbers: int) -> int:
 
 
 def product_places(columns: int) -> tuple[int, int]:
-    """Where the rows of weights begin after a row of zeros, and where they end, in numbers."""
+    """Start and end of the rows of weights after a row of zeros, in numbers."""
     return columns, (1 + BLOCK) * columns
 
 

@@ -177,7 +177,7 @@ def fetch(source, source_row, rows, width, near, near_row):
 
 
 def placed(unit, units, inputs):
-    """Where the weights of a unit begin, and how far on those of the next input are."""
+    """Start of a unit's weights, and the distance to those of the next input."""
     first = unit // strip() * strip()
     return first * inputs + unit - first, min(strip(), units - first)
 

@@ -211,7 +211,7 @@ Places = Positions | sizes.Strips
 
 @dataclass(frozen=True)
 class Placed:
-    """Where a parameter and its gradient are stored.
+    """Places of a parameter and its gradient.
 
     Args:
         parts: the number of gradients that are summed for its gradient; 0 if it is computed whole.

@@ -18,9 +18,9 @@ from nnrun.nn.layers.convolution import Convolution
 from nnrun.nn.layers.dropout import Dropout
 from nnrun.nn.layers.flatten import Flatten
 from nnrun.nn.layers.matmul import MatMul
-from nnrun.nn.layers.pooling import AvgPool2d, MaxPool2d
+from nnrun.nn.layers.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
 from nnrun.nn.layers.residual import Residual
-from nnrun.nn.signature import ActivationName, NonNegativeInt, PositiveInt, Sides
+from nnrun.nn.signature import ActivationName, NonNegativeInt, PositiveInt, Sides, Zeros
 from nnrun.tables import Table
 
 __all__ = [
@@ -31,14 +31,17 @@ __all__ = [
     "Convolution",
     "Dropout",
     "Flatten",
+    "GlobalAvgPool",
     "Layer",
     "MatMul",
     "MaxPool2d",
     "Parameter",
     "Residual",
     "activation",
+    "conv1d",
     "conv2d",
     "dense",
+    "max_pool1d",
 ]
 
 
@@ -78,7 +81,7 @@ def conv2d(
     channels: PositiveInt,
     kernel: Sides = 3,
     stride: Sides = 1,
-    padding: Literal["valid", "same"] | NonNegativeInt = "valid",
+    padding: Literal["valid", "same"] | Zeros = "valid",
     bias: Literal["none", "per_channel", "per_position"] = "per_channel",
     activation: ActivationName = "linear",
     initializer: Initializer | None = None,
@@ -93,7 +96,7 @@ def conv2d(
         kernel: Height and width of the kernels, or one number for both.
         stride: The step of the kernel down and to the right, or one number for both.
         padding: Zeros around the image: none (`valid`), enough to keep its size at stride 1
-            (`same`), or this many on every side.
+            (`same`), this many on every side, or these many above and below, left and right.
         bias: No b (`none`), one number for each channel, or one for each position in each channel.
         activation: The activation function; `linear` is the identity.
         initializer: The initializer of w, and of b if it draws biases; by default the network's.
@@ -104,13 +107,57 @@ def conv2d(
     return [*layers, ACTIVATIONS[activation]()]
 
 
+def conv1d(
+    channels: PositiveInt,
+    kernel: PositiveInt = 3,
+    stride: PositiveInt = 1,
+    padding: Literal["valid", "same"] | NonNegativeInt = "valid",
+    bias: Literal["none", "per_channel", "per_position"] = "per_channel",
+    activation: ActivationName = "linear",
+    initializer: Initializer | None = None,
+) -> list[Layer]:
+    """activation(w * x + b) of series: `conv2d` on images of height 1.
+
+    The weight w is (channels, input channels, 1, kernel). Rows are (channels, 1, length).
+
+    Args:
+        channels: The number of output channels: one for each kernel.
+        kernel: The length of the kernels.
+        stride: The step of the kernel.
+        padding: Zeros around the series: none (`valid`), enough to keep its length at stride 1
+            (`same`), or this many at both ends.
+        bias: No b (`none`), one number for each channel, or one for each position in each channel.
+        activation: The activation function; `linear` is the identity.
+        initializer: The initializer of w, and of b if it draws biases; by default the network's.
+    """
+    zeros = padding if isinstance(padding, str) else (0, padding)
+    layers = conv2d(channels, (1, kernel), (1, stride), zeros, bias, activation, initializer)
+    layers[0].is_series = True
+    return layers
+
+
+def max_pool1d(size: PositiveInt = 2, stride: PositiveInt | None = None) -> Layer:
+    """y = the largest number of each window of a series: `max_pool2d` on images of height 1.
+
+    Args:
+        size: The length of the windows.
+        stride: The step between windows; by default they do not overlap.
+    """
+    layer = MaxPool2d((1, size), (1, stride or size))
+    layer.is_series = True
+    return layer
+
+
 LAYERS: Table[Callable[..., Layer | list[Layer]]] = Table(
     "layer",
     {
         "dense": dense,
         "conv2d": conv2d,
+        "conv1d": conv1d,
         "max_pool2d": MaxPool2d,
+        "max_pool1d": max_pool1d,
         "avg_pool2d": AvgPool2d,
+        "global_avg_pool": GlobalAvgPool,
         "flatten": Flatten,
         "dropout": Dropout,
         "batch_norm": BatchNorm,

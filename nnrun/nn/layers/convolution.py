@@ -12,11 +12,11 @@ from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.layers.windows import output_size, padding_of, windows
 from nnrun.nn.signature import (
     Array,
-    NonNegativeInt,
     PositiveInt,
     Rng,
     Shape,
     Sides,
+    Zeros,
     pair,
 )
 
@@ -40,7 +40,7 @@ class Convolution(Layer):
         channels: PositiveInt,
         kernel: Sides = 3,
         stride: Sides = 1,
-        padding: Literal["valid", "same"] | NonNegativeInt = "valid",
+        padding: Literal["valid", "same"] | Zeros = "valid",
         initializer: Initializer | None = None,
     ) -> None:
         super().__init__()

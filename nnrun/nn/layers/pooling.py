@@ -96,3 +96,21 @@ class AvgPool2d(Pooling):
         spread[:, :, kh - 1 : kh - 1 + oh * sh : sh, kw - 1 : kw - 1 + ow * sw : sw] = dy
         dx: Array = np.mean(windows(spread, self.size, (1, 1)), axis=(4, 5))
         return dx
+
+
+class GlobalAvgPool(AvgPool2d):
+    """y = the mean of each channel, one pixel. Backward: every pixel of x gets dy / pixels.
+
+    Lin, Chen and Yan, Network in Network, ICLR 2014.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def _connect(self, input_shape: Shape) -> Shape:
+        self.size = self.stride = input_shape[1], input_shape[2]
+        return super()._connect(input_shape)
+
+    def backward(self, dy: Array, needs_dx: bool = True) -> Array:
+        shape = len(dy), *self.input_shape
+        return np.broadcast_to(dy / prod(self.size), shape)

@@ -6,22 +6,24 @@ from math import ceil
 
 from numpy.lib.stride_tricks import sliding_window_view
 
-from nnrun.nn.signature import Array, ShapeError, shape_text
+from nnrun.nn.signature import Array, ShapeError, Zeros, pair, shape_text
 
 Sides2 = tuple[int, int]
 Padding = tuple[Sides2, Sides2]  # ((top, bottom), (left, right))
 
 
-def padding_of(rule: str | int, size: Sides2, kernel: Sides2, stride: Sides2) -> Padding:
+def padding_of(rule: str | Zeros, size: Sides2, kernel: Sides2, stride: Sides2) -> Padding:
     """The rows and columns of zeros around an image of `size`.
 
-    `valid` adds none, a number adds that many on each side, and `same` as many as make the output
+    `valid` adds none, a number adds that many on each side, two add the first above and below and
+    the second left and right, and `same` as many as make the output
     ceil(size / stride), the odd one at the bottom and right.
     """
     if rule == "valid":
         return (0, 0), (0, 0)
-    if isinstance(rule, int):
-        return (rule, rule), (rule, rule)
+    if not isinstance(rule, str):
+        down, right = pair(rule)
+        return (down, down), (right, right)
     totals = [
         max((ceil(n / s) - 1) * s + k - n, 0) for n, k, s in zip(size, kernel, stride, strict=True)
     ]

@@ -19,14 +19,14 @@ from nnrun.nn.signature import (
 
 
 def _half_cosine(first: float, last: float, progress: Array) -> Array:
-    """From the first rate to the last as progress goes from 0 to 1."""
+    """Rate between the first and the last as progress goes from 0 to 1."""
     rates: Array = last + (first - last) * ((1 + np.cos(pi * progress)) / 2)
     return rates
 
 
 @dataclass
 class Cosine(Schedule):
-    """From initial to final along half a cosine. Loshchilov and Hutter, ICLR 2017, one period.
+    """Half a cosine from initial to final. Loshchilov and Hutter, ICLR 2017, one period.
 
     Args:
         initial: The rate of the first iteration.

@@ -112,7 +112,9 @@ def check_layer(part: Part) -> Iterator[Finding]:
         trial = Trial(part, samples.arguments(part.entry))
     kind = getattr(part.entry, "input_kind", None)
     taken: list[Shape] = []
-    for shape in samples.shapes(kind):
+    for shape in (*samples.shapes(kind), samples.SERIES):
+        if shape == samples.SERIES and taken:
+            break
         with _beside_vectors(shape, taken):
             if accepts(trial.build(), shape):
                 trial.subject(shape).forward(samples.rows(shape))

@@ -138,7 +138,7 @@ def _check_optimizer(part: Part) -> Iterator[Finding]:
 
 
 def _descends(build: Callable[[], Any], start: Array, rate: float) -> Finding:
-    """On |θ|² / 2, whose gradient is θ."""
+    """Finding of steps on |θ|² / 2, whose gradient is θ."""
     theta, _ = _stepped(build, start, rate, _STEPS)
     before, after = (float(np.sqrt(one @ one)) for one in (start, theta))
     says = "it steps uphill: the sign of the step" if after > before else "it makes no progress"

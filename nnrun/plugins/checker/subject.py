@@ -34,6 +34,7 @@ from nnrun.plugins.running import describe_fault
 ROWS, OUTPUTS = 5, 3
 VECTORS: tuple[Shape, ...] = ((4,), (1,))
 IMAGES: tuple[Shape, ...] = ((2, 4, 5), (1, 8, 8))
+SERIES: Shape = (2, 1, 9)  # for layers that take no other rows
 # Values of arguments by name: sides that differ, and a stride that shows when it is forgotten.
 _BY_NAME: Mapping[str, Any] = {
     "units": 3, "channels": 3, "kernel": (2, 3), "size": 2, "stride": 2, "name": "tanh",

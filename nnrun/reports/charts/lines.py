@@ -165,7 +165,7 @@ def _columns(cells: _Cells, names: Sequence[str]) -> Iterator[Markup]:
 
 
 def _ends(cells: _Cells, names: Sequence[str]) -> list[float]:
-    """Where turned names of columns end on the right; they rise by 60 degrees."""
+    """Right end of turned names of columns, which rise by 60 degrees."""
     middle = cells.left + cells.side / 2 + LINE
     reach = CHARACTER * cos(radians(60))
     ends = [middle + cells.side * column + reach * len(name) for column, name in enumerate(names)]

@@ -182,7 +182,7 @@ class Strips:
 
 
 class _Places(NamedTuple):
-    """Where pictures are: the corner of the first one, their sides, and the gaps between them."""
+    """Places of pictures: the corner of the first one, their sides, and the gaps between them."""
 
     left: float
     top: float

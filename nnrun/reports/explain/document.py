@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import isfinite
 from typing import Any, NamedTuple
@@ -51,7 +51,7 @@ class Source(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where an entry comes from; `products` if it is the sum of the products of two sources."""
+    """Source of an entry; `products` if it is the sum of the products of two sources."""
 
     sources: list[Source]
     products: bool = False
@@ -187,6 +187,7 @@ class Numbers:
         origin: rules whose sources are ids; without any the numbers are given.
         label: above it, in place of its name.
         whole: whether it is never shortened.
+        rows, columns: the names of its rows or columns, where they are features.
     """
 
     key: str
@@ -195,6 +196,8 @@ class Numbers:
     origin: Origin = _GIVEN
     label: str = ""
     whole: bool = False
+    rows: Sequence[str] = ()
+    columns: Sequence[str] = ()
 
     @property
     def title(self) -> str:
@@ -243,12 +246,34 @@ def phases(explained: Explanation) -> list[Phase]:
     roles = [_roles(update, index) for index in range(len(update.layers))]
     outputs = f"outputs: {', '.join(explained.classes)}"
     classes = [Note(outputs, "small")] if explained.classes else []
-    return [
+    found = [
         Phase("Forward", "from the input to the output", [*_forward(update, roles)]),
         Phase("Loss", together, [Part([*classes, *_loss(update)], equation=loss_equation(loss))]),
         Phase("Backward", "from the loss to every parameter", [*_backward(update, roles)]),
         Phase("Step", update.optimizer.type, [*_step(update)]),
     ]
+    return [_with_features(phase, explained, roles) for phase in found]
+
+
+def _with_features(
+    phase: Phase, explained: Explanation, roles: Sequence[Mapping[str, str]]
+) -> Phase:
+    """The names of features beside the input, and beside the weights by which it is multiplied."""
+    features, layers = explained.features, explained.update.layers
+    first = [k for k, role in enumerate(roles) if features and role["x"] == "x"]
+    columns = {*("x" for _ in features[:1]), *(f"dx{k}" for k in first)}
+    products = [layers[k] for k in first if isinstance(layers[k].layer, MatMul)]
+    rows = tuple(f"-{p.name}" for trace in products for p in trace.parameters)
+
+    def named(item: Numbers | Note) -> Numbers | Note:
+        if isinstance(item, Numbers) and item.key in columns:
+            return replace(item, columns=features)
+        if isinstance(item, Numbers) and item.key.endswith(rows):
+            return replace(item, rows=features)
+        return item
+
+    parts = [replace(part, items=[named(item) for item in part.items]) for part in phase.parts]
+    return replace(phase, parts=parts)
 
 
 def _roles(update: UpdateTrace, index: int) -> dict[str, str]:
@@ -307,8 +332,11 @@ def _window(trace: LayerTrace, index: int) -> Iterator[Part]:
     ]
     others = window.others
     more = "" if others is None else f", and {number_text(others)} from the other channels"
-    products = number_text(float(window.products.sum()))
-    said = Note(f"their sum: {products}{more}; y = {number_text(window.total)}")
+    first, *products = window.products.ravel()
+    signed = (f" {'-' if v < 0 else '+'} {number_text(abs(v))}" for v in products)
+    total = number_text(float(window.products.sum()))
+    words = f"their sum: {number_text(first)}{''.join(signed)} = {total}"
+    said = Note(f"{words}{more}; y = {number_text(window.total)}")
     yield Part([*arrays, said], f"y{list(window.place)}, one window")
 
 
@@ -372,17 +400,30 @@ def agreement(parameter: ParameterTrace) -> str:
 
 
 def _step(update: UpdateTrace) -> Iterator[Part]:
-    words = f"η = {number(update.learning_rate)}, |g| = {number(update.norm)}"
+    signs = "".join(f"{sign} = {value:g}, " for sign, value in update.settings.items())
+    words = f"η = {number(update.learning_rate)}, {signs}|g| = {number(update.norm)}"
     if update.clip_norm is not None:
         words += f", at most {number(update.clip_norm)}"
         if update.clipped < 1:
             words += f": g is multiplied by {number(update.clipped)}"
     yield Part([Note(words)], equation=optimizer_equation(update.optimizer))
     for p in (p for trace in update.layers for p in trace.parameters):
-        value, gradient = same(f"value-{p.name}", p.value.ndim), f"gradient-{p.name}"
-        after = Origin([value, same(gradient, p.value.ndim)])
-        before = Numbers(f"before-{p.name}", "before", p.value, Origin([value]))
-        yield Part([before, Numbers(f"updated-{p.name}", "after", p.updated, after)], p.name)
+        moments = [*_moments(p)]
+        of = [f"value-{p.name}", *(each.key for each in moments[len(moments) // 2 :])]
+        sources = [
+            same(key, p.value.ndim) for key in (of if moments else [*of, f"gradient-{p.name}"])
+        ]
+        before = Numbers(f"before-{p.name}", "before", p.value, Origin(sources[:1]))
+        after = Numbers(f"updated-{p.name}", "after", p.updated, Origin(sources))
+        yield Part([before, *moments, after], p.name)
+
+
+def _moments(p: ParameterTrace) -> Iterator[Numbers]:
+    """Moments with a hat come from those without, and these from the gradient."""
+    for sign, array in p.moments.items():
+        source = sign[0] if len(sign) > 1 and sign[0] in p.moments else "gradient"
+        origin = Origin([same(f"{source}-{p.name}", array.ndim)])
+        yield Numbers(f"{sign}-{p.name}", sign, array, origin)
 
 
 def number_text(value: float) -> str:

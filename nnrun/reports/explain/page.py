@@ -88,6 +88,8 @@ def _data(numbers: Numbers) -> dict[str, Any]:
         "shape": array.shape,
         "size": shape_text(array.shape),
         "axes": axes,
+        "rows": numbers.rows,
+        "columns": numbers.columns,
         "data": [float(f"{v + 0.0:.7g}") if np.isfinite(v) else None for v in values],
         "from": [source._asdict() for source in numbers.origin.sources],
         "products": numbers.origin.products,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from nnrun.explain.trace import LayerTrace, equations, loss_equation, optimizer_
 from nnrun.explain.update import Explanation
 from nnrun.nn.signature import Array, shape_text
 from nnrun.reports.document import Note
-from nnrun.reports.explain.document import number_text, phases
+from nnrun.reports.explain.document import Numbers, number_text, phases
 from nnrun.reports.numbers import count, number
 from nnrun.reports.terminal.fitting import note
 from nnrun.reports.terminal.plot import Axis, Curve, Plot
@@ -44,7 +45,7 @@ def explanation(explained: Explanation, *, full: bool = False) -> Iterator[Rende
                 if isinstance(item, Note):
                     yield note(item)
                 else:
-                    for line in matrix_lines(item.title, item.array, full=full or item.whole):
+                    for line in matrix_lines(item, full=full or item.whole):
                         line.no_wrap, line.overflow = True, "ignore"
                         yield line
     if explained.film is not None:
@@ -61,14 +62,15 @@ _MATRICES = 2
 _WIDEST = 80
 
 
-def matrix_lines(name: str, array: Array, *, full: bool = False) -> Iterator[Text]:
+def matrix_lines(item: Numbers, *, full: bool = False) -> Iterator[Text]:
     """A heading with the shape, then the numbers: of more than two dimensions, several matrices.
 
     What is left out is a `…`; with `full`, nothing is.
     """
-    yield Text.assemble((name, "bold"), f"  {shape_text(array.shape)}")
+    array = item.array
+    yield Text.assemble((item.title, "bold"), f"  {shape_text(array.shape)}")
     if array.ndim <= 2:
-        yield from _matrix(np.atleast_2d(array), full)
+        yield from _matrix(np.atleast_2d(array), full, item)
         return
     stack = array.reshape(-1, *array.shape[-2:])
     indices = list(np.ndindex(*array.shape[:-2]))
@@ -81,17 +83,26 @@ def matrix_lines(name: str, array: Array, *, full: bool = False) -> Iterator[Tex
         yield Text(f"  {_MORE} and {len(stack) - many:,} more of {shape_text(matrix.shape)}", "dim")
 
 
-def _matrix(matrix: Array, full: bool) -> Iterator[Text]:
+def _matrix(matrix: Array, full: bool, item: Numbers | None = None) -> Iterator[Text]:
+    """Its lines; with the names of columns above them, and those of rows behind."""
     rows, columns = (list(range(n)) if full else shown(n) for n in matrix.shape)
+    names = {
+        row: f"{_GAP}{clean(shortened(item.rows[row], 20))}" for row in rows if item and item.rows
+    }
+    room = _WIDEST - max(map(len, names.values()), default=0)
     lines = _lines(matrix, rows, columns)
-    while not full and len(columns) > 2 and max(map(len, lines)) > _WIDEST:
+    while not full and len(columns) > 2 and max(map(len, lines)) > room:
         half = (len(columns) - 1) // 2
         columns = [*columns[:half], *columns[-half:]]
         lines = _lines(matrix, rows, columns)
+    if item and item.columns:
+        labels = ", ".join(clean(shortened(item.columns[column], 20)) for column in columns)
+        text = wrap(f"columns: {labels}", _WIDEST - len(_GAP))
+        yield from (Text(f"{_GAP}{line}", "dim") for line in text)
     for place, line in enumerate(lines):
         if place and rows[place] != rows[place - 1] + 1:
             yield Text(f"  {_MORE}")
-        yield Text(line)
+        yield Text.assemble(line, (names.get(rows[place], ""), "dim"))
 
 
 def _lines(matrix: Array, rows: Sequence[int], columns: Sequence[int]) -> list[str]:
@@ -260,6 +271,7 @@ def as_data(explained: Explanation) -> dict[str, Any]:
             "type": update.optimizer.type,
             "equation": optimizer_equation(update.optimizer),
             "learning_rate": update.learning_rate,
+            "settings": update.settings,
             "gradient_norm": update.norm,
             "clip_norm": update.clip_norm,
         },
@@ -309,6 +321,7 @@ def _layer(trace: LayerTrace) -> dict[str, Any]:
         "dx": numbers(trace.dx),
         "parameters": [
             {"name": p.name, **{key: numbers(getattr(p, key)) for key in _OF_PARAMETER}}
+            | {"moments": {sign: numbers(array) for sign, array in p.moments.items()}}
             for p in trace.parameters
         ],
     }

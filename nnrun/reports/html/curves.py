@@ -183,7 +183,7 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
 
 
 def _loss_words(variants: Sequence[StoredVariant]) -> list[str]:
-    """In what the losses of configs differ, such as `loss huber`."""
+    """Words in which the losses of configs differ, such as `loss huber`."""
     settings = [variant.runs[0].settings for variant in variants]
     keys = [key for key in differing(settings) if key.startswith(_OF_LOSS)]
     return [setting_words(choice_of(of_config, keys)) for of_config in settings]
@@ -323,7 +323,7 @@ class _Member(NamedTuple):
 
 
 def more_rows_blocks(group: Group) -> Iterator[Block]:
-    """On a board of training sizes: the means, and a power law up to twice the largest size."""
+    """Chart of a board of training sizes: the means, and a power law to twice the largest size."""
     if (gain := gain_of(group)) is None:
         return
     what, largest = f"{gain.split} {metric_label(group.metric)}", gain.means.sizes[-1]
@@ -338,7 +338,7 @@ def more_rows_blocks(group: Group) -> Iterator[Block]:
 
 
 def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
-    """For each experiment with a grid, its name and its charts."""
+    """Name and charts of each experiment with a grid."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
         standings = [s for s in board.standings if s.variant.name == name and s.row.is_network]
@@ -435,7 +435,7 @@ class _Grid:
         )
 
     def _mean(self, standing: Standing, mean: float) -> str:
-        """In the digits of its interval, as the board has it."""
+        """Mean in the digits of its interval, as the board has it."""
         values = values_of(self.board.group, standing.scores)
         overlap = standing.variant.overlap.get(self.split, 0.0)
         summary = summarize(values, overlap, bounds_of(self.board.group.metric))

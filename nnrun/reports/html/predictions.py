@@ -339,7 +339,7 @@ class ClassCurves:
 
     @classmethod
     def of(cls, is_class: Array, probability: Array) -> ClassCurves:
-        """From whether each row is of the class, and its probability; rows of both are needed.
+        """Curves from whether each row is of the class, and its probability; both must occur.
 
         Rows of equal probability are passed together, so that their order does not matter.
         """

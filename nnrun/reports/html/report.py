@@ -199,8 +199,9 @@ class Report:
                 [standing.scores for standing in shown], self.anchors, title,
             )  # fmt: skip
             said = [] if plan is None else [Note(planned_words(plan[0], [plan[1]]), "small")]
+            whole = f"{title}: {plural(len(board.standings), 'setting')}"
             blocks = [*table, *more_rows_blocks(board.group), *said]
-            yield Section(title, blocks, BOARD, folded=True)
+            yield Section(whole, blocks, BOARD, folded=True)
         words = [note for basis, groups in legend.items() for note in notes(groups, basis)]
         if words:
             read = [Note(note, "small") for note in dict.fromkeys(words)]
@@ -267,11 +268,11 @@ class Report:
         return heads
 
     def data_notes(self) -> list[tuple[str, str]]:
-        """The notes on the data sets of the runs that were read, by name."""
+        """The notes on the data sets of boards and of the runs that were read, by name."""
         notes = {}
-        for run in (board.standings[0].row.best_run for board in self.boards):
-            if run is not None:
-                self._record(run)
+        for key in (board.standings[0].row.best_run for board in self.boards):
+            if key is not None:
+                self._record(key)
         for record in filter(None, self._records.values()):
             if note := str(record.dataset.get("note") or ""):
                 notes[shortened(str(record.dataset["name"]))] = shortened(note, 1000)

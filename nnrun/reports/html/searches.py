@@ -309,7 +309,7 @@ def _trial(content: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> _
 
 
 def _finalists(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Where each setting of the board comes from, its values, mean ± 95% and number of runs."""
+    """Source of each setting of the board, its values, mean ± 95% and number of runs."""
     by_run = {run: each for each in content.get("finalists", ()) for run in each["run_ids"]}
     for row in (content.get("board") or {}).get("rows", ())[:_MOST_FINALISTS]:
         finalist = by_run.get(text_of(row["best_run"]).partition("/")[2])

@@ -32,7 +32,7 @@ _WIDEST = 77
 
 
 class Output(Protocol):
-    """Where lines for the user go; `quiet` is about notes alone."""
+    """Receiver of lines for the user; `quiet` is about notes alone."""
 
     quiet: bool
 

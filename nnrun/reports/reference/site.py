@@ -31,6 +31,7 @@ PAGES = (
     "tutorial",
     "glossary",
     "course",
+    "teachers",
     "config",
     "data",
     "series",
@@ -55,6 +56,7 @@ PAGES = (
     "benchmarks",
     "security",
     "course-notebook",
+    "shelf",
     "inside",
 )
 """Their names, in the order in which they are listed."""
@@ -98,6 +100,15 @@ def pages() -> tuple[Page, ...]:
 def lessons() -> tuple[Page, ...]:
     """The pages of the course, in order."""
     return tuple(_read("course", f"{name}.md") for name in LESSONS)
+
+
+@cache
+def glossary() -> list[Topic]:
+    """Words of the glossary, each by all its names."""
+    (page,) = (page for page in pages() if page.name == "glossary")
+    rows = re.findall(r"^\| (?!word|---)(.*?) \| (.)(.*) \|$", page.text, re.MULTILINE)
+    texts = {names: for_terminal(f"{a.upper()}{rest}.").replace("`", "") for names, a, rest in rows}
+    return [Topic("word", name, texts[names]) for names in texts for name in names.split(", ")]
 
 
 def picture(name: str) -> bytes:

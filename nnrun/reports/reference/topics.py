@@ -146,8 +146,8 @@ EXIT_CODES_TOPIC = "exit-codes"
 _VALUES = {"units": 10, "channels": 8, "name": "relu", "initial": 0.1, "peak": 0.1, "every": 1000}
 _VALUES |= {"warmup": 100, "value": 0.1}
 _INNER = [{"type": "dense", "units": 4}]
-# Rows to show the shapes of a layer by: a vector, and an image.
-_ROWS: tuple[Shape, ...] = ((4,), (1, 8, 8))
+# Rows to show the shapes of a layer by: a vector, an image, and a series.
+_ROWS: tuple[Shape, ...] = ((4,), (1, 8, 8), (1, 1, 8))
 # Keys that can be left out though they have no default.
 _OTHERWISE = {
     "name": "By default the config file's name without its suffix.",
@@ -343,7 +343,7 @@ def _line(kind: str, example: dict[str, Any]) -> str:
 
 
 def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
-    """The output shapes of the example for a vector and an image, if it takes them."""
+    """The output shapes of the example for the first two kinds of rows that it takes."""
     shapes = []
     for row in _ROWS:
         try:
@@ -352,7 +352,7 @@ def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
         except ShapeError:
             continue
         shapes.append(f"{shape(row)} → {shape(network.output_shape)}")
-    return ", ".join(shapes)
+    return ", ".join(shapes[:2])
 
 
 def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]]:
@@ -382,7 +382,7 @@ def _mentioning(words: Sequence[str], among: Sequence[Topic]) -> list[Topic]:
 
 
 def _named(word: str, among: tuple[Topic, ...]) -> list[Topic]:
-    wanted = {word.lower().replace(" ", sign) for sign in "-_"}
+    wanted = {word.lower().replace(" ", sign) for sign in "-_ "}
     exact = [topic for topic in among if topic.name.lower() in wanted]
     exact.sort(
         key=lambda topic: topic.kind not in PAGE_KINDS

@@ -75,7 +75,7 @@ def rate_curve(test: RateCurve) -> Iterator[RenderableType]:
 
 
 def _rate(value: float) -> str:
-    """In two digits, which is more than the test can tell."""
+    """Number in two digits, which is more than the test can tell."""
     return f"{value:.2g}"
 
 
@@ -97,12 +97,15 @@ def checked_parts(reports: Sequence[PartReport]) -> Iterator[RenderableType]:
 @group()
 def graded(grade: Grade) -> Iterator[RenderableType]:
     """Every criterion of an exercise, and how many are met."""
-    yield Text.assemble((grade.file, "bold"), f"  lesson {grade.lesson}")
+    yield Text.assemble((grade.file, "bold"), f"  lesson {grade.lesson}" if grade.lesson else "")
     yield Text()
     yield _checks(grade, "met", "not yet")
     yield Text()
     met = f"{sum(each.passed for each in grade.findings)} of {len(grade.findings)} criteria met"
     yield Text(f"{met}, {grade.points} of {plural(grade.of, 'point')}")
+    if grade.tests:
+        means = ", ".join(f"{name} {value:.4g}" for name, value in grade.tests.items())
+        yield Text(f"on test rows, which are looked at once: {means} in the mean")
 
 
 def _checks(report: Points, right: str = "right", wrong: str = "wrong") -> Table:

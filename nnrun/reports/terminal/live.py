@@ -152,7 +152,7 @@ def _running(runs: Sequence[RunAt], width: int) -> RenderableType:
 
 
 def table_of(board: Board, most: int, width: int) -> RenderableType:
-    """At most `most` lines of this width; the last line counts the rows left out."""
+    """Table of this width, its lines at most `most`; the last line counts the rows left out."""
     shown = most if len(board) <= most else max(0, most - 1)
     lines = [*board.lines(shown)]
     table = Table.grid(padding=(0, _GAP, 0, 0))

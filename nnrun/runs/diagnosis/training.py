@@ -397,7 +397,7 @@ def _unequal(case: DiagnosisInput) -> bool:
 
 
 def _remedy(case: DiagnosisInput) -> str:
-    """For unequal classes: weights, or of two classes a threshold."""
+    """Advice for unequal classes: weights, or with two classes a threshold."""
     threshold = f", or {_threshold(case, 'f1')}" * (_classes(case) == 2)
     return f"training.class_weight=balanced{threshold}"
 

@@ -1,1 +1,1 @@
-"""From a config to a run that is ready to start, with all its mistakes found."""
+"""Configs to runs that are ready to start, with all mistakes found."""

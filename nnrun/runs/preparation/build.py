@@ -1,4 +1,4 @@
-"""From a config and its data to a network, and the mistakes that only shapes show."""
+"""Network of a config and its data, and the mistakes that only shapes show."""
 
 from __future__ import annotations
 
@@ -194,9 +194,12 @@ def build_network(
     Raises: ConfigMismatchError if its layers do not fit together.
     """
     blocks: Blocks = [layer.build() for layer in config.network.layers]
-    images = Sequential(blocks).input_kind == "images"
+    sequence = Sequential(blocks)
+    images = sequence.input_kind == "images"
     blocks = with_embeddings(blocks, dataset.columns)
     shape = dataset.shape if images else (prod(dataset.shape) + added,)
+    if images and len(shape) == 1 and any(one.is_series for _, one in sequence.named_layers()):
+        shape = 1, 1, *shape  # the numbers of a table, in the order of its columns
     try:
         return Network(
             blocks, config.loss.build(), shape, config.training.dtype, penalty, weighted=weighted
@@ -209,7 +212,7 @@ def build_network(
 def network_mismatches(
     network: Network, config: ExperimentConfig, dataset: Dataset
 ) -> list[Mismatch]:
-    """Where a network does not fit the data, the loss or the rest of the config."""
+    """Mistakes by which a network does not fit the data, the loss or the rest of the config."""
     return [
         *_softmax_in_the_middle(network),
         *_outputs(network, dataset),

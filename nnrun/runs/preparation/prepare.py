@@ -1,4 +1,4 @@
-"""From a config to a run that is ready to start, with all mistakes found."""
+"""Config to a run that is ready to start, with all mistakes found."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class PreparedBeside(Prepared):
 
     @cached_property
     def _means(self) -> dict[int, tuple[Array, Array]]:
-        """For each feature that is a number of a category, the means as of `target_mean`."""
+        """Means as of `target_mean`, for each feature that is a number of a category."""
         train, columns = self.split.train, self.dataset.layout.columns
         rows = TrainingRows(train.y, self.dataset.classes, lambda: self.config.seed)
         return {

@@ -1,4 +1,4 @@
-"""Where the data of a stored run are: no folder of its author is stored.
+"""Place of a stored run's data: no folder of its author is stored.
 
 A stored config has the path from the run's folder to data beside the results folder, or in a folder
 beside it, and of any other data the name. Such a file is found beside the config, among

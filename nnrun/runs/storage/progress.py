@@ -81,7 +81,7 @@ class RunProgress:
 
     @property
     def losses(self) -> dict[str, float]:
-        """At the last evaluation, by split."""
+        """Losses at the last evaluation, by split."""
         last = self.history[-1] if self.history else {}
         found = {split: last.get(f"{split}_loss") for split in SPLITS}
         return {split: loss for split, loss in found.items() if loss is not None}

@@ -86,7 +86,7 @@ def ordering_split(splits: Collection[str]) -> str:
 
 
 def usual_arithmetic(scores: Iterable[RunSummary]) -> set[str]:
-    """For each engine, the arithmetic of most of its runs; of equally many, the last by name."""
+    """Arithmetic of most runs of each engine; the last by name where equally many have it."""
     counted = Counter(filter(None, (score.arithmetic for score in scores)))
     ordered = sorted(counted, key=lambda arithmetic: (counted[arithmetic], arithmetic))
     return set({found.partition(",")[0]: found for found in ordered}.values())

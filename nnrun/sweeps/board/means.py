@@ -128,7 +128,7 @@ def mean_of(values: Sequence[float]) -> float:
 
 
 def t_quantile(p: float, degrees: float) -> float:
-    """Where Student's t distribution reaches p."""
+    """Quantile p of Student's t distribution."""
     from scipy.special import stdtrit  # noqa: PLC0415  # slow to import
 
     return float(stdtrit(degrees, p))

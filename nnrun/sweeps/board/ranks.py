@@ -48,7 +48,7 @@ class Ranks:
         chi_square: of Friedman's test, corrected for ties.
         p: of that test.
         critical: by Nemenyi, the difference of mean ranks from which two settings differ at 95%.
-        pairs: of each other setting beside the best.
+        pairs: of each other setting beside the best; none where differences cannot be compared.
         rope: half the width of the region of equivalence.
     """
 
@@ -57,21 +57,20 @@ class Ranks:
     p: float
     critical: float
     pairs: list[Pair]
-    rope: float
+    rope: float | None
 
 
-def ranks_of(values: Array, *, larger_is_better: bool, rope: float = 0.01) -> Ranks:
+def ranks_of(values: Array, rope: float | None = 0.01) -> Ranks:
     """Compare the columns of a table, which are settings, over its rows, which are data sets.
 
     Args:
-        values: (data sets, settings), at least two of each, without gaps.
-        larger_is_better: whether the largest value of a row has rank 1.
-        rope: differences up to this one do not matter.
+        values: (data sets, settings), at least two of each, without gaps; the largest is the best.
+        rope: differences up to this one do not matter; None where rows are in different units.
     """
     from scipy import stats  # noqa: PLC0415  # slow to import
 
     sets, settings = values.shape
-    merit = values if larger_is_better else -values
+    merit = _shown(values, 12)
     ranks = stats.rankdata(-merit, axis=1)
     mean = ranks.mean(axis=0)
     spread = ((ranks - (settings + 1) / 2) ** 2).sum()
@@ -81,25 +80,26 @@ def ranks_of(values: Array, *, larger_is_better: bool, rope: float = 0.01) -> Ra
         chi_square = float((settings - 1) * sets * between / spread)
     quantile = float(stats.studentized_range.ppf(0.95, settings, np.inf)) / sqrt(2)
     best = int(mean.argmin())
-    others = [number for number in range(settings) if number != best]
-    tests = [_wilcoxon(merit[:, best] - merit[:, other]) for other in others]
+    others = [at for at in range(settings) if at != best and rope is not None]
+    apart = [_shown(merit[:, other] - merit[:, best], 9) for other in others]
+    tests = [float(stats.wilcoxon(each).pvalue) if each.any() else None for each in apart]
     return Ranks(
         mean.tolist(),
         chi_square,
         float(stats.chi2.sf(chi_square, settings - 1)),
         quantile * sqrt(settings * (settings + 1) / (6 * sets)),
         [
-            Pair(other, p, *signed_ranks(merit[:, other] - merit[:, best], rope))
-            for other, p in zip(others, _holm(tests), strict=True)
+            Pair(other, p, *signed_ranks(differences, rope or 0.0))
+            for other, differences, p in zip(others, apart, _holm(tests), strict=True)
         ],
         rope,
     )
 
 
-def _wilcoxon(differences: Array) -> float | None:
-    from scipy import stats  # noqa: PLC0415  # slow to import
-
-    return float(stats.wilcoxon(differences).pvalue) if differences.any() else None
+def _shown(values: Array, digits: int) -> Array:
+    """The values to so many digits: the last bits of means decide no tie and no end of a region."""
+    shown = [float(f"{value:.{digits}g}") for value in values.flat]
+    return np.array(shown).reshape(values.shape)
 
 
 def _holm(p: Sequence[float | None]) -> list[float | None]:
@@ -125,7 +125,8 @@ def signed_ranks(differences: Array, rope: float) -> tuple[float, float, float]:
     prior = np.concatenate([[_PRIOR], np.ones(len(differences))])
     weights = rng.dirichlet(prior, _DRAWS)
     sums = values[:, np.newaxis] + values
-    above, below = (sums > 2 * rope).astype(float), (sums < -2 * rope).astype(float)
+    end = 2 * rope * (1 + 1e-9)
+    above, below = (sums > end).astype(float), (sums < -end).astype(float)
     up = np.einsum("ni,ij,nj->n", weights, above, weights, optimize=True)
     down = np.einsum("ni,ij,nj->n", weights, below, weights, optimize=True)
     between = 1 - up - down

@@ -213,7 +213,7 @@ class Row:
         return found
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """In IPython, a line for each field that is known."""
+        """Lines of IPython, one for each field that is known."""
         known = ((one.name, getattr(self, one.name)) for one in fields(self))
         lines = [f"    {name}={value!r},\n" for name, value in known if value not in (None, {})]
         printer.text(f"Row(\n{''.join(lines)})")

@@ -35,7 +35,7 @@ class Factor:
 
     @classmethod
     def of(cls, levels: Sequence[Hashable]) -> Factor:
-        """From the level of each replicate."""
+        """Factor from the level of each replicate."""
         counts = Counter(levels)
         several = [level for level, count in counts.items() if count > 1]
         shared = np.zeros((len(levels), len(several)))
@@ -58,7 +58,7 @@ class Design:
 
     @classmethod
     def of(cls, replicates: Sequence[tuple[Hashable, Hashable]]) -> Design:
-        """From the split and the weights of each replicate."""
+        """Design from the split and the weights of each replicate."""
         return cls(
             Factor.of([split for split, _ in replicates]),
             Factor.of([weights for _, weights in replicates]),
@@ -126,7 +126,7 @@ class Degrees(NamedTuple):
         return least
 
     def quantile(self, p: Array | float) -> Array:
-        """Where the mean in units of its standard error stays below, but for p in the tail."""
+        """Bound of the mean in units of its standard error, with p in the tail beyond it."""
         found: Array = np.sqrt(
             self.share * _quantile(self.split, p) ** 2
             + (1 - self.share) * _quantile(self.others, p) ** 2
@@ -293,7 +293,7 @@ class _Pairs(NamedTuple):
 def _components(
     rest: Array, known: Bools, number: Array, design: Design
 ) -> tuple[Layout, Components]:
-    """From the pairs with one split, those with the same weights, and the others."""
+    """Components from the pairs with one split, those with the same weights, and the others."""
     squared = rest**2
     if design.splits.alone.all() and design.weights.alone.all():
         none, no = np.zeros(number.shape), np.zeros(number.shape, dtype=bool)

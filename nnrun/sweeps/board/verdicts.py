@@ -212,7 +212,7 @@ def _table(values: Sequence[Mapping[Replicate, float]]) -> tuple[Array, Design]:
 
 
 def _verdict(found: Standings, index: int, sign: int, note: str | None, metric: str) -> Verdict:
-    """In the metric's own units and direction, and within its range."""
+    """Verdict in the metric's own units and direction, and within its range."""
     span = span_of(metric)
     ends = sorted(
         min(max(sign * float(end[index]), -span), span) for end in (found.low, found.high)

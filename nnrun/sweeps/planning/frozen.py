@@ -103,7 +103,7 @@ class FrozenPlan:
 
     @property
     def runs(self) -> int:
-        """Of all settings."""
+        """Number of runs of all settings."""
         return sum(setting["runs"] for setting in self.settings)
 
 

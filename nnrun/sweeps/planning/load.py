@@ -1,4 +1,4 @@
-"""From a config's `sweep` block and arguments to its grid."""
+"""Grid of a config's `sweep` block and arguments."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
 def _place_of(
     base: Experiment, steps: tuple[str, ...], values: Sequence[Any]
 ) -> tuple[str, ...] | None:
-    """Where the values of a key stand in the config; None if not all stand at the same place.
+    """Place of a key's values in the config; None if not all stand at the same place.
 
     A number for a schedule is that of a key within.
     """

@@ -103,7 +103,7 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From `3/10`.
+        """Shard from `3/10`.
 
         Raises: UsageError if it is no such text, or there is no such shard.
         """

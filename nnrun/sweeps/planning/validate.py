@@ -120,7 +120,7 @@ class _Place:
         return found
 
     def factors(self, value: Callable[[Variant], float]) -> list[Array]:
-        """For each axis, what its values make of a number of the first setting, as a factor."""
+        """Factors that the values of each axis put on a number of the first setting."""
         factors = [np.ones(length) for length in self.grid.shape]
         for positions, variant in self.outcomes.items():
             moved = [axis for axis, at in enumerate(positions) if at]

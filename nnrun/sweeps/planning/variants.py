@@ -1,4 +1,4 @@
-"""From a config to a variant of a plan, its folds, and how far their data overlap."""
+"""Variants of a plan, their folds, and how far their data overlap."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _is_fixed(block: Mapping[str, Any]) -> bool:
 
 
 def overlap_of(rows: Mapping[str, float], block: Mapping[str, Any]) -> dict[str, float]:
-    """For each split, the ratio of its rows to training rows, as far as seeds or folds vary it.
+    """Ratio of each split's rows to training rows, as far as seeds or folds vary it.
 
     `rows` has the size of each split.
     """

@@ -208,7 +208,7 @@ class ProcessWorkers(ProcessPool, Workers):
 
 
 def main(word: str) -> None:
-    """In a worker: train one run after the other."""
+    """Train one run after the other, in a worker."""
     assert job  # loaded before the first run arrives
     warnings.simplefilter("ignore", CacheWarning)  # the sweep has shown it
     process_main.main(word, has_compiled_much)

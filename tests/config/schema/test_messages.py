@@ -93,7 +93,7 @@ def test_a_misspelt_type_does_not_hide_what_is_wrong_beside_it(problems_of: Prob
         "network.layers[0].filters: 'filters' is not a key of 'conv2d'; did you mean 'channels'?",
         "network.layers[0].stride: 0 is not a whole number greater than 0 or a list of 2",
         "network.layers[1].type: 'dens' is not a layer; did you mean 'dense'?",
-        "network.layers[1].kernel: 'kernel' is not a key of 'dense', but of 'conv2d'",
+        "network.layers[1].kernel: 'kernel' is not a key of 'dense', but of 'conv2d' and 'conv1d'",
         "network.layers[2].typ: 'typ' is not a key of a layer; did you mean 'type'?",
         "network.layers[2].unit: 'unit' is not a key of 'dense'; did you mean 'units'?",
         "network.layers[3].type: 'residul' is not a layer; did you mean 'residual'?",

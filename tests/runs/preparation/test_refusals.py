@@ -207,6 +207,10 @@ CASES = {
         (5, "put a flatten before it"),
     ),
     "convolution on vectors": (config(layers=[conv(3), FLAT, SOFTMAX3]), (4, "takes images")),
+    "series on images": (
+        config(DIGITS, layers=["{type: conv1d, channels: 2}", FLAT, SOFTMAX10]),
+        (4, "takes series, images of height 1, but its input is 1×8×8"),
+    ),
     "ends in images": (
         config(DIGITS, "mean_squared", layers=[conv(3)]),
         (4, "ends in images of 2×6×6; put a flatten and a dense layer"),

@@ -88,10 +88,8 @@ def test_two_boards_of_other_data_are_distinguished():
         member(f"w{k}", normal(0.5 + k / 5, 0.01, 5, k), dataset="wine", sha256="2") for k in (0, 1)
     ]
     text = leaderboard_markdown(make_leaderboard(progress(*settings()[:2], *other), ""))
-    assert (
-        "Call it a tie of 2: s00 is first." in text.partition("## digits: 16 runs of 2 settings")[2]
-    )
-    assert "Use w1." in text.partition("## wine: 10 runs of 2 settings")[2]
+    assert "- **digits:** 2 of 2 may be the best" in text
+    assert "- **wine:** best of 2 is w1" in text
 
 
 # Rows that are as good as the best to within a margin, the cheapest of them, and the design.

@@ -4,7 +4,7 @@
   const arrays = JSON.parse(document.getElementById("data").textContent);
   const panel = document.getElementById("panel");
   const cells = {}; // by array: its cells by their flat places
-  const MOST_TERMS = 8;
+  const MOST_TERMS = 12;
 
   // Four digits; whole numbers as they are.
   function shown(v) {
@@ -58,6 +58,11 @@
       const table = document.createElement("table");
       if (stacks.length > 1) table.createCaption().textContent = `[${at.join(", ")}]`;
       const [rows, columns] = inner.length > 1 ? inner : [[0], inner[0] || [0]];
+      const head = array.columns.length ? table.insertRow() : null;
+      if (head) columns.forEach((column, c) => {
+        if (c && column > columns[c - 1] + 1) gap(head, 1);
+        named(head, "col", array.columns[column]);
+      });
       rows.forEach((row, r) => {
         if (r && row > rows[r - 1] + 1) gap(table.insertRow(), columns.length + 1);
         const line = table.insertRow();
@@ -74,10 +79,15 @@
           cells[key].set(place, cell);
           place += 1;
         });
+        if (array.rows.length) named(line, "row", array.rows[row]);
       });
       box.append(table);
     }
     holder.append(head, box);
+  }
+
+  function named(line, scope, name) {
+    line.append(Object.assign(document.createElement("th"), { scope, textContent: name }));
   }
 
   function gap(line, span) {
