@@ -89,6 +89,7 @@ def _result(row: Row, standing: Standing | None) -> Iterator[Note]:
         known = [value for value in values if value is not None]
         if known and len(known) == len(runs):
             found = summarize(known, overlap, bounds_of(name), design_of(runs))
+            assert found is not None, "there are values"
             parts.append(f"{metric_label(name)} {measured(found.mean, found.half)}")
     if parts:
         yield Note(f"{split.capitalize()}: {', '.join(parts)}.", level=WHOLE)
