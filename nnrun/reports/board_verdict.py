@@ -214,9 +214,10 @@ def _beside_first(group: Group, first: Row) -> Iterator[str]:
             yield f"{pair.model} of scikit-learn {beside_words(pair, group.margin, other)}"
     for pair in group.beside:
         if not first.is_network and pair.model == model_words(first.choice):
-            ends = {"difference": -pair.difference, "low": -pair.high, "high": -pair.low}
+            less = -pair.difference
+            turned = replace(pair, difference=less, low=-pair.high, high=-pair.low)
             network = names.get(pair.network, pair.network)
-            yield f"the best network, {network}, {beside_words(replace(pair, **ends))}"
+            yield f"the best network, {network}, {beside_words(turned)}"
 
 
 def figures(group: Group, row: Row, brief: bool = False) -> str:

@@ -112,10 +112,11 @@ def sweeps_of(groups: Sequence[Group], roots: Iterable[Path]) -> dict[str, str]:
     for file in (f for root in roots for f in sorted(root.glob(f"{_START}*{_END}"))):
         name = file.name.removeprefix(_START).rpartition("-")[0]
         with suppress(FileNotFoundError, DamageError):
-            board = read_board(file) if name in wanted.values() else None
-            for group in [] if board is None else board.groups:
-                if board.command and _rows_of(group) in wanted:
-                    commands[wanted[_rows_of(group)]] = board.command
+            for board in [read_board(file)] if name in wanted.values() else []:
+                known = (wanted.get(_rows_of(group)) for group in board.groups)
+                commands |= dict.fromkeys(
+                    filter(None, known if board.command else ()), board.command
+                )
     return commands
 
 
