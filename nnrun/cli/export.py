@@ -15,7 +15,6 @@ from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.coverage import Promise
 from nnrun.models.model import Model
 from nnrun.models.rounding import rounding_of
-from nnrun.models.task import Classification
 from nnrun.runs.storage.durable import write_atomically
 
 
@@ -42,6 +41,7 @@ from nnrun.runs.storage.durable import write_atomically
     "Have an .onnx file put out intervals (low, high) or sets of classes (set) as well, which hold "
     "the truth of this share of rows."
 )
+@options.flag("--calibrated", "Have probabilities that held-out rows have calibrated.")
 @options.by_option
 @options.results_options
 def command(
@@ -53,6 +53,7 @@ def command(
     dtype: str | None,
     columns: bool,
     coverage: float | None,
+    calibrated: bool,
     by: str | None,
     results: Path,
 ) -> None:
@@ -69,6 +70,8 @@ def command(
     With --coverage, an ONNX file has outputs `low` and `high`, or `set`: whether each class is in
     it. A script takes it when it runs: `python houses.py --coverage 0.9 new_houses.csv`. They are
     those of `nnrun predict --coverage`: see `nnrun help coverage`.
+
+    With --calibrated, probabilities and predictions are those of `nnrun predict --calibrated`.
 
     \b
     nnrun export digits_cnn -o digits.onnx
@@ -91,9 +94,8 @@ def command(
         )
         raise UsageError(f"{message} {coverage:g} ROWS.csv; leave it out here")
     check_target(file)
-    model = load_selected(run, results, output, by).model
-    if isinstance(model.task, Classification) and model.task.calibration:
-        raise UsageError(f"{run} decides by calibrated probabilities, which no export has so far")
+    selected = load_selected(run, results, output, by)
+    model = (selected.calibrated(output) if calibrated else selected).model
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
         promise = None if coverage is None else model.promise(coverage)

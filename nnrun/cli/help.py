@@ -55,7 +55,10 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None, noteboo
     if folder is not None and words:
         raise UsageError(f"-o writes all there is; leave '{' '.join(words)}' out")
     if folder is not None:
-        _write_site(folder, site(every, __version__))
+        from nnrun.ui.playground import page_alone  # noqa: PLC0415  # slow to import
+
+        page = {"playground.html": page_alone().encode()}
+        _write_site(folder, site(every, __version__) | page)
         output.note(f"wrote {folder / 'index.html'} and what it leads to")
         return
     if not words:

@@ -290,11 +290,12 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-# Settings in words, the same in terminals, reports, legends and files.
+# Settings in words.
 #
-# Rows of a list are named by the keys of their configs in which they differ, and by nothing else:
+# Rows of a list are named by the keys of their configs in which they differ, and by nothing else,
+# in what people read and in what commands take:
 #
-#     optimizer=sgd units=8
+#     optimizer adam(beta1=0.8) · 16 units
 #     optimizer=adam(beta1=0.8) units=16
 #
 # - A key is shown by its shortest end that is no end of another key shown: `layers.0.units` where
@@ -329,6 +330,17 @@ def choice_words(choice: Mapping[str, Any], keys: Iterable[str] = ()) -> list[st
     """Settings as `key=value`; `keys` are those of other rows beside them."""
     every = {**choice, **dict.fromkeys(keys)}
     return [f"{short_key(key, every)}={value_words(key, value)}" for key, value in choice.items()]
+
+
+def setting_words(choice: Mapping[str, Any], keys: Iterable[str] = ()) -> str:
+    """`32 units · learning rate 0.03`, for people; commands take what `choice_words` gives."""
+    every, words = [*map(written_out, (*choice, *keys))], []
+    for key, value in choice.items():
+        name, text = short_key(written_out(key), every).replace("_", " "), value_words(key, value)
+        is_number = name == "units" and isinstance(value, int)
+        name = "reference model:" if key == BESIDE else name
+        words.append(f"{text} {name}" if is_number else f"{name} {text}")
+    return " · ".join(words)
 
 
 def value_words(key: str, value: Any) -> str:

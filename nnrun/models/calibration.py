@@ -87,19 +87,21 @@ class Calibration:
     rows: int = 0
     used: bool = False
 
-    @np.errstate(all="ignore")
     def apply(self, probabilities: Array) -> Array:
         """Calibrated probabilities (rows, classes), in the same dtype."""
         if not self.numbers:
             return probabilities
         if self.method == "isotonic":
-            x, y = np.reshape(self.numbers, (2, -1))
-            second = np.interp(probabilities[:, 1].astype(np.float64), x, y)
-            return np.stack([1 - second, second], axis=1).astype(probabilities.dtype)
+            return monotone(probabilities, self.numbers)
+        return by_line(probabilities, *self.line)
+
+    @property
+    def line(self) -> tuple[float, Array]:
+        """What multiplies the logarithms of probabilities, and what is added for each class."""
         slope, *shift = self.numbers
-        slope = 1 / slope if self.method == "temperature" else slope
-        z = slope * _logarithms(probabilities)
-        return _softmax(z + np.array([0.0, *shift]) if shift else z).astype(probabilities.dtype)
+        if self.method == "temperature":
+            return 1 / slope, np.zeros(1)
+        return slope, np.array([0.0, *shift])
 
     @property
     def unfit(self) -> str:
@@ -131,12 +133,12 @@ def fit_line(judged: Judged, shifted: Sequence[float] = (0.0,)) -> Calibration |
     None if steeper lines are always better, since they part the classes: then the loss falls below
     that of a row with two likeliest classes. None, too, if the slope is not above 0, or above 20.
     """
-    z, weight = _logarithms(judged.probabilities), judged.weight[:, np.newaxis]
+    z, weight = logarithms(judged.probabilities), judged.weight[:, np.newaxis]
     shifts = np.broadcast_to(shifted, z.shape)
     rows, parted = np.arange(len(z)), log(2) * weight.min()
 
     def fit(a: float, b: float) -> tuple[Array, float]:
-        p = _softmax(a * z + b * shifts)
+        p = normalized(a * z + b * shifts)
         return p, float((judged.weight * judged._replace(probabilities=p).losses).sum())
 
     a, b = 1.0, 0.0
@@ -231,12 +233,31 @@ def calibrated(judged: Judged, source: str) -> tuple[Calibration, dict[str, floa
     return replace(chosen or Calibration("none"), source=source, rows=rows), means
 
 
-def _logarithms(probabilities: Array) -> Array:
+# Scripts take these functions over with their source.
+
+
+def monotone(probabilities: Array, numbers: Sequence[float]) -> Array:
+    """Calibrated probabilities of two classes, by the corners of a monotone function."""
+    x, y = np.reshape(numbers, (2, -1))
+    second = np.interp(probabilities[:, 1].astype(np.float64), x, y)
+    return np.stack([1 - second, second], axis=1).astype(probabilities.dtype)
+
+
+def by_line(probabilities: Array, slope: float, shift: Array) -> Array:
+    """Calibrated probabilities, by a line through their logarithms."""
+    with np.errstate(all="ignore"):
+        z = slope * logarithms(probabilities) + shift
+        return normalized(z).astype(probabilities.dtype)
+
+
+def logarithms(probabilities: Array) -> Array:
+    """Logarithms of probabilities, of which none is below the rounding of 1."""
     epsilon = np.finfo(probabilities.dtype).eps
     return portable_log(np.maximum(probabilities, epsilon).astype(np.float64))
 
 
-def _softmax(z: Array) -> Array:
+def normalized(z: Array) -> Array:
+    """exp(z) / sum exp(z), by rows."""
     e = portable_exp(z - z.max(axis=1, keepdims=True))
     found: Array = e / e.sum(axis=1, keepdims=True)
     return found

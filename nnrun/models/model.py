@@ -140,6 +140,12 @@ class Model:
         return found
 
     @property
+    def calibrating(self) -> Calibration | None:
+        """What changes the probabilities that predictions go by."""
+        found: Calibration | None = getattr(self.task, "calibration", None)
+        return found if found is not None and found.numbers else None
+
+    @property
     def _without(self) -> str:
         """Why there are no probabilities."""
         if isinstance(self.task, Classification):

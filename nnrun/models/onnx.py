@@ -19,6 +19,7 @@ from nnrun.data.columns.missing_words import MissingWords
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.steps import LEAST, MOST, NEAR, AddsColumns
 from nnrun.errors import UsageError
+from nnrun.models.calibration import Calibration
 from nnrun.models.coverage import Coverage, Promise
 from nnrun.models.emitters import EXPORTED, emitter_of, is_scaler, own_form, own_form_of_step
 from nnrun.models.load import Names
@@ -613,7 +614,9 @@ def onnx_bytes(
         inputs = [info(INPUT, DTYPES[dtype], [_ROWS, *model.layout.shape])]
         x = emit_columns(graph, columns, graph.add("Cast", INPUT, to=DOUBLE))
     each = _networks(graph, model, _prepared(graph, model, x))
-    y = graph.add("Mean", *each) if len(each) > 1 else each[0]
+    y = each[0]
+    if len(each) > 1:  # runtimes lack a mean of float64
+        y = _mean(graph, each) if _ends_exactly(model) else graph.add("Mean", *each)
     outputs = _predict(graph, model, y, DTYPES[dtype])
     if promise is not None and model.errors is not None:
         covering = _sets if model.layout.classes else _intervals
@@ -686,10 +689,18 @@ def _networks(graph: Graph, model: Model, x: str) -> list[str]:
         if network.input_shape != model.network.input_shape:
             shape = np.array([0, *network.input_shape], np.int64)
             y = graph.add("Reshape", x, graph.constant(f"members.{number}.input_shape", shape))
-        for layer in network.layers:
+        *before, last = network.layers
+        for layer in before:
             y = emit_layer(graph, names, layer, y)
+        y = graph.add("Cast", y, to=DOUBLE) if _ends_exactly(model) else y
+        y = emit_layer(graph, names, last, y)
         outputs.append(y)
     return outputs
+
+
+def _ends_exactly(model: Model) -> bool:
+    """Whether the last layer is in float64, so that nothing to calibrate is rounded to 0 or 1."""
+    return model.calibrating is not None and model.network.dtype == np.float64
 
 
 def _predict(graph: Graph, model: Model, y: str, kind: int) -> list[onnx.ValueInfoProto]:
@@ -724,7 +735,7 @@ def _intervals(
     half = graph.constant("errors.limits", limits[np.newaxis])
     if errors.scale:
         a, b = np.array(errors.scale).T[:, np.newaxis]
-        mean = graph.add("Div", graph.add("Sum", *each), _double(graph, len(each)))
+        mean = _mean(graph, each)
         apart = [graph.add("Sub", one, mean) for one in each]
         squares = graph.add("Sum", *(graph.add("Mul", one, one) for one in apart))
         variance = graph.add("Div", squares, _double(graph, len(each) - 1))
@@ -740,12 +751,17 @@ def _intervals(
     return found
 
 
+def _mean(graph: Graph, each: list[str]) -> str:
+    """The mean in float64."""
+    return graph.add("Div", graph.add("Sum", *each), _double(graph, len(each)))
+
+
 def _sets(
     graph: Graph, model: Model, errors: Coverage, outputs: list[str], promise: Promise, kind: int
 ) -> list[onnx.ValueInfoProto]:
     """Whether each class is in the set, as `Coverage.sets` has it: (rows, classes)."""
     count = len(model.layout.classes)
-    p = graph.add("Cast", PROBABILITY, to=DOUBLE)
+    p = graph.add("Cast", _stacked(graph, model, outputs[0]), to=DOUBLE)
     sizes = graph.constant(f"integers.{count}", np.array([count], np.int64))
     places = graph.free("places")
     ordered = graph.add("TopK", p, sizes, more=[places], axis=1)
@@ -760,35 +776,63 @@ def _sets(
 def _classes(
     graph: Graph, model: Model, task: Classification, y: str, kind: int
 ) -> list[onnx.ValueInfoProto]:
+    own = p = _stacked(graph, model, y) if task.probabilistic else y
+    if model.calibrating is not None:
+        p = _calibrated(graph, model, model.calibrating, own)
     if task.decision is not None:
-        number = _decided(graph, task, task.decision, y)
-    elif task.outputs == 1:
+        number = _decided(graph, task.decision, p if task.decision.calibrated else own)
+    elif task.outputs == 1 and model.calibrating is None:
         half = graph.constant("half", np.float32(0.5))
         above = graph.add("Cast", graph.add("Greater", y, half), to=INT64)
         number = _squeezed(graph, above)
     else:
-        number = graph.add("ArgMax", y, axis=1, keepdims=0)
+        number = graph.add("ArgMax", p, axis=1, keepdims=0)
     labels = model.classes.astype(object) if model.classes.dtype.kind == "U" else model.classes
     graph.add("Gather", graph.constant("classes", labels), number, output=PREDICTION)
     labelled = _LABELS[model.classes.dtype.kind]
     outputs = [helper.make_tensor_value_info(PREDICTION, labelled, [_ROWS])]
     if task.probabilistic:
-        if task.outputs == 1:
-            no = graph.add("Sub", graph.constant("one_float", np.float32(1)), y)
-            y = graph.add("Concat", no, y, axis=1)
-        graph.add("Cast", y, output=PROBABILITY, to=kind)
+        graph.add("Cast", p, output=PROBABILITY, to=kind)
         shape: list[str | int | None] = [_ROWS, task.classes]
         outputs.append(helper.make_tensor_value_info(PROBABILITY, kind, shape))
     return outputs
 
 
-def _decided(graph: Graph, task: Classification, decision: Decision, y: str) -> str:
-    """Class numbers by the threshold, in float64, as it is stored."""
+def _stacked(graph: Graph, model: Model, y: str) -> str:
+    """The probabilities of both classes, where y is that of the second."""
+    if model.network.output_shape[0] > 1:
+        return y
+    one = _double(graph, 1) if _ends_exactly(model) else graph.constant("one_float", np.float32(1))
+    return graph.add("Concat", graph.add("Sub", one, y), y, axis=1)
+
+
+def _calibrated(graph: Graph, model: Model, calibration: Calibration, p: str) -> str:
+    """Calibrated probabilities (rows, classes), in float64, as `Calibration.apply` has them."""
+    p = graph.add("Cast", p, to=DOUBLE)
+    if calibration.method != "isotonic":
+        slope, shift = calibration.line
+        rounding = _double(graph, np.finfo(model.network.dtype).eps)
+        z = graph.add("Mul", graph.add("Log", graph.add("Max", p, rounding)), _double(graph, slope))
+        z = graph.add("Add", z, graph.constant("calibration.shift", shift))
+        return graph.add("Softmax", z, axis=1)
+    x, y = np.reshape(calibration.numbers, (2, -1))
+    second = graph.add("Gather", p, graph.constant("second", np.array([1])), axis=1)
+    second = graph.add("Max", second, _double(graph, x[0]))
+    corners = graph.constant("calibration.x", x)
+    passed = graph.add("Cast", graph.add("GreaterOrEqual", second, corners), to=INT64)
+    count = graph.reduce("ReduceSum", passed, [1])
+    at = graph.add("Sub", count, graph.constant("integer.1", np.int64(1)))
+    slopes = graph.constant("calibration.slopes", np.append(np.diff(y) / np.diff(x), 0.0))
+    within = graph.add("Sub", second, graph.add("Gather", corners, at))
+    rise = graph.add("Mul", within, graph.add("Gather", slopes, at))
+    second = graph.add("Add", rise, graph.add("Gather", graph.constant("calibration.y", y), at))
+    return graph.add("Concat", graph.add("Sub", _double(graph, 1), second), second, axis=1)
+
+
+def _decided(graph: Graph, decision: Decision, p: str) -> str:
+    """Class numbers by the threshold, in float64, as it is stored, from probabilities of both."""
     positive = decision.positive
-    if task.outputs > 1:
-        y = graph.add("Gather", y, graph.constant("positive", np.array([positive])), axis=1)
-    elif positive == 0:
-        y = graph.add("Sub", graph.constant("one_float", np.float32(1)), y)
+    y = graph.add("Gather", p, graph.constant("positive", np.array([positive])), axis=1)
     threshold = graph.constant("threshold", np.float64(decision.threshold))
     chosen = graph.add("GreaterOrEqual", graph.add("Cast", y, to=DOUBLE), threshold)
     number = graph.add("Cast", chosen, to=INT64)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS, naive_words
+from nnrun.reports.board_notes import beside_words, network_label
 from nnrun.reports.document import Line, Verdict
 from nnrun.reports.numbers import count, first_of, measured, number, plural, spread
 from nnrun.reports.row_names import Names, names_of, told_by
@@ -18,13 +19,17 @@ from nnrun.reports.run_verdict import kind_words
 from nnrun.reports.summary import metric_label
 from nnrun.runs.severity import OF_DATA
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
-from nnrun.sweeps.board.verdicts import NOT_COMPARED
+from nnrun.sweeps.board.verdicts import NOT_COMPARED, model_words
 
 _MOST_KINDS = 2
 
 
 def problems(
-    groups: Sequence[Group], best: Sequence[Row | None], also: Counter[str]
+    groups: Sequence[Group],
+    best: Sequence[Row | None],
+    also: Counter[str],
+    *,
+    of_data: bool = True,
 ) -> Line | None:
     """Runs that diverged, failed or have warnings, with the settings they share.
 
@@ -32,10 +37,12 @@ def problems(
         groups: of the board.
         best: the row that is named first of each group, where there is one.
         also: runs that are on no board, by their status.
+        of_data: whether what is wrong with the data is said, too, before all else.
     """
     rows = [row for group in groups for row in group.rows]
     total = sum(row.runs for row in rows)
-    sentences = [*_of_data(groups), *_ended(rows, total), *_not_better(groups, best)]
+    sentences = [*_of_data(groups if of_data else ()), *_ended(rows, total)]
+    sentences += _not_better(groups, best)
     sentences += _warned(rows, 1 if sentences else _MOST_KINDS)
     sentences += [
         f"{plural(number, 'run')} {'is' if number == 1 else 'are'} {status}"
@@ -94,7 +101,7 @@ def _warned(rows: Sequence[Row], most: int) -> Iterator[str]:
 
 
 def _where(rows: Sequence[Row], counts: dict[int, int]) -> str:
-    """` (learning_rate=5)`, the settings of the rows that have any; empty if all rows have."""
+    """` (learning rate 5)`, the settings of the rows that have any; empty if all rows have."""
     common = Names(rows).common([row for row in rows if counts[id(row)]])
     return f" ({common})" if common else ""
 
@@ -119,14 +126,14 @@ def _best_baseline(group: Group, row: Row, low: float | None, high: float | None
     """The best of the baselines in words, if the worse end, or the mean, is no better than it."""
     sign, end = (1, low) if group.larger_is_better else (-1, high)
     end = row.mean if end is None else end
-    baselines = [(sign * number, what) for what, number in _baselines(row)]
-    if end is None or not baselines or sign * end > max(baselines)[0]:
+    known = [(sign * number, what) for what, number in baselines(row)]
+    if end is None or not known or sign * end > max(known)[0]:
         return ""
-    what = max(baselines)[1]
+    what = max(known)[1]
     return f"value {what}" if what.endswith("before") else what
 
 
-def _baselines(row: Row) -> list[tuple[str, float]]:
+def baselines(row: Row) -> list[tuple[str, float]]:
     """The baselines of a row, in words."""
     first = [] if row.baseline is None else [("baseline", row.baseline)]
     return first + [(naive_words(steps), number) for steps, number in row.naive.items()]
@@ -144,7 +151,7 @@ class GroupVerdict:
     """What a group says of the `best` row, which is named first, and of the others.
 
     The `lead` is one of the words above; `row` is None where no run has a number; `short` is for a
-    line among those of other groups.
+    line among those of other groups; `use` begins what a person is to do, as `others` goes on.
     """
 
     lead: str
@@ -152,6 +159,7 @@ class GroupVerdict:
     others: str = ""
     row: Row | None = None
     short: str = ""
+    use: str = ""
 
 
 def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
@@ -167,28 +175,48 @@ def group_verdict(group: Group, unfinished: bool = False) -> GroupVerdict:
         return GroupVerdict(NOTHING, text, short=text)
     tied = [row for row in ranked if row.tied] or ranked[:1]
     first, names, every = tied[0], names_of(group), count(len(group.rows))
-    worse = _best_baseline(group, first, None, None)
+    worse, name = _best_baseline(group, first, None, None), names.of(first, _LONGEST)
+    use = f"Use none yet: {name} is no better than the {worse}" if worse else f"Use {name}"
     worse = f"no better than the {worse}: " if worse else ""
-    result = f"{worse}{names.of(first, _LONGEST)}, {figures(group, first)}"
+    result = f"{worse}{name}, {figures(group, first)}"
     short = f"{worse}{names.of(first)}, {figures(group, first, brief=True)}"
     if len(ranked) == 1:
         text = f"no other setting has {lack or 'a completed run'}"
         if len(group.rows) == 1:
             text = ""
             if first.completed == 1 and not unfinished:
-                text = f"a single run shows no spread, hence no interval; {_MORE_SEEDS} would"
-        return GroupVerdict(RESULT, result, text, first, short.removeprefix(f"{group.dataset}, "))
+                text = f"a single run shows no spread, hence no interval: {_MORE_SEEDS} would"
+            use = use if worse else f"One setting so far: {name}"
+        short = short.removeprefix(f"{group.dataset}, ")
+        return GroupVerdict(RESULT, result, text, first, short, use)
+    beside = _beside_first(group, first)
     if len(tied) == 1:
-        text = _dropped(ranked, tied)
-        return GroupVerdict(BEST, result, text, first, f"best of {every} is {short}")
+        text = "; ".join([*beside, _dropped(ranked, tied)])
+        return GroupVerdict(BEST, result, text, first, f"best of {every} is {short}", use)
     if all(row.comparison == NOT_COMPARED for row in ranked):
         what = "one run each" if all(row.completed == 1 for row in ranked) else "a row of one run"
         text = f"{_equal(ranked, first)}{what} shows no certain difference"
-        text += "" if unfinished else f"; {_MORE_SEEDS} may"
+        text += "" if unfinished else f": {_MORE_SEEDS} may"
+        use = f"Undecided: {name} is first"
     else:
-        text = _others(group, names, ranked, tied, unfinished)
+        text = "; ".join([_others(group, names, ranked, tied, unfinished), *beside])
+        use = use if worse else f"Call it a tie of {count(len(tied))}: {name} is first"
     short = f"{count(len(tied))} of {every} may be the best, first is {short}"
-    return GroupVerdict(UNDECIDED, f"first is {result}", text, first, short)
+    return GroupVerdict(UNDECIDED, f"first is {result}", text, first, short, use)
+
+
+def _beside_first(group: Group, first: Row) -> Iterator[str]:
+    """Beside a reference model that is first the best network, and else the best such model."""
+    names = {network_label(row): names_of(group).of(row) for row in group.rows}
+    if first.is_network:
+        for pair in group.beside[:1]:
+            other = "" if pair.network == network_label(first) else names.get(pair.network, "")
+            yield f"{pair.model} of scikit-learn {beside_words(pair, group.margin, other)}"
+    for pair in group.beside:
+        if not first.is_network and pair.model == model_words(first.choice):
+            ends = {"difference": -pair.difference, "low": -pair.high, "high": -pair.low}
+            network = names.get(pair.network, pair.network)
+            yield f"the best network, {network}, {beside_words(replace(pair, **ends))}"
 
 
 def figures(group: Group, row: Row, brief: bool = False) -> str:
@@ -205,7 +233,7 @@ def figures(group: Group, row: Row, brief: bool = False) -> str:
     if by == "validation" and row.test is not None:
         text += f", test {_number(row, 'test')}"
         of = "validation "  # the number of the test split has another baseline
-    beside = [f"{of}{what} {number(reference)}" for what, reference in _baselines(row)]
+    beside = [f"{of}{what} {number(reference)}" for what, reference in baselines(row)]
     for split in dict.fromkeys((by, "test", "train")):
         value = row.published.get(f"{split}_{group.metric}")
         if value is not None:
@@ -255,24 +283,22 @@ def _what_decides(group: Group, tied: list[Row]) -> str:
     """
     first, shown = tied[0], group.shown
     if first.difference is None:
-        return f"a single run of the first shows no certain difference; {_MORE_SEEDS} may"
+        return f"a single run of the first shows no certain difference: {_MORE_SEEDS} may"
     if shown is None:
         return ""
     gap, pair = abs(first.difference), _pair(*tied[:2])
     ordered = sorted(shown.larger.items(), key=lambda item: -item[1])
     enough = next((design for design, least in ordered if least <= gap), None)
     if enough is not None:
-        return f"if {pair} differ by {spread(gap)}, {enough} would likely show it"
+        return f"{enough} would likely show it if {pair} differ by {spread(gap)}"
     if gap == 0:
         return f"{pair} are equal: choose the cheaper"
     design, least = ordered[-1]
     if shown.limit and shown.limit >= gap:
-        text = f"even many seeds show no less than {spread(shown.limit)}"
-        text += f", and {pair} differ by {spread(gap)}: more data would decide"
+        text = f"no number of seeds would tell {pair} apart, more data might"
         sign = -1 if group.larger_is_better else 1
         worse = sum(sign * (row.difference or 0.0) >= least for row in tied)
-        drops = f"; if others are as much worse as here, {design} would likely drop {count(worse)}"
-        return text + drops * bool(worse)
+        return f"{design} might remove {count(worse)}; {text}" if worse else text
     return f"even {design} may not tell {pair} apart"
 
 
@@ -313,7 +339,7 @@ def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = Non
         lines = [Line(verdicts[0].lead + " so far" * bool(waits), verdicts[0].best)]
         others = [*filter(None, [verdicts[0].others]), *others]
     else:
-        pairs = zip(_leads(groups), verdicts, strict=True)
+        pairs = zip(leads(groups), verdicts, strict=True)
         lines = [Line(lead, verdict.short) for lead, verdict in islice(pairs, _MOST_GROUPS)]
         if (left := len(groups) - _MOST_GROUPS) > 0:
             others = [plural(left, "more board"), *others]
@@ -321,12 +347,12 @@ def groups_verdict(groups: Sequence[Group], also: Mapping[str, int] | None = Non
     return Verdict(lines[0], said, wrong, lines[1:])
 
 
-def _leads(groups: Sequence[Group]) -> list[str]:
-    """The data of each; where others have the same, with the experiment that its rows are of.
+def leads(groups: Sequence[Group]) -> list[str]:
+    """Data and target of each; where others have the same, the experiment that its rows are of.
 
     And where these are the same, too, with the splits that there are.
     """
-    targets = ["" if group.target is None else f" {group.target}" for group in groups]
+    targets = ["" if group.target is None else f", {group.target}" for group in groups]
     data = [shortened(f"{g.dataset}{of}", 40) for g, of in zip(groups, targets, strict=True)]
     named = [
         f"{group.rows[0].name} on {name}"

@@ -132,7 +132,7 @@ def group_blocks(
     columns: list[_Column] = [
         ("#", 0, [Cell(place(group, row), row.rank) for row in rows]),
         ("config", 0, [Cell(names.whole(r), kind="bad" * (r.rank is None)) for r in rows]),
-        (f"{first} ± 95%", 0, [_mean(row.summary(first)) for row in rows]),
+        (f"{first} ± 95%", 0, [mean_cell(row.summary(first)) for row in rows]),
         *([("each run", 9, strips[1])] if strips else []),
         ("sd", 4, [Cell(spread(sd), sd) for sd in sds]),
         ("runs", 2, [_runs(row) for row in rows]),
@@ -150,8 +150,8 @@ def group_blocks(
             if any((key := f"{split}_{group.metric}") in row.published for row in rows)
         ),
         *(
-            (f"{split} ± 95%", 1 if split == "test" else 6, [_mean(r.summary(split)) for r in rows])
-            for split in others
+            (f"{s} ± 95%", 1 if s == "test" else 6, [mean_cell(r.summary(s)) for r in rows])
+            for s in others
         ),
         ("time", 8, [Cell(*both) for both in zip(durations(times), times, strict=True)]),
     ]  # fmt: skip
@@ -195,7 +195,8 @@ def _without_same(columns: Sequence[_Column], total: int) -> tuple[list[_Column]
     return [column for column in columns if column not in same], said
 
 
-def _mean(summary: Summary | None) -> Cell:
+def mean_cell(summary: Summary | None) -> Cell:
+    """The mean ± half of its 95% interval, to sort by the mean."""
     return Cell(mean(summary), None if summary is None else summary.mean)
 
 
@@ -236,16 +237,18 @@ def _strips(
     """The scale of all, and for each row a drawing with a dot for each run."""
     values = [values_of(group, of_row) for of_row in scores]
     scale = scale_of([value for of_row in values for value in of_row])
-    cells = []
-    for row, of_row in zip(rows, values, strict=True):
-        summary = row.summary(group.ordered_by)
-        if summary is None or not of_row:
-            cells.append(Cell(MISSING))
-            continue
-        drawing = strip(of_row, scale, summary.ci_low, summary.ci_high, summary.mean)
-        text = f"{number(summary.minimum)} – {number(summary.maximum)}"
-        cells.append(Cell(text, summary.maximum - summary.minimum, drawing))
+    cells = [strip_cell(group, *of_row, scale) for of_row in zip(rows, values, strict=True)]
     return strip_scale(scale), cells
+
+
+def strip_cell(group: Group, row: Row, values: Sequence[float], scale: Scale) -> Cell:
+    """A drawing with a dot for each run of the row."""
+    summary = row.summary(group.ordered_by)
+    if summary is None or not values:
+        return Cell(MISSING)
+    drawing = strip(values, scale, summary.ci_low, summary.ci_high, summary.mean)
+    text = f"{number(summary.minimum)} – {number(summary.maximum)}"
+    return Cell(text, summary.maximum - summary.minimum, drawing)
 
 
 def values_of(group: Group, scores: Iterable[RunSummary]) -> list[float]:

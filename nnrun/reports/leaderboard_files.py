@@ -105,6 +105,20 @@ def plans_of(
     return [plans.get(_rows_of(group)) for group in groups], damaged
 
 
+def sweeps_of(groups: Sequence[Group], roots: Iterable[Path]) -> dict[str, str]:
+    """The commands that trained the rows of these groups, by the experiment of the first row."""
+    wanted = {_rows_of(group): group.rows[0].name for group in groups}
+    commands = {}
+    for file in (f for root in roots for f in sorted(root.glob(f"{_START}*{_END}"))):
+        name = file.name.removeprefix(_START).rpartition("-")[0]
+        with suppress(FileNotFoundError, DamageError):
+            board = read_board(file) if name in wanted.values() else None
+            for group in [] if board is None else board.groups:
+                if board.command and _rows_of(group) in wanted:
+                    commands[wanted[_rows_of(group)]] = board.command
+    return commands
+
+
 def _rows_of(group: Group) -> object:
     """Equal where groups have the same rows of the same runs."""
     rows = ((row.name, row.completed, row.diverged, row.mean) for row in group.rows)

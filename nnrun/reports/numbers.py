@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, inf, isfinite, log10
 from re import sub
 from typing import Any, TypeVar
 
@@ -35,13 +35,10 @@ def measured(value: float | None, half: float | None) -> str:
 
     The uncertainty has two significant digits, and the number ends at the same decimal.
     """
-    if value is None or half is None or not (isfinite(value) and isfinite(half)):
+    if value is None or half is None or not (isfinite(value) and 0 < half < inf):
         return number(value)
-    if half == 0:
-        return f"{number(value)} ± 0"
     if max(abs(value), half) < 1e-4 or max(abs(value), half) >= 1e7:
-        digits = floor(log10(abs(value) or half)) + last_digit(half)
-        return f"{round(value, last_digit(half)):.{max(digits, 0)}e} ± {half:.1e}"
+        return f"{_scientific(value, half)} ± {half:.1e}"
     digit = last_digit(half)
     return f"{rounded(value, digit)} ± {rounded(half, digit)}"
 
@@ -49,6 +46,14 @@ def measured(value: float | None, half: float | None) -> str:
 def to_error(value: float | None, half: float | None) -> str:
     """The number as `measured` gives it, without its uncertainty; `number` where there is none."""
     return measured(value, half).partition(" ± ")[0]
+
+
+def _scientific(value: float | None, half: float) -> str:
+    """Number with an exponent, to the second digit of its uncertainty."""
+    if not value or not (isfinite(value) and isfinite(half)):
+        return number(value)
+    digits = floor(log10(abs(value))) + last_digit(half)
+    return f"{value:.{min(digits, 15)}e}" if digits >= 0 else "0"
 
 
 def last_digit(uncertainty: float) -> int:
@@ -83,8 +88,11 @@ def difference(value: float, low: float | None, high: float | None, *, plus: boo
     ends = [end for end in (low, high) if end is not None]
     width = max((abs(end - value) for end in ends), default=0.0)
     sizes = [abs(v) for v in (value, *ends)]
-    if width == 0 or max(sizes) < 1e-4 or max(sizes) >= 1e7:
+    if width == 0:
         texts = [signed(v) for v in (value, low, high)]
+    elif max(sizes) < 1e-4 or max(sizes) >= 1e7:
+        shown = (_scientific(v, width) for v in (value, low, high))
+        texts = [text if text[0] in "-0–" else f"+{text}" for text in shown]
     else:
         digit = last_digit(width)
         texts = [_with_sign(value, digit, 2), *(_with_sign(end, digit, 1) for end in (low, high))]

@@ -8,7 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from nnrun.characters import clean, shortened
-from nnrun.config.settings import ASIDE, choice_words, in_common, parts_apart, told_apart
+from nnrun.config.settings import (
+    ASIDE,
+    BESIDE,
+    in_common,
+    parts_apart,
+    setting_words,
+    told_apart,
+)
 from nnrun.reports.numbers import first_of
 from nnrun.sweeps.board.rows import Group, Row
 
@@ -29,7 +36,7 @@ class Names:
         self._keys = dict.fromkeys(key for settings in self._own.values() for key in settings)
 
     def whole(self, row: Row) -> str:
-        """`first optimizer=adam(beta1=0.5)`: its experiment, and all settings that tell it apart.
+        """`first · optimizer adam(beta1=0.5)`: its experiment, and all settings that tell it apart.
 
         Without the experiment where all rows are of one.
         """
@@ -42,11 +49,14 @@ class Names:
         return {key: value for key, value in self._own[id(row)].items() if key != _NAME}
 
     def of(self, row: Row, longest: int = _LONGEST) -> str:
-        """`learning_rate=0.1`; with the name of its experiment where there are several.
+        """`learning rate 0.1`; with the name of its experiment where there are several.
 
-        Of long settings, those that no other row has together, cut to `longest` characters.
+        Of long settings, those that no other row has together, cut to `longest` characters. A
+        reference model is `boosting of scikit-learn`.
         """
-        return self._words(self._own[id(row)], [row], longest) or shortened(row.name, longest)
+        words = self._words(self._own[id(row)], [row], longest) or shortened(row.name, longest)
+        model = row.choice.get(BESIDE)
+        return words.replace(f"reference model: {model}", f"{model} of scikit-learn")
 
     def each(self, rows: Sequence[Row]) -> list[str]:
         """Names of several rows, all in parts of blocks where one would be too long otherwise."""
@@ -159,8 +169,7 @@ def _telling(settings: Settings, others: Iterable[Settings]) -> list[str]:
 
 
 def _words(settings: Settings, keys: Collection[str] = ()) -> str:
-    """`first learning_rate=0.1`, each key as short as it is among all."""
+    """`first · learning rate 0.1`, each key as short as it is among all."""
     choice = {key: value for key, value in settings.items() if key != _NAME}
-    name = [settings[_NAME]] if _NAME in settings else []
-    words = choice_words(choice, [key for key in keys if key != _NAME])
-    return clean(" ".join([*name, *words]))
+    words = setting_words(choice, [key for key in keys if key != _NAME])
+    return clean(" · ".join(filter(None, [settings.get(_NAME), words])))

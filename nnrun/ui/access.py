@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -26,7 +25,6 @@ from nnrun.sweeps.planning.variants import Datasets
 from nnrun.ui.form import Answers
 from nnrun.ui.pages import ROUTES
 from nnrun.ui.pages.pages import State, message
-from nnrun.ui.playing.session import IDLE_SECONDS, Sessions
 from nnrun.ui.watcher import Listeners, Watcher, draw, draw_now, rendered, whole_number
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -205,41 +203,33 @@ def make_app(root: Path, secret: str, hosts: Sequence[str], port: int) -> Access
 
     `secret` is what its addresses begin with.
     """
-    datasets, listeners, sessions = Datasets(), Listeners(), Sessions()
+    datasets, listeners = Datasets(), Listeners()
     drawn = partial(draw, load_data=datasets.load)
     watcher = Watcher(root, draw_now, drawn, listeners.publish)
     app = Starlette(
         routes=ROUTES,
         exception_handlers=dict.fromkeys((HTTPException, NnrunError, OSError, Exception), _wrong),
-        lifespan=_lifespan(watcher, listeners, sessions),
+        lifespan=_lifespan(watcher, listeners),
     )
-    app.state.shared = State(watcher, listeners, Answers(datasets.load), datasets, sessions)
+    app.state.shared = State(watcher, listeners, Answers(datasets.load), datasets)
     # Outside of all that Starlette has: it answers errors itself.
     return Access(app, secret, hosts, port)
 
 
 def _lifespan(
-    watcher: Watcher, listeners: Listeners, sessions: Sessions
+    watcher: Watcher, listeners: Listeners
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         with nothing_fetched():
             listeners.attach()
             watcher.start()
-            dropping = asyncio.create_task(_drop_idle(sessions))
             try:
                 yield
             finally:
-                dropping.cancel()
                 watcher.close()
 
     return lifespan
-
-
-async def _drop_idle(sessions: Sessions) -> None:
-    while True:
-        await asyncio.sleep(IDLE_SECONDS / 2)
-        sessions.drop_idle()
 
 
 async def _wrong(request: Request, error: Exception) -> Response:

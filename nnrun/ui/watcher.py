@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from nnrun import __version__
 from nnrun.characters import shortened
-from nnrun.config.settings import choice_of, choice_words
+from nnrun.config.settings import choice_of, setting_words
 from nnrun.reports.charts.chart import element
 from nnrun.reports.document import NOW, RUNS, Cell, Grid, Note, Section, StatusMark
 from nnrun.reports.html.overview import Found, Limits, kinds_of, with_endings
@@ -342,7 +342,9 @@ def draw(runs: Sequence[Found], sweeps: Sequence[SweepCounts], load_data: LoadDa
     # They read the data's notes.
     sections = [*report.results(), *report.searches()]
     notes = [*report.data_notes(), ("counted", f"{plural(len(ended), 'run')} at their end")]
-    best = rendered("best.html", title="Best", verdict=report.verdict, data_notes=notes)
+    best = rendered(
+        "best.html", title="Best", verdict=report.verdict, cards=report.cards, data_notes=notes
+    )
     return [Part.of("best", best.strip(), "Best"), *parts_from(sections)]
 
 
@@ -370,7 +372,6 @@ def table_of(shown: Sequence[Found], every: Sequence[Found], title: str) -> Grid
 
 def _row(listed: Found, choice: Mapping[str, Any]) -> list[Cell]:
     run, key = listed.overview, listed.overview.label
-    words = choice_words(choice)
     mark = StatusMark.of(run.status, run.warnings)
     result, began = run.result, run.status != QUEUED
     value = MISSING
@@ -382,7 +383,7 @@ def _row(listed: Found, choice: Mapping[str, Any]) -> list[Cell]:
         Cell(key, link=f"runs/{key}"),
         Cell(shortened(value, 60)),
         Cell(" ".join([mark.text, *share_words(run.progress)]), kind=f"status {mark.kind}"),
-        Cell(shortened(" ".join(words)) or MISSING),
+        Cell(shortened(setting_words(choice)) or MISSING),
         Cell(MISSING if not began or run.started is None else run.started[:19].replace("T", " ")),
         Cell(MISSING if run.seed is None else str(run.seed)),
         Cell(MISSING if not began or run.seconds is None else duration(run.seconds)),

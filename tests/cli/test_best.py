@@ -254,7 +254,7 @@ def test_a_sweep_names_what_is_as_good_as_the_best(lab, with_margin):
     assert (0.9, 35) == (group["margin"], group["rows"][0]["parameters"])
     assert group["rows"][0]["as_good"]
     text = " ".join(lab("ls", "--leaderboard").out.split())
-    assert "As good as the best to within 0.9, at 95%: learning_rate=0.1" in text
+    assert "As good as the best to within 0.9, at 95%: learning rate 0.1" in text
     other = " ".join(lab("ls", "--leaderboard", "--margin", "0").out.split())
     assert "to within 0, at 95%" in other or "as the best to within 0:" in other
 

@@ -85,7 +85,7 @@ def test_runs_from_before_the_plan_are_named(lab, shards):
     lab.begin({"cars.yaml": CARS}, "train cars.yaml training.learning_rate=0.1 seed=4", PLAN)
     parts = [lab.ok("sweep", "--plan", "plan.json", "--shard", shard) for shard in shards]
     done = parts[-1] if parts else lab.ok("sweep", "--plan", "plan.json")
-    said = "1 of 6 runs was there before the plan: learning_rate=0.1 (1 of 3)."
+    said = "1 of 6 runs was there before the plan: learning rate 0.1 (1 of 3)."
     assert said in " ".join(done.out.split())
     if parts:
         assert " ".join(parts[0].out.split()).startswith("Planned at")

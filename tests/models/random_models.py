@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -19,8 +19,10 @@ from nnrun.data.columns.number_formats import NumberFormat
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.steps import SCALERS, STEPS
+from nnrun.models.calibration import Calibration
 from nnrun.models.coverage import Coverage, HeldOut, likelier
 from nnrun.models.model import Model, with_embeddings
+from nnrun.models.task import Decision
 from nnrun.nn import (
     LOSSES,
     BinaryCrossEntropy,
@@ -133,6 +135,36 @@ def several(seed: int, dtype: str) -> Model:
     return Model(*networks[:1], model.preprocessing, model.layout, "s1-0", values, networks[1:])
 
 
+CALIBRATED = [
+    (3, Calibration("temperature", (2.5,), "validation", 90), None),
+    (1, Calibration("platt", (1.7, -0.6)), None),
+    (1, Calibration("platt", (0.3, 0.8)), Decision(0, 0.4, calibrated=True)),
+    (2, Calibration("isotonic", (0.2, 0.4, 0.5, 0.8, 0.1, 0.1, 0.6, 0.9)), None),
+    (1, Calibration("isotonic", (0.2, 0.4, 0.8, 0.1, 0.3, 0.9)), Decision(1, 0.6)),
+]
+"""Outputs for classes (3: of several networks), what calibrates probabilities, what decides."""
+
+
+def calibrated(dtype: str, outputs: int, *calibration: Any) -> Model:
+    """A model that predicts by calibrated probabilities."""
+    calibrates, decision = calibration
+    model = several(0, dtype)
+    if outputs < 3:
+        last = dense(outputs, "softmax" if outputs > 1 else "sigmoid")
+        network = Network([dense(7, "tanh"), last], MeanSquared(), (5,), dtype)
+        network.initialize(rng=np.random.default_rng(0))
+        model = model_of(network, (5,), ["standard"], "classification")
+    model.task = replace(model.task, calibration=calibrates, decision=decision)
+    return model
+
+
+MADE = {
+    "several": lambda dtype: [several(seed, dtype) for seed in range(6)],
+    "calibrated": lambda dtype: [calibrated(dtype, *case) for case in CALIBRATED],
+}
+"""Models of several networks, whose intervals are wider where these differ; and calibrated ones."""
+
+
 def limits(model: Model, x: Array, by_class: bool = False) -> tuple[Array, ...]:
     """The ends of intervals of 80%; or whether classes are in sets, and how clear that is."""
     assert model.errors is not None
@@ -140,7 +172,7 @@ def limits(model: Model, x: Array, by_class: bool = False) -> tuple[Array, ...]:
     if not model.layout.classes:
         covered = model.predict_covered(x, 0.8)
         return np.asarray(covered.low), np.asarray(covered.high)
-    probabilities = model.predict_proba(x)
+    probabilities = model.probabilities(model.outputs(x), own=True)
     distance = likelier(probabilities) - model.errors.set_limits(promise)
     return model.errors.sets(probabilities, promise), np.abs(distance)
 

@@ -18,6 +18,7 @@ from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, MeanSquared, Network, Residual, dense
 from tests.models.random_models import (
     KEEPING,
+    MADE,
     judged,
     limits,
     model_of,
@@ -25,7 +26,6 @@ from tests.models.random_models import (
     random_model,
     rows,
     series_model,
-    several,
     step_of,
     table_model,
 )
@@ -177,10 +177,11 @@ def test_random_architectures(dtype, language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("dtype", PRECISION)
-def test_several_networks(dtype, language):
-    """Their mean, and intervals that are wider where they differ."""
-    for seed in range(6):
-        assert_equal(several(seed, dtype), language)
+@pytest.mark.parametrize("kind", MADE)
+def test_what_follows_networks(kind, dtype, language):
+    """Means of several and calibrated probabilities are those of the model, and sets by its own."""
+    for model in MADE[kind](dtype):
+        assert_equal(model, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

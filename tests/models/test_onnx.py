@@ -17,6 +17,7 @@ from nnrun.models.onnx import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
 from nnrun.nn.signature import Array
 from tests.models.random_models import (
+    MADE,
     SHAPE,
     judged,
     limits,
@@ -153,10 +154,11 @@ def test_random_architectures(part, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_several_networks(dtype):
-    """Their mean, and intervals that are wider where they differ."""
-    for seed in range(6):
-        assert_equal(several(seed, dtype))
+@pytest.mark.parametrize("kind", MADE)
+def test_what_follows_networks(kind, dtype):
+    """Means of several and calibrated probabilities are those of the model, and sets by its own."""
+    for model in MADE[kind](dtype):
+        assert_equal(model)
 
 
 def test_sets_by_class():

@@ -211,10 +211,10 @@ def test_parts_have_short_names(page, houses) -> None:
 
 
 def test_the_verdict_is_first(page, houses) -> None:
-    """Its lines lead the page, one for each board, in the section of their own."""
-    first = page.partition("<main>")[2].partition("</section>")[0]
-    leads = re.findall(r"<strong><bdi>([^<]+)</bdi>:</strong>", first)
-    assert ["boston", "iris", "moons side", "digits", "Problems"] == leads
+    """A card for each board leads the page, of one run its verdict."""
+    first = page.partition("<main>")[2].partition('<section id="board">')[0]
+    leads = re.findall(r"<h3><bdi>([^<:]+)[^<]*</bdi></h3>", first)
+    assert ["boston", "iris", "moons, side", "digits", "Other runs"] == leads
     own = houses.partition("<main>")[2].partition("</section>")[0]
     assert ["Result", "Others"] == re.findall(r"<strong><bdi>([^<]+)</bdi>:</strong>", own)[:2]
 
@@ -223,7 +223,7 @@ def test_the_verdict_is_first(page, houses) -> None:
 def test_the_note_on_a_data_set_is_in_every_form(results, houses, brief) -> None:
     """Of many runs once beside the verdict, of one with its result; in brief as well."""
     whole = Report(find_runs((), results), Datasets().load, brief=brief)
-    first = render(whole).partition("<main>")[2].partition("</section>")[0]
+    first = render(whole).partition("<main>")[2].partition('<section id="board">')[0]
     assert (1, 1) == (first.count(NOTE), houses.count(NOTE))
     alone = Report(find_runs((str(results / "houses"),), results), Datasets().load, brief=brief)
     assert 1 == render(alone).count(NOTE)

@@ -104,18 +104,19 @@ def test_a_sweep_in_progress_is_counted(results) -> None:
 
 def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> None:
     """Of each config: the mean over its seeds, with its best run linked."""
-    blocks = sections(make_report(results))["flowers on iris: accuracy, ordered by the test split"]
+    blocks = sections(make_report(results))[
+        "flowers on iris: accuracy, ordered by the test split: 4 settings"
+    ]
     grid = blocks[0]
     found: dict[str, list[float]] = {}
     for path in (results / "flowers").glob("*/report.json"):
         record = json.loads(path.read_text())
         training, layers = record["config"]["training"], record["config"]["network"]["layers"]
-        key = f"layers.0.units={layers[0]['units']} learning_rate={training['learning_rate']}"
+        key = f"{layers[0]['units']} units · learning rate {training['learning_rate']}"
         found.setdefault(key, []).append(record["metrics"]["test"]["accuracy"])
     means = {key: sum(values) / len(values) for key, values in found.items()}
     shown = {row[1].text: row[2].value for row in grid.rows}
-    expected = {key.replace("layers.0.", ""): value for key, value in means.items()}
-    assert expected == pytest.approx(shown)
+    assert means == pytest.approx(shown)
     assert sorted(means.values(), reverse=True) == pytest.approx([r[2].value for r in grid.rows])
     assert all(row[3].drawing.count("<circle") == 2 for row in grid.rows)
 
@@ -126,7 +127,7 @@ def test_rows_that_are_left_out_change_no_other(results, make_report) -> None:
     But for the digits of the last column: seconds have those of the rows that are shown.
     """
     whole, first = (sections(make_report(results, rows=n)) for n in (1000, 2))
-    title = "flowers on iris: accuracy, ordered by the test split"
+    title = "flowers on iris: accuracy, ordered by the test split: 4 settings"
     (board, *_), (cut, *_) = whole.pop(title), first.pop(title)
     for row, alone in zip(board.rows, cut.rows, strict=False):
         assert [cell.text for cell in row[:-1]] == [cell.text for cell in alone[:-1]]
@@ -155,7 +156,9 @@ def test_what_is_the_same_in_every_row_is_shown_once(
         config["published"] = {"source": "a book", "test_accuracy": number}
         place = tmp_path / "grid" / f"s1-000000000{index}"
         with_report(source, place, config=config)
-    grid, *rest = sections(make_report(tmp_path))["iris: accuracy, ordered by the test split"]
+    grid, *rest = sections(make_report(tmp_path))[
+        "iris: accuracy, ordered by the test split: 2 settings"
+    ]
     assert columns == [n for n in grid.header if n.startswith(("baseline", "published"))]
     assert {len(grid.header)} == {len(row) for row in grid.rows}
     baseline = f"{record['baseline']['test']['accuracy']:.4f}"
@@ -182,8 +185,11 @@ def test_rows_are_named_by_what_differs_in_their_own_table(results, make_report,
     for split in ("test", "validation"):
         title = f"iris: accuracy, ordered by the {split} split"
         found = sections(report)
-        grid, figures = found[title][0], by_split(found[f"Learning curves: {title}"])
-        expected = ["learning_rate=0.1", "learning_rate=0.2"]
+        grid, figures = (
+            found[f"{title}: 2 settings"][0],
+            by_split(found[f"Learning curves: {title}"]),
+        )
+        expected = ["learning rate 0.1", "learning rate 0.2"]
         assert expected == sorted(row[1].text for row in grid.rows)
         assert expected == sorted(name for _, name in figures.legend)
 
@@ -452,7 +458,7 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
     report = make_report(results, rows=1, runs=5, in_full=2)
     found = sections(report)
     assert "3 more rows, all ranked below these, are left out." in notes(
-        found["flowers on iris: accuracy, ordered by the test split"]
+        found["flowers on iris: accuracy, ordered by the test split: 4 settings"]
     )
     assert "12 more runs are left out of this list." in notes(found["All runs"])
     assert "Details of 2 runs of 14 are above" in notes(found["All runs"])
@@ -493,7 +499,7 @@ def test_means_of_a_setting_are_over_all_runs(results, make_report, monkeypatch)
 
 def test_strips_of_many_seeds_say_what_they_leave_out(results, make_report, monkeypatch) -> None:
     """Below the board, once."""
-    title = "flowers on iris: accuracy, ordered by the test split"
+    title = "flowers on iris: accuracy, ordered by the test split: 4 settings"
     words = "Dots are of the first 1 runs of each config, numbers of all."
     assert words.replace("1", "60") not in notes(sections(make_report(results))[title])
     monkeypatch.setattr("nnrun.reports.boards.MOST_DOTS", 1)

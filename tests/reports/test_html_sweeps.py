@@ -253,7 +253,7 @@ def test_a_curve_so_far_is_over_the_whole_run() -> None:
     """So that it shows how far the run has come; its title has what tells the run from others."""
     (section,) = in_progress([run(1, 0.1), run(2, 0.5)])
     (figures,) = [block for block in section.blocks if isinstance(block, Figures)]
-    titles = ["loss of learning_rate=0.1 seed=1", "loss of learning_rate=0.5 seed=2"]
+    titles = ["loss of learning rate 0.1 seed=1", "loss of learning rate 0.5 seed=2"]
     assert titles == [chart.title for chart in figures.charts]
     first, second = figures.charts[0].table.places
     start, end = first - (second - first), 480 - 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -149,19 +151,20 @@ def test_predictions_and_reports_have_it(moons):
     assert "calibration error" in shown
     assert "200 calibration rows of 2 features" in shown
     assert "the same bits" in invoke_well("verify", "moons").out
+    invoke_well("export", "moons", "-o", "moons.py", "--calibrated")
+    assert "def calibrated(" in Path("moons.py").read_text(encoding="utf-8")
     said = refused("predict", "moons", "--out-of-fold", "--calibrated")
     assert "--calibrated is for new rows" in said
 
 
-def test_what_early_stopping_and_exports_make_of_it(moons):
-    """`show` names early stopping where it looked at the rows that judge; no export drops it."""
+def test_what_early_stopping_makes_of_it(moons):
+    """`show` names early stopping where it looked at the rows that judge."""
     decided = ["decide={maximize: f1, calibrated: true}", "training.epochs=3"]
     stopped = [*decided, "dataset.validation_size=100", "training.early_stopping={patience: 9}"]
     for size in (0, 150):
         invoke_well("train", "moons.yaml", *stopped, f"dataset.calibration_size={size}")
         shown = " ".join(invoke_well("show", "moons").out.split())
         assert (size == 0) == ("which early stopping chose by too" in shown)
-    assert "calibrated probabilities" in refused("export", "moons", "-o", "moons.py")
 
 
 FORGED = [

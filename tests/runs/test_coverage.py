@@ -15,6 +15,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import load_model, make_model, pack, unpack
 from nnrun.runs.events import Listener
 from nnrun.runs.execution.execute import execute
+from nnrun.runs.execution.members import _variance_if_new
 from tests.lab import invoke, invoke_well, refused, write
 
 BOSTON = """
@@ -64,6 +65,16 @@ def test_rows_out_of_bag_judge_members_with_rows_of_their_own(prepared, config):
     assert ("out_of_bag", "validation") == (record.coverage["source"], shared.coverage["source"])
     assert record.coverage["rows"] == record.members["rows_judged"]
     assert shared.coverage["rows"] == len(run.split.validation)
+
+
+def test_few_rows_that_members_share_say_nothing_of_their_variance():
+    """Out-of-bag variances are not scaled by it, since too large ones make intervals narrow."""
+    each = np.random.default_rng(0).standard_normal((5, 60, 1))
+    held_out = np.arange(5)[:, np.newaxis] == np.arange(60) % 5
+    held_out[[1, 2], [0, 1]] = True
+    each[[1, 2], [0, 1]] += 100
+    known = [each[~out, row].var(ddof=1) for row, out in enumerate(held_out.T)]
+    np.testing.assert_allclose(_variance_if_new(each, held_out)[:, 0], known)
 
 
 def test_sets_of_classes_are_counted_on_the_test_split(prepared):

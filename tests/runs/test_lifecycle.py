@@ -76,9 +76,9 @@ def test_one_module_locks_and_saves_runs():
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
     users = {"runs/lifecycle.py", "sklearn/parameters.py", "sweeps/workers/job.py"}
     # These train in memory and keep nothing: the range test of a learning rate, the grades of
-    # exercises, readings of columns that are tried, films of surfaces, the playground.
+    # exercises, readings of columns that are tried, films of surfaces.
     users |= {"runs/execution/rate_finder.py", "course/grading.py", "sweeps/tried.py"}
-    users |= {"explain/surfaces.py", "ui/playing/session.py"}
+    users |= {"explain/surfaces.py"}
     assert users == importers("nnrun.runs.execution.execute")
     folders = ("nnrun.runs.storage.store", "RunFolder")
     assert {"runs/lease.py"} == importers(*folders)

@@ -74,7 +74,7 @@ def test_board(swept):
     assert linear["mean"] - network["mean"] == pytest.approx(found["difference"])
     assert found["low"] < found["difference"] < found["high"]
     text = in_results(swept, "ls", "--leaderboard").out.replace("\n", " ")
-    assert "Beside the best network, learning_rate=0.05: linear " in text
+    assert "Beside the best network, learning rate 0.05: linear " in text
 
 
 def test_plan(swept):
@@ -133,7 +133,7 @@ def test_shown(swept):
     assert ["linear", None] == compared["settings"]["beside"]
     page = swept / "report.html"
     assert 0 == in_results(swept, "report", "-o", page).code
-    assert "beside=linear" in page.read_text()
+    assert "reference model: linear" in page.read_text()
 
 
 def test_same_data_once(tmp_path, write, plan):

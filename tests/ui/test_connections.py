@@ -402,7 +402,7 @@ def test_it_only_reads(asker, method):
 )  # fmt: skip
 def test_what_has_no_length_is_refused(asker, headers):
     """A length beside chunks counts for nothing: what comes is as long as its sender likes."""
-    assert 413 == asker.post("/playground/start", {"data": "moons"}, **headers).status
+    assert 413 == asker.post("/runs/a/s1-00000000aa/answer", {"cells": []}, **headers).status
 
 
 @pytest.mark.parametrize("name", ["cookie", "origin", "sec_fetch_site", "content_length", "host"])

@@ -11,6 +11,7 @@ from typing import Any
 from nnrun.data.columns.categories import Embedding, OneHot, TargetMean
 from nnrun.data.layout import Columns
 from nnrun.data.steps import LEAST, MOST, NEAR, normal_scores, sums_of_squares
+from nnrun.models.calibration import by_line, logarithms, monotone, normalized
 from nnrun.models.emitters import (
     EXPORTED,
     Emitters,
@@ -376,26 +377,31 @@ def _source(function: Callable[..., Any]) -> str:
 
 
 # NumPy computes them in scripts in PyTorch, too.
-_QUANTILES = {
-    "normal_scores": f"""
-{constant("NEAR", NEAR)}
-{constant("LEAST", LEAST)}
+_BY_LINE: tuple[Callable[..., Any], ...] = (special.portable_exp, logarithms, normalized, by_line)
+_IN_NUMPY = {
+    "portable_log": f"""
 {constant("LOG_ODD", special.LOG_ODD)}
 {constant("LOG_EVEN", special.LOG_EVEN)}
 {constant("LOG_2", special.LOG_2)}
 {constant("HALF_ROOT", special.HALF_ROOT)}
-{constant("MIDDLE", special.MIDDLE)}
-{constant("FAR_OUT", special.FAR_OUT)}
 
 
 {_source(special.portable_log)}
+""",
+    "monotone": _source(monotone),
+    "by_line": "\n\n\n".join(map(_source, _BY_LINE)),
+    "normal_scores": f"""
+{constant("NEAR", NEAR)}
+{constant("LEAST", LEAST)}
+{constant("MIDDLE", special.MIDDLE)}
+{constant("FAR_OUT", special.FAR_OUT)}
 
 
 {_source(special.normal_quantile)}
 
 
 {_source(normal_scores)}
-"""
+""",
 }
 _NUMPY_HELPERS = {
     "windows": '''
@@ -444,7 +450,7 @@ def mish(h):
     return h * (n / (n + 2))
 ''',
     **CATEGORIES,
-    **_QUANTILES,
+    **_IN_NUMPY,
     "pieces": '''
 def pieces(h, place, start, width):
     """How far features are into each of their pieces, from 0 to 1."""
@@ -490,7 +496,7 @@ NUMPY = Language(
 
 _TORCH_HELPERS = {
     **CATEGORIES,
-    **_QUANTILES,
+    **_IN_NUMPY,
     "pieces": '''
 def pieces(h, place, start, width):
     """How far features are into each of their pieces, from 0 to 1."""

@@ -28,6 +28,7 @@ from nnrun.data.encodings import UTF_8
 from nnrun.data.layout import Columns
 from nnrun.data.readers.text_lines import DELIMITERS, RARER, SEPARATORS
 from nnrun.data.steps import AddsColumns
+from nnrun.models.calibration import Calibration
 from nnrun.models.code import layers as columns
 from nnrun.models.code.layers import (
     NUMPY,
@@ -276,7 +277,9 @@ def _covering(model: Model) -> Iterator[str]:
     yield "Array = np.ndarray"
     yield 'OPTIONS = {"--coverage": cover}'
     ends = "lambda x, coverage: np.column_stack(intervals(x, coverage))"
-    yield f"COVERING = {'labels' if model.layout.classes else ends}"
+    own = "own_proba" if model.calibrating else "predict_proba"
+    of_classes = f"lambda x, coverage: labels({own}(x), sets(x, coverage))"
+    yield f"COVERING = {of_classes if model.layout.classes else ends}"
     yield constant("ROWS", [rows for _, _, rows in _errors(model.errors, model)])
     yield f"UNITS = {model.errors.units!r}"
     if model.errors.scale:
@@ -335,11 +338,12 @@ def script(model: Model, language: Language) -> str:
         of_each = [f"return {_EACH.format(call=call, number=number)}"]
         functions += [_MEMBER, _function("each", _SAYS_EACH, of_each, before)]
         body = [f"h = sum(each(x)) / {number}"]
+    meaning = [*_meaning(model, language)]
     parts = [
-        *_helpers(language, [*before, *chain(*networks)]),
+        *_helpers(language, [*before, *chain(*networks), *meaning]),
         *functions,
         _function("outputs", says, ["return h"], body),
-        *_meaning(model, language),
+        *meaning,
         *program_parts(model),
         "\n".join(_loading(model, language)),
         'if __name__ == "__main__":\n    main()',
@@ -353,7 +357,7 @@ _STANDARD = ("base64", "csv", "math", "re", "sys", "zipfile")
 _NAMES = {
     "datetime": ("UTC", "datetime", "timedelta", "timezone"),
     "collections.abc": ("Iterator", "Mapping", "Sequence"),
-    "math": ("sqrt",),
+    "math": ("factorial", "sqrt"),
     "typing": ("Any",),
 }
 
@@ -463,27 +467,45 @@ def _meaning(model: Model, language: Language) -> Iterator[str]:
         if _covers(model):
             yield from _intervals(model, single=single)
         return
-    columns = language.two_columns if model.task.outputs == 1 else "h"
+    columns, first = language.two_columns if model.task.outputs == 1 else "h", "outputs(x)"
     yield f"CLASSES = np.array({model.classes.tolist()!r})"
+    if model.task.probabilistic:
+        result = f"return {language.numbers.format(h=columns)}"
+        says = "The probability of each of CLASSES, (rows, classes)"
+        if model.calibrating:
+            yield _function("own_proba", f"{says}, uncalibrated.", [result], [f"h = {first}"])
+            yield from _calibrating(model.calibrating)
+            language, columns, result, first = NUMPY, "h", "return h", "calibrated(own_proba(x))"
+        yield _function("predict_proba", f"{says}.", [result], [f"h = {first}"])
+        if model.calibrating and model.decision and not model.decision.calibrated:
+            first = "own_proba(x)"
     if model.decision is None:
-        says, body = "Classes, (rows,).", ["h = outputs(x)"]
-        number = language.above_half if model.task.outputs == 1 else language.argmax
+        says, body = "Classes, (rows,).", []
+        number = language.argmax if columns == "h" else language.above_half
     else:
         positive, threshold = model.decision.positive, model.decision.threshold
         yield f"POSITIVE, THRESHOLD = {positive}, {threshold!r}"
         says = "Classes, (rows,): CLASSES[POSITIVE] where its probability is at least THRESHOLD."
-        body = ["h = outputs(x)", *([f"h = {columns}"] if model.task.outputs == 1 else [])]
-        number = language.at_least
+        body, number = [f"h = {columns}"] * (columns != "h"), language.at_least
     result = f"return CLASSES[{language.numbers.format(h=number)}]"
-    yield _function("predict", says, [result], body)
-    if model.task.probabilistic:
-        result = f"return {language.numbers.format(h=columns)}"
-        says = "The probability of each of CLASSES, (rows, classes)."
-        yield _function("predict_proba", says, [result], ["h = outputs(x)"])
+    yield _function("predict", says, [result], [f"h = {first}", *body])
     if _covers(model):
         says = "Whether each of CLASSES is in the set of a row, for this share of rows to be right."
-        found = "likelier(np.asarray(predict_proba(x))) <= limits(coverage)"
+        own = "own_proba" if model.calibrating else "predict_proba"
+        found = f"likelier(np.asarray({own}(x))) <= limits(coverage)"
         yield _function("sets", says, [f"return {found}"], [], "x, coverage")
+
+
+def _calibrating(found: Calibration) -> Iterator[str]:
+    """The function `calibrated`, which does what `Calibration.apply` does."""
+    if found.method == "isotonic":
+        yield constant("CALIBRATION", [*found.numbers])
+        call = "monotone(h, CALIBRATION)"
+    else:
+        slope, shift = found.line
+        call = f"by_line(h, {slope!r}, np.array({shift.tolist()!r}))"
+    says = f"Probabilities as {found.rows} rows held out from training bear them out."
+    yield _function("calibrated", says, [f"return {call}"], [], "h")
 
 
 def _intervals(model: Model, *, single: bool) -> Iterator[str]:

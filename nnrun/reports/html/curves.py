@@ -16,6 +16,7 @@ from nnrun.config.settings import (
     choice_words,
     differing,
     parts_apart,
+    setting_words,
     told_apart,
     value_words,
 )
@@ -182,10 +183,10 @@ def _drawn(board: StoredBoard, histories: Mapping[str, History]) -> list[_Config
 
 
 def _loss_words(variants: Sequence[StoredVariant]) -> list[str]:
-    """Words in which the losses of configs differ, such as `loss=huber`."""
+    """Words in which the losses of configs differ, such as `loss huber`."""
     settings = [variant.runs[0].settings for variant in variants]
     keys = [key for key in differing(settings) if key.startswith(_OF_LOSS)]
-    return [" ".join(choice_words(choice_of(of_config, keys))) for of_config in settings]
+    return [setting_words(choice_of(of_config, keys)) for of_config in settings]
 
 
 def _apart(what: str, shown: Sequence[_Config]) -> Iterator[tuple[Sequence[_Config], str]]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from nnrun.characters import shortened
 from nnrun.config.names import SPLITS, is_name
-from nnrun.config.settings import BESIDE, choice_words
+from nnrun.config.settings import setting_words
 from nnrun.errors import UsageError
 from nnrun.reports.document import PRUNED, Block, Cell, Grid, Note, StatusMark
 from nnrun.reports.numbers import MISSING, count, difference, measured, number
@@ -241,9 +241,7 @@ class Placed:
         if row.difference is None or row.mean is None:
             return []
         other = ranked[1] if row is ranked[0] else ranked[0]
-        name = (
-            self.names.of(other) if other.is_network else f"{other.choice[BESIDE]} of scikit-learn"
-        )
+        name = self.names.of(other)
         if not isclose(row.mean - (other.mean or 0.0), row.difference, rel_tol=1e-9):
             name = "the best of the others"  # over common seeds, which may be another row
         ends = [row.difference_low, row.difference_high]
@@ -260,8 +258,7 @@ class Placed:
     @property
     def settings(self) -> str:
         """Settings that the run's row has."""
-        choice = self.names.settings(self.standing.row)
-        return shortened(" ".join(choice_words(choice)))
+        return shortened(setting_words(self.names.settings(self.standing.row)))
 
 
 @dataclass(frozen=True)

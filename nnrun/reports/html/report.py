@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from math import inf
 
 from markupsafe import Markup
@@ -15,6 +15,7 @@ from nnrun.characters import shortened
 from nnrun.reports.board_notes import notes, planned_words
 from nnrun.reports.board_verdict import groups_verdict
 from nnrun.reports.boards import board_titles, group_blocks
+from nnrun.reports.cards import cards
 from nnrun.reports.charts.chart import DARK, LIGHT, ON_DARK, PAGE, Chart, variables
 from nnrun.reports.document import (
     BOARD,
@@ -45,7 +46,7 @@ from nnrun.reports.html.overview import (
 )
 from nnrun.reports.html.runs import RunSections, in_progress, run_sections
 from nnrun.reports.html.searches import search_sections
-from nnrun.reports.leaderboard_files import plans_of
+from nnrun.reports.leaderboard_files import plans_of, sweeps_of
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.predictions import LoadData
 from nnrun.reports.run_verdict import run_verdict, summary_verdict
@@ -55,7 +56,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import HISTORY, changed_file, read_history
 from nnrun.runs.storage.sweep_progress import SweepCounts
 from nnrun.sweeps.board.best import searches_of
-from nnrun.sweeps.board.rows import EXPLORED, PLANNED
+from nnrun.sweeps.board.rows import EXPLORED, PLANNED, Group
 from nnrun.sweeps.board.stored import StoredBoard, stored_boards, stored_variants
 
 IMPORTANCE_SECONDS = 10.0
@@ -110,8 +111,8 @@ class Report:
             compared = [entry for entry in entries if entry.key not in self._judged]
             variants = stored_variants(compared, searches.choices)
         self.boards = stored_boards(variants, margin, self.limits.rows)
-        roots = dict.fromkeys(folder.parent for folder in self._experiments)
-        self._plans, self._damaged = plans_of([board.group for board in self.boards], roots)
+        self._roots = [*dict.fromkeys(folder.parent for folder in self._experiments)]
+        self._plans, self._damaged = plans_of([board.group for board in self.boards], self._roots)
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
 
@@ -130,13 +131,33 @@ class Report:
             if record is None:
                 return summary_verdict(only.overview)
             return run_verdict(record, place_among_others(only, self._load_data))
+        return groups_verdict([board.group for board in self.boards], self._unlisted)
+
+    @cached_property
+    def _unlisted(self) -> Counter[str]:
+        """The number of runs that are on no board, by their status."""
         unlisted = (
             f for f in self.found if f.entry is None or f.overview.status not in (*ENDED, PRUNED)
         )
         others = Counter(run.status for run in unlisted)
         if self._sweeps:
             others["queued"] = sum(sweep.queued for sweep in self._sweeps)
-        return groups_verdict([board.group for board in self.boards], others)
+        return others
+
+    @property
+    def cards(self) -> list[Section]:
+        """A card for each board, and what there is to say of runs on none; nothing of one run."""
+        if len(self.found) == 1 or not self.boards:
+            return []
+        groups = [board.group for board in self.boards]
+        standings = {id(each.row): each for board in self.boards for each in board.standings}
+        rest = groups_verdict([], self._unlisted)
+        lines = [Note(str(line)) for line in (rest.others, rest.wrong) if line]
+        made = cards(
+            groups, standings, sweeps_of(groups, self._roots), self.anchors,
+            brief=self.brief, unfinished=rest.others is not None,
+        )  # fmt: skip
+        return [*made, *([Section("Other runs", lines)] if lines else [])]
 
     @property
     def problems(self) -> list[str]:
@@ -153,11 +174,13 @@ class Report:
     def sections(self) -> Iterator[Section]:
         """Runs in progress, the results of the others, and the list of all runs."""
         yield from in_progress([run.overview for run in self.found], self._sweeps)
+        if self.brief and self.boards and len(self.found) > 1:
+            return
         if len(self.found) > 1:
             yield from self.results()
         yield from self.searches()
         if len(self.found) > 1 or not self.in_full:
-            yield Section("All runs", [*self._list()], RUNS)
+            yield Section("All runs", [*self._list()], RUNS, folded=True)
 
     def searches(self) -> Iterator[Section]:
         """The searches that runs come from, one for each experiment that has one."""
@@ -167,16 +190,22 @@ class Report:
         """Leaderboards, then learning curves, then what the settings of grids did."""
         histories, faults = self._histories()
         titles = board_titles(self.boards)
+        legend: dict[str, list[Group]] = {}
         for board, title, plan in zip(self.boards, titles, self._plans, strict=True):
+            legend.setdefault(EXPLORED if plan is None else PLANNED, []).append(board.group)
             shown = board.standings[: self.limits.rows]
             table = group_blocks(
                 board.group, [standing.row for standing in shown], len(board.standings),
                 [standing.scores for standing in shown], self.anchors, title,
             )  # fmt: skip
-            words = [] if plan is None else [planned_words(plan[0], [plan[1]])]
-            words += notes([board.group], EXPLORED if plan is None else PLANNED)
-            said = [Note(note, "small") for note in words]
-            yield Section(title, [*table, *more_rows_blocks(board.group), *said], BOARD)
+            said = [] if plan is None else [Note(planned_words(plan[0], [plan[1]]), "small")]
+            whole = f"{title}: {plural(len(board.standings), 'setting')}"
+            blocks = [*table, *more_rows_blocks(board.group), *said]
+            yield Section(whole, blocks, BOARD, folded=True)
+        words = [note for basis, groups in legend.items() for note in notes(groups, basis)]
+        if words:
+            read = [Note(note, "small") for note in dict.fromkeys(words)]
+            yield Section("How to read the boards", read, BOARD, folded=True)
         for board, title in zip(self.boards, titles, strict=True):
             curves = [*board_curves(board, histories), *_without_curves(board, faults)]
             if curves:
@@ -184,10 +213,12 @@ class Report:
                 if any(len(standing.variant.runs) > self.limits.seeds for standing in drawn):
                     first = count(self.limits.seeds)
                     curves.append(Note(f"Curves are of the first {first} runs of each config."))
-                yield Section(f"Learning curves: {self._of(board, title)}", curves, CURVES)
+                yield Section(
+                    f"Learning curves: {self._of(board, title)}", curves, CURVES, folded=True
+                )
         for board in self.boards:
             for name, blocks in grid_blocks(board):
-                yield Section(f"Settings of {shortened(name)}", blocks, SETTINGS)
+                yield Section(f"Settings of {shortened(name)}", blocks, SETTINGS, folded=True)
 
     def _of(self, board: StoredBoard, title: str) -> str:
         """The data set, or all that the rows have in common where it has several boards."""
@@ -237,8 +268,11 @@ class Report:
         return heads
 
     def data_notes(self) -> list[tuple[str, str]]:
-        """The notes on the data sets of the runs that were read, by name."""
+        """The notes on the data sets of boards and of the runs that were read, by name."""
         notes = {}
+        for key in (board.standings[0].row.best_run for board in self.boards):
+            if key is not None:
+                self._record(key)
         for record in filter(None, self._records.values()):
             if note := str(record.dataset.get("note") or ""):
                 notes[shortened(str(record.dataset["name"]))] = shortened(note, 1000)
@@ -250,13 +284,9 @@ class Report:
         self.anchors = {key: self.anchors[key] for key in self.in_full}
 
     def _chosen(self) -> list[str]:
-        """The runs to show details of: the best of each config first, then the others in order."""
-        best = [
-            standing.row.best_run
-            for board in self.boards
-            for standing in board.standings
-            if standing.row.best_run is not None
-        ]
+        """The runs to show details of: those of the first row of each board, of the second, …"""
+        of_boards = [[each.row.best_run for each in board.standings] for board in self.boards]
+        best = [run for of_place in zip_longest(*of_boards) for run in of_place if run is not None]
         first = dict.fromkeys(best[: self.limits.in_full])
         keys = chain(first, (key for key in self._sound if key not in first))
         return [*islice(filter(self._record, keys), self.limits.in_full)]
@@ -297,7 +327,7 @@ class Report:
         if len(self.in_full) < len(self._sound) and not self.brief:
             yield Note(
                 f"Details of {plural(len(self.in_full), 'run')} of {count(len(self._sound))} are "
-                "above: the best of each config first, then others by name and seed. "
+                "above: the first rows of every board, then others by name and seed. "
                 "nnrun report NAME/ID shows any other run.",
                 "warning",
             )
@@ -359,6 +389,7 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
     return page.render(
         report=report,
         verdict=report.verdict,
+        cards=report.cards,
         first="Best" if len(report.found) > 1 else "Summary",
         data_notes=report.data_notes() if len(report.found) > 1 else [],
         parts=parts,

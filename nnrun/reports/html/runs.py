@@ -11,7 +11,7 @@ from typing import Any
 from nnrun.characters import shortened
 from nnrun.config.load import canonical, config_from_dict
 from nnrun.config.names import SPLITS, changes_nothing
-from nnrun.config.settings import choice_of, choice_words, flatten
+from nnrun.config.settings import choice_of, flatten, setting_words
 from nnrun.config.yaml_scalars import flow
 from nnrun.errors import NnrunError
 from nnrun.models import MODEL
@@ -356,7 +356,7 @@ def _row(run: RunSummary, keys: Sequence[str]) -> list[Cell]:
 
 
 def _choice(run: RunSummary, keys: Sequence[str]) -> str:
-    return " ".join(choice_words(choice_of(dict(run.settings), keys)))
+    return setting_words(choice_of(dict(run.settings), keys))
 
 
 def _chart(run: RunSummary, progress: RunProgress, keys: Sequence[str]) -> Chart | None:

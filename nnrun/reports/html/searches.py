@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from nnrun.characters import shortened
 from nnrun.config.overrides import OverrideError, parse_value
-from nnrun.config.settings import choice_words, value_words
+from nnrun.config.settings import setting_words, value_words
 from nnrun.reports.charts.chart import CIVIDIS, Chart
 from nnrun.reports.charts.lines import Heat, heatmap
 from nnrun.reports.charts.settings import Coordinate, history, parallel, slice_chart
@@ -316,7 +316,7 @@ def _finalists(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]
         if finalist is not None:
             origin, number_ = _ORIGINS[finalist["origin"]], finalist["number"]
             words = origin if number_ is None else f"{origin} {int(number_)}"
-            choice = shortened(" ".join(choice_words(finalist["choice"])), _LONGEST_CHOICE)
+            choice = shortened(setting_words(finalist["choice"]), _LONGEST_CHOICE)
             yield words, choice, _measured(row), str(int(row["completed"]))
 
 

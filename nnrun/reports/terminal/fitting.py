@@ -39,6 +39,8 @@ _STEPS = 3
 _SPARED = 2
 _LEAST = 8
 _LEAST_OF_CUT = (32, 32, 16, 16)  # by the steps of shortening
+# Cells that wrap are as wide as two or three words before others are left out.
+_LEAST_OF_WORDS = 18
 # Cells that wrap take about this many lines at most before columns are left out.
 _TALLEST = 4
 # As many as all columns of a leaderboard; a comparison has one for each run.
@@ -115,7 +117,7 @@ class Column:
             return least
         longest = max(map(cell_len, self.texts), default=0)
         if self.lines is None:
-            return max(least, longest // _TALLEST)
+            return max(least, longest // _TALLEST, min(longest, _LEAST_OF_WORDS))
         if self.short:  # before cells are cut, they are short
             return max(least, longest // self.lines)
         return min(least, _LEAST_OF_CUT[self.steps])

@@ -267,7 +267,9 @@ def _variance_if_new(each: Array, held_out: Array) -> Array:
     """The variance that members would have for these rows if none were trained on them.
 
     It is that of the members trained on a row, which differ less than others do, by a factor of all
-    rows: from those that several members were not trained on, whose variance there is right.
+    rows: from those that several members were not trained on, whose variance there is right. Fewer
+    than 20 of these say too little of it, and a factor that is too large makes intervals too
+    narrow: then it is 1.
 
     Args:
         each: the outputs of each member, (members, rows, outputs).
@@ -275,7 +277,8 @@ def _variance_if_new(each: Array, held_out: Array) -> Array:
     """
     known, new = _variance_among(each, ~held_out), _variance_among(each, held_out)
     both = np.isfinite(known) & np.isfinite(new)
-    factor = new[both].mean() / (known[both].mean() or 1.0) if both.any() else 1.0
+    enough = both.sum() >= 20 * both.shape[1]
+    factor = new[both].mean() / (known[both].mean() or 1.0) if enough else 1.0
     return np.where(np.isfinite(known), factor * known, variance_of(list(each)))
 
 

@@ -9,7 +9,6 @@ from nnrun.ui.pages.pages import (
     overview,
     overview_events,
     playground,
-    playing,
     run_events,
     runs_page,
 )
@@ -23,7 +22,6 @@ ROUTES = [
     Route("/runs", runs_page),
     Route("/compare", compare_page),
     Route("/playground", playground),
-    Route("/playground/{action}", playing, methods=["POST"]),
     Route(_RUN, run_page),
     Route(f"{_RUN}/events", run_events),
     Route(f"{_RUN}/form", form),

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from nnrun.characters import shortened
 from nnrun.config.names import is_name
-from nnrun.errors import ConfigError, NnrunError, UsageError, first_of
-from nnrun.nn.activations import ACTIVATIONS
+from nnrun.errors import UsageError, first_of
 from nnrun.reports.html.overview import Found
 from nnrun.reports.html.report import page_script, page_style
 from nnrun.reports.markup import sentence
@@ -29,25 +26,7 @@ from nnrun.runs.catalog.select import RESULT, Condition, ordered, where
 from nnrun.runs.record import RunRecord, is_run_id
 from nnrun.sweeps.planning.variants import Datasets
 from nnrun.ui.form import Answers
-from nnrun.ui.playing.session import (
-    Content,
-    LostError,
-    Session,
-    Sessions,
-    config_text,
-    form_of,
-    frame_of,
-)
-from nnrun.ui.playing.start import (
-    DRAWN,
-    MOST_LAYERS,
-    MOST_ROWS,
-    MOST_UNITS,
-    OPTIMIZERS,
-    Start,
-    start_drawn,
-    start_stored,
-)
+from nnrun.ui.playground import SCRIPTS
 from nnrun.ui.watcher import (
     Listeners,
     Part,
@@ -105,12 +84,12 @@ def fresh(request: Request, drawn_within: float = 0.0) -> Snapshot:
     return state_of(request).watcher.fresh(drawn_within)
 
 
-def stored_run(request: Request, key: str | None = None) -> tuple[Path, RunRecord]:
-    """The folder and report of a run, by default of that in the address.
+def stored_run(request: Request) -> tuple[Path, RunRecord]:
+    """The folder and report of the run in the address.
 
     Raises: HTTPException if there is none.
     """
-    run = fresh(request).find(run_key(request) if key is None else key)
+    run = fresh(request).find(run_key(request))
     record = None if run is None else run.record()
     if run is None or record is None:
         raise HTTPException(404, "There is no such run, or its report cannot be read.")
@@ -136,15 +115,12 @@ def lines_of(error: Exception) -> list[str]:
 
 @dataclass(frozen=True)
 class State:
-    """The watcher of the results folder, the pages that listen, loaded networks and data, and the
-    networks that train on pages.
-    """
+    """The watcher of the results folder, the pages that listen, loaded networks and data."""
 
     watcher: Watcher
     listeners: Listeners
     answers: Answers
     datasets: Datasets
-    sessions: Sessions
 
 
 def state_of(request: Request) -> State:
@@ -159,8 +135,7 @@ _PACKAGE = "nnrun.ui"
 _FILES: dict[str, Callable[[], str]] = {"page.css": page_style, "page.js": page_script}
 _FILES |= {name: partial(resource, _PACKAGE, name) for name in ("ui.css", "ui.js", "try.js")}
 _FILES |= {
-    name: partial(resource, _PACKAGE, f"playground/{name}")
-    for name in ("play.css", "play.js", "network.js", "pictures.js")
+    name: partial(resource, _PACKAGE, f"playground/{name}") for name in ("play.css", *SCRIPTS)
 }
 _TYPES = {"css": "text/css", "js": "text/javascript"}
 
@@ -173,125 +148,11 @@ def file(request: Request) -> Response:
     return Response(_FILES[name](), media_type=_TYPES[name.partition(".")[2]])
 
 
-# The playground: a page, and what it asks while a network trains on it.
-
-_MOST_UPDATES = 100_000
-_LONGEST_ADDRESS = 300  # characters of a mistake
-Given = Mapping[str, Any]
-
-
 def playground(request: Request) -> Response:
-    """The page; it asks for a session itself."""
-    run = request.query_params.get("run", "")
+    """The page; what it shows it computes itself."""
     return page(
-        request, "playground/page.html", title="Playground", run=run,
-        datasets=[*DRAWN], optimizers=[*OPTIMIZERS], most_layers=MOST_LAYERS,
-        most_units=MOST_UNITS, most_rows=MOST_ROWS,
-        activations=[name for name in ACTIVATIONS if name != "softmax"],
-    )  # fmt: skip
-
-
-async def playing(request: Request) -> Response:
-    """What the page asks for."""
-    action = _ACTIONS.get(request.path_params["action"])
-    if action is None:
-        raise HTTPException(404, "A playground does nothing of this name.")
-    return await run_in_threadpool(_answered, request, action, await posted(request))
-
-
-def _answered(request: Request, action: Callable[..., Content], content: object) -> Response:
-    try:
-        if not isinstance(content, dict):
-            raise UsageError("a page sends names with values")
-        return JSONResponse(action(request, content))
-    except HTTPException as error:
-        return JSONResponse({"error": error.detail}, error.status_code)
-    except LostError as error:
-        return JSONResponse({"error": " ".join(lines_of(error)), "lost": True}, 410)
-    except (NnrunError, OSError) as error:
-        return JSONResponse({"error": _words(error)}, 422)
-
-
-def _words(error: Exception) -> str:
-    """What is wrong; of a config the first mistake, which begins with its key."""
-    if not isinstance(error, ConfigError):
-        return " ".join(lines_of(error))
-    problem = error.problems[0]
-    return f"{problem.path}: {shortened(problem.message, _LONGEST_ADDRESS)}."
-
-
-def _start(request: Request, content: Given) -> Content:
-    session = Session(_start_of(request, content), _edits(content))
-    sessions = state_of(request).sessions
-    sessions.close(content.get("session"))
-    key = sessions.add(session)
-    with session.lock:
-        return {"session": key, **_whole(session)}
-
-
-def _start_of(request: Request, content: Given) -> Start:
-    run = content.get("run")
-    if not run:
-        return start_drawn(content.get("data"))
-    return start_stored(*stored_run(request, str(run)), state_of(request).datasets.load)
-
-
-@contextmanager
-def _session(request: Request, content: Given) -> Iterator[Session]:
-    """The session that the page has, for this request alone."""
-    session = state_of(request).sessions.find(content.get("session"))
-    with session.lock:
-        yield session
-
-
-def _advance(request: Request, content: Given) -> Content:
-    with _session(request, content) as session:
-        updates = content.get("updates")
-        if updates == "epoch":
-            updates = session.trainer.sampler.batches_per_epoch
-        if type(updates) is not int or not 0 <= updates <= _MOST_UPDATES:
-            raise UsageError(f"updates: 0 to {_MOST_UPDATES:,}, or epoch")
-        session.advance(updates)
-        return {"frame": frame_of(session)}
-
-
-def _change(request: Request, content: Given) -> Content:
-    with _session(request, content) as session:
-        said = session.change(_edits(content))
-        return {"said": said, **_whole(session)}
-
-
-def _reset(request: Request, content: Given) -> Content:
-    with _session(request, content) as session:
-        session.restart()
-        return {"said": "", **_whole(session)}
-
-
-def _whole(session: Session) -> Content:
-    return {"form": form_of(session), "frame": frame_of(session)}
-
-
-def _config(request: Request, content: Given) -> Content:
-    with _session(request, content) as session:
-        return {"config": config_text(session)}
-
-
-def _close(request: Request, content: Given) -> Content:
-    state_of(request).sessions.close(content.get("session"))
-    return {}
-
-
-def _edits(content: Given) -> dict[str, Any]:
-    edits = content.get("edits") or {}
-    if not isinstance(edits, dict):
-        raise UsageError("edits: a mapping of settings to values is needed")
-    return edits
-
-
-_ACTIONS: dict[str, Callable[[Request, Given], Content]] = {
-    "start": _start, "advance": _advance, "change": _change, "reset": _reset, "config": _config,
-    "close": _close,
-}  # fmt: skip
+        request, "playground/page.html", title="Playground", frame="frame.html", scripts=SCRIPTS
+    )
 
 
 # The first page, and the events by which open pages change (server-sent events).

@@ -38,6 +38,7 @@ from nnrun.ui.pages.pages import (
     state_of,
     stored_run,
 )
+from nnrun.ui.playground import address_of
 from nnrun.ui.watcher import Snapshot, rendered, report_of, run_parts, whole_number
 
 # Chosen runs, compared: what differs, and the boards and curves of their settings.
@@ -130,7 +131,6 @@ def _curves(runs: Sequence[Found], records: Sequence[RunRecord]) -> Iterator[Sec
 
 
 # What makes other numbers of columns than a file has.
-_ENCODED = ("categorical", "embedding", "target_mean", "formats")
 
 
 def run_page(request: Request) -> Response:
@@ -151,20 +151,11 @@ def run_page(request: Request) -> Response:
         title=key,
         key=key,
         status=listed.mark,
-        playable=record is not None and _is_playable(record),
+        playground=address_of(record.config) if record is not None else "",
         parts=run_parts(listed) if continued else [],
         sections=[] if continued else _sections(request, listed, record, snapshot),
         events=f"{root_of(request)}/runs/{key}/events" if continued else "",
     )
-
-
-def _is_playable(record: RunRecord) -> bool:
-    """Whether the playground takes the run: rows are one or two numbers as the data have them."""
-    block = record.config["dataset"]
-    columns = block.get("columns") or {}
-    encoded = any(columns.get(name) for name in _ENCODED) or block.get("dates") or block.get("lags")
-    shape = record.network.get("input_shape")
-    return record.beside is None and shape in ([1], [2]) and not encoded
 
 
 def _sections(

@@ -360,8 +360,8 @@ def test_the_network_is_the_one_that_the_difference_is_to(lost):
     mean = np.mean(model[lost:]) - compared[best].mean()
     assert mean == pytest.approx(found.difference)
     (note,) = [note for note in choice_notes(group, several=False) if "Beside" in note]
-    assert "Beside the best network, size=1: forest " in note
-    assert (lost > 0) == ("size=2" in note)
+    assert "Beside the best network, size 1: forest " in note
+    assert (lost > 0) == ("size 2" in note)
 
 
 @pytest.mark.parametrize(("gap", "said"), [(0.005, False), (0.016, True), (0.2, False)])

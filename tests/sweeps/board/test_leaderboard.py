@@ -204,7 +204,7 @@ def test_the_files_say_the_same():
     assert files[own] == files["leaderboard.json"]
     assert board == Leaderboard.from_dict(json.loads(files["leaderboard.json"]))
     assert (
-        "1 | a learning_rate=0.1 | 0.38 ± 0.62 | 0.18 | 2 of 3, 1 failed |"
+        "1 | a · learning rate 0.1 | 0.38 ± 0.62 | 0.18 | 2 of 3, 1 failed |"
         in files["leaderboard.md"].decode()
     )
     assert b"```sh\nnnrun sweep x\n```" in files["leaderboard.md"]
@@ -231,9 +231,9 @@ def test_long_settings_are_said_once():
     members = zip(choices, [*scores, clean], strict=True)
     board = make_leaderboard(progress(*((named("a", choice=c), found) for c, found in members)), "")
     text = leaderboard_markdown(board)
-    assert "depth=2.\n" in text
-    assert 1 == text.count("depth=2")
-    assert "Runs with warnings: setting_0=0 (2 of 2), setting_0=1 (2 of 2)." in text
+    assert "depth 2.\n" in text
+    assert 1 == text.count("depth 2")
+    assert "Runs with warnings: setting 0 0 (2 of 2), setting 0 1 (2 of 2)." in text
     every = make_leaderboard(progress((named("a"), scores[0]), (named("b"), scores[0])), "")
     assert "Runs with warnings: all 4." in leaderboard_markdown(every)
 

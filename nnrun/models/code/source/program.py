@@ -31,8 +31,6 @@ W: dict[str, Any]
 BATCH: int
 UNSEEN: dict[str, int]
 READ: Callable[[str], np.ndarray[Any, Any]]
-sets: Callable[[np.ndarray[Any, Any], float], np.ndarray[Any, Any]]
-predict_proba: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 encode: Callable[[Mapping[str, str]], list[float]]
 
 
@@ -72,11 +70,11 @@ def limits(coverage: float) -> np.ndarray[Any, Any]:
     return np.array(found)
 
 
-def labels(x: np.ndarray[Any, Any], coverage: float) -> np.ndarray[Any, Any]:
-    """The cells of a CSV file with the labels in `sets`, those with most probability first."""
-    order = np.argsort(-np.asarray(predict_proba(x)), axis=1, kind="stable")
+def labels(probabilities: np.ndarray[Any, Any], sets: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The cells of a CSV file with the labels in sets, those with most probability first."""
+    order = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")
     found = np.empty(len(order), object)
-    for row, (classes, within) in enumerate(zip(order, sets(x, coverage), strict=True)):
+    for row, (classes, within) in enumerate(zip(order, sets, strict=True)):
         first, *others = (SPELLED[at] for at in classes if within[at])
         text = "; ".join([first[1], *(other[2] for other in others)])
         found[row] = f'"{text}"' if others else first[0]

@@ -1,7 +1,7 @@
 // The network of the playground: units as pictures in columns, their numbers, the large picture.
 (() => {
 "use strict";
-const { colours, css, decoded, picture, points, edges, short } = window.nnrunPictures;
+const { all, make, colours, css, picture, points, edges, short } = window.nnrunPictures;
 const $ = (name) => document.getElementById(`play-${name}`);
 const net = $("net");
 let look = colours(), form = null, frame = null, columns = [], chosen = null, pointed = null, seen = null;
@@ -20,19 +20,22 @@ const button = (label, text, action) => {
   found.addEventListener("click", action);
   return found;
 };
-const widthTools = (index, units) => {
+// Above the units of a layer: fewer or more of them, and its activation.
+const layerTools = (index, units) => {
   const tools = make("div", { class: "width" });
-  if (form.fixed.layers) return tools;
   for (const [by, text, word] of [[-1, "−", "fewer"], [1, "+", "more"]]) {
     const one = button(`One unit ${word} in layer ${index}`, text, () => onResize(index, by));
     one.dataset.by = `${index} ${by}`;
     one.disabled = units + by < 1 || (by > 0 && units >= form.most_units);
     tools.append(one);
   }
-  return tools;
+  const choice = make("select", { "aria-label": `Activation of layer ${index}`, "data-layer": index });
+  for (const name of Object.keys(globalThis.nnrunEngine.ACTIVATIONS)) choice.append(make("option", {}, name));
+  choice.value = form.layers[index].activation;
+  return make("div", { class: "layer-tools" }, tools, choice);
 };
 const unitBox = (column, unit) => {
-  const side = form.features.length === 1 ? 96 : 48;
+  const side = form.axes.length === 1 ? 96 : 48;
   const canvas = make("canvas", { width: side, height: side });
   const box = button(nameOf(column, unit), "", () => {
     chosen = chosen && chosen.column === column && chosen.unit === unit ? null : { column, unit };
@@ -61,7 +64,7 @@ const columnOf = (title, below, column, count, total, tools) => {
   if (total > count) units.append(make("p", { class: "more-units" }, `and ${total - count} more`));
   const size = count > 10 ? "tiny" : count > 6 ? "small" : "";
   const head = make("h3", {}, title, make("span", {}, below));
-  net.append(make("div", { class: `column ${size}` }, head, tools || make("div", { class: "width" }), units));
+  net.append(make("div", { class: `column ${size}` }, head, tools || make("div", { class: "layer-tools" }), units));
   return boxes;
 };
 const build = () => {
@@ -70,7 +73,7 @@ const build = () => {
   const many = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
   columns = [columnOf("Features", many(form.features.length, "number"), 0, form.features.length, form.features.length)];
   form.layers.forEach(({ place, kind, units }, index) => columns.push(
-    columnOf(`Layer ${place}`, kind, index + 1, shown(units), units, widthTools(index, units))));
+    columnOf(`Layer ${place}`, kind.split(",")[0], index + 1, shown(units), units, layerTools(index, units))));
   columns.push(columnOf("Output", form.classes.length ? "probability" : form.target, columns.length, shown(form.outputs), form.outputs));
   keys();
 };
@@ -81,24 +84,15 @@ const keys = () => {
     mark.style.background = css(colour);
     return make("li", {}, mark, name);
   };
-  if (form.features.length === 1 && !names.length) place.replaceChildren(dot("rows", look.classes[0]), dot("network", look.classes[1]));
+  if (form.axes.length === 1) place.replaceChildren(dot("rows", look.classes[0]), dot("network", look.classes[1]));
   else if (names.length) place.replaceChildren(...names.map((name, k) => dot(name, look.classes[k % 6])));
   else place.replaceChildren(make("li", {}, `${short(form.range[0])} to ${short(form.range[1])}`));
 };
 
-// A feature over the picture is a ramp.
-const ramp = (unit) => {
-  const side = 24, flat = form.features.length === 1;
-  if (flat) return Uint8Array.from({ length: side }, (_, i) => (254 * i) / (side - 1));
-  return Uint8Array.from({ length: side * side }, (_, at) => {
-    const share = unit === 0 ? (at % side) / (side - 1) : 1 - Math.floor(at / side) / (side - 1);
-    return 254 * share;
-  });
-};
 const valuesOf = ({ column, unit }) => {
-  if (column === 0) return ramp(unit);
-  if (column > form.layers.length) return decoded(frame.outputs[unit]);
-  return decoded(frame.layers[column - 1].units[unit].picture);
+  if (column === 0) return form.inputs[unit].picture;
+  if (column > form.layers.length) return frame.outputs[unit];
+  return frame.layers[column - 1].units[unit].picture;
 };
 // Outputs for two classes have the colours of these; all else, those of signs.
 const lookOf = (column, unit) => {
@@ -107,7 +101,7 @@ const lookOf = (column, unit) => {
 };
 const draw = () => {
   if (!frame) return;
-  const flat = form.features.length === 1, at = pointed || chosen;
+  const flat = form.axes.length === 1, at = pointed || chosen;
   columns.forEach((boxes, column) => boxes.forEach(({ box, canvas }, unit) => {
     picture(canvas, [valuesOf({ column, unit })], flat, lookOf(column, unit));
     box.setAttribute("aria-pressed", String(Boolean(chosen && chosen.column === column && chosen.unit === unit)));
@@ -129,19 +123,18 @@ const large = (at, flat) => {
   const output = !at || at.column > form.layers.length && form.outputs === 1;
   // Of two classes, the probability of the second one is a colour between both.
   const whole = form.classes.length > 2 ? frame.outputs : frame.outputs.slice(-1);
-  const found = output ? whole.map(decoded) : [valuesOf(at)];
+  const found = output ? whole : [valuesOf(at)];
   const canvas = $("large");
   const decided = $("decided").checked && output && form.classes.length > 0;
   const shown = output ? lookOf(columns.length - 1, form.outputs - 1) : lookOf(at.column, at.unit);
   picture(canvas, found, flat, shown, true, decided, () => {
     if (flat && !output) return;
     points(canvas, form, look, form.points.train, false);
-    const held = form.points.test || form.points.validation;
-    if (held && $("test").checked) points(canvas, form, look, held, true);
+    if (form.points.test && ($("test").checked || form.is_own)) points(canvas, form, look, form.points.test, true);
   });
   const what = titleOf(output ? { column: columns.length - 1, unit: 0 } : at, output);
   const [left, right, bottom, top] = form.extent.map(short);
-  const [x, y] = form.features;
+  const [x, y] = form.axes;
   const where = flat ? `${x} from ${left} to ${right}` : `${x} from ${left} to ${right}, ${y} from ${bottom} to ${top}`;
   $("shown").textContent = what;
   $("large").setAttribute("aria-label", `${what} over ${where}`);
@@ -153,7 +146,7 @@ const card = (at) => {
   const place = $("unit");
   if (!seen || !columns[seen.column] || !columns[seen.column][seen.unit]) return;
   const rows = [], { column, unit } = seen;
-  if (column === 0) rows.push(["from", form.extent[2 * unit]], ["to", form.extent[2 * unit + 1]]);
+  if (column === 0) rows.push(["from", form.inputs[unit].low], ["to", form.inputs[unit].high]);
   else {
     const found = numbersOf(column);
     const range = column <= form.layers.length ? found.units[unit] : null;
@@ -192,9 +185,11 @@ const tables = () => {
   $("numbers").querySelector(".tables").replaceChildren(...made);
 };
 
-const arrange = (found) => {
-  form = found.form;
-  frame = found.frame;
+const arrange = (next, first) => {
+  form = next;
+  frame = first;
+  net.dataset.depth = form.layers.length;
+  $("large").classList.toggle("own", form.is_own);
   if (chosen && chosen.column > form.layers.length + 1) chosen = null;
   pointed = null;
   build();

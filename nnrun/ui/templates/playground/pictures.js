@@ -1,6 +1,13 @@
 // Draws a network: pictures of units, edges, points, curves. Values come as bytes, 127 is zero.
 (() => {
 "use strict";
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const make = (tag, attributes = {}, ...content) => {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...content);
+  return element;
+};
 const hex = (text) => {
   const found = text.trim().replace("#", "");
   return [0, 2, 4].map((at) => parseInt(found.slice(at, at + 2), 16));
@@ -23,7 +30,6 @@ const colours = () => {
 };
 const PALE = 0.72;
 const css = (colour) => `rgb(${colour.map(Math.round).join()})`;
-const decoded = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
 
 // Bilinear values between those of a coarse grid.
 const finer = (values, times) => {
@@ -40,9 +46,9 @@ const finer = (values, times) => {
   return found;
 };
 
-const largestOf = (all, at) => {
+const largestOf = (values, at) => {
   let best = 0;
-  for (let k = 1; k < all.length; k += 1) if (all[k][at] > all[best][at]) best = k;
+  for (let k = 1; k < values.length; k += 1) if (values[k][at] > values[best][at]) best = k;
   return best;
 };
 // One colour for a point of a picture: of its value, or of its classes by their probabilities.
@@ -102,7 +108,7 @@ const picture = (canvas, all, flat, look, large = false, decided = false, marks 
 
 const points = (canvas, form, look, rows, held) => {
   const pen = canvas.getContext("2d"), [left, right, bottom, top] = form.extent;
-  const flat = form.features.length === 1, [low, high] = form.range;
+  const flat = form.axes.length === 1, [low, high] = form.range;
   const size = canvas.width / (flat || rows.length > 500 ? 150 : 110);
   for (const row of rows) {
     const last = row[row.length - 1];
@@ -183,5 +189,5 @@ const losses = (place, curve) => {
   place.replaceChildren(...parts);
 };
 
-window.nnrunPictures = { colours, css, decoded, picture, points, edges, losses, short };
+window.nnrunPictures = { all, make, colours, css, picture, points, edges, losses, short };
 })();

@@ -1,1 +1,0 @@
-"""Small networks that train in memory while one looks, and whose settings change on the way."""
