@@ -29,7 +29,7 @@ def problems(
     best: Sequence[Row | None],
     also: Counter[str],
     *,
-    of_data: bool = True,
+    about_data: bool = True,
 ) -> Line | None:
     """Runs that diverged, failed or have warnings, with the settings they share.
 
@@ -37,11 +37,11 @@ def problems(
         groups: of the board.
         best: the row that is named first of each group, where there is one.
         also: runs that are on no board, by their status.
-        of_data: whether what is wrong with the data is said, too, before all else.
+        about_data: whether what is wrong with the data is said, too, before all else.
     """
     rows = [row for group in groups for row in group.rows]
     total = sum(row.runs for row in rows)
-    sentences = [*_of_data(groups if of_data else ()), *_ended(rows, total)]
+    sentences = [*of_data(groups if about_data else ()), *_ended(rows, total)]
     sentences += _not_better(groups, best)
     sentences += _warned(rows, 1 if sentences else _MOST_KINDS)
     sentences += [
@@ -51,7 +51,7 @@ def problems(
     return Line("Problems", "; ".join(sentences)) if sentences else None
 
 
-def _of_data(groups: Sequence[Group]) -> Iterator[str]:
+def of_data(groups: Sequence[Group]) -> Iterator[str]:
     """What is wrong with the data, once for each data set and kind, the worst first."""
     found: dict[tuple[str, str], str] = {}
     for group in groups:

@@ -15,6 +15,7 @@ from nnrun.reports.board_verdict import (
     baselines,
     group_verdict,
     leads,
+    of_data,
     problems,
 )
 from nnrun.reports.boards import mean_cell, scale_of, strip_cell, values_of
@@ -33,7 +34,8 @@ from nnrun.sweeps.board.verdicts import completed_runs, design_of
 _MOST = 6
 _SEEDS = re.compile(r"--seeds (\d+)|(\d+) seeds (?:would|might)")
 # What people think in, whatever metric decides the order.
-_USUAL = ("rmse", "r2", "accuracy", "roc_auc", "log_loss")
+_USUAL = {"rmse": "RMSE", "r2": "R²", "accuracy": "accuracy", "roc_auc": "AUC"}
+_USUAL |= {"log_loss": "log loss"}
 
 
 def cards(
@@ -60,10 +62,12 @@ def cards(
     for title, group in zip(leads(groups), groups, strict=True):
         verdict = group_verdict(group, unfinished)
         first = verdict.row
-        wrong = problems([group], [first], Counter(), of_data=group.dataset not in seen)
+        wrong = problems([group], [first], Counter(), about_data=False)
+        data = [] if group.dataset in seen else [*of_data([group])]
         seen.add(group.dataset)
         more = " ".join(map(sentence, filter(None, verdict.others.split("; "))))
-        blocks: list[Block] = [Note(sentence(verdict.use or verdict.best), "lead", level=WHOLE)]
+        blocks: list[Block] = [Note(sentence(each), "bad", level=WHOLE) for each in data]
+        blocks.append(Note(sentence(verdict.use or verdict.best), "lead", level=WHOLE))
         blocks += [Note(more, level=WHOLE)] if more and not brief else []
         if first is not None:
             blocks += _result(first, standings.get(id(first)))
@@ -90,7 +94,7 @@ def _result(row: Row, standing: Standing | None) -> Iterator[Note]:
         if known and len(known) == len(runs):
             found = summarize(known, overlap, bounds_of(name), design_of(runs))
             assert found is not None, "there are values"
-            parts.append(f"{metric_label(name)} {measured(found.mean, found.half)}")
+            parts.append(f"{_USUAL[name]} {measured(found.mean, found.half)}")
     if parts:
         yield Note(f"{split.capitalize()}: {', '.join(parts)}.", level=WHOLE)
 

@@ -108,7 +108,7 @@ def plans_of(
 def sweeps_of(groups: Sequence[Group], roots: Iterable[Path]) -> dict[str, str]:
     """The commands that trained the rows of these groups, by the experiment of the first row."""
     wanted = {_rows_of(group): group.rows[0].name for group in groups}
-    commands = {}
+    commands = dict[str, str]()
     for file in (f for root in roots for f in sorted(root.glob(f"{_START}*{_END}"))):
         name = file.name.removeprefix(_START).rpartition("-")[0]
         with suppress(FileNotFoundError, DamageError):
