@@ -227,17 +227,6 @@ def test_tables_without_names_count_their_columns(houses):
     np.testing.assert_array_equal(run.predict(FLOWER), run.predict(pd.DataFrame(FLOWER)))
 
 
-def test_what_was_trained_is_not_trained_again():
-    """A second call finds the run; `force` trains it."""
-    first = nnrun.train(IRIS)
-    second = nnrun.train(IRIS)
-    assert first.record == second.record
-    assert first.history.rows() == second.history.rows()
-    third = nnrun.train(IRIS, force=True)
-    assert first.record.weights_sha256 == third.record.weights_sha256
-    assert first.record.timing != third.record.timing
-
-
 def test_a_diverged_run_is_a_value_too():
     """Its status and its reason; there is no network to use."""
     run = nnrun.train(WILD, results=None)

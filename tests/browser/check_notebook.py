@@ -66,6 +66,7 @@ def test_a_report_is_alive_in_its_frame(executed, open_page):
     _, file = executed
     opened = open_page(file)
     frame = opened.page.frame_locator("iframe")
+    frame.locator("#board summary").first.click()
     frame.locator("table.sortable thead button").first.click()
     assert frame.locator("th[aria-sort]").count()
     link = frame.locator("nav a").last

@@ -347,10 +347,8 @@ def test_each_state_has_an_address(report, open_page) -> None:
 
     page.get_by_label("Filter details of runs").fill("0.1 s")
     done("find")
-    page.locator("#board summary").first.click()
     page.locator("#board thead th button").first.click()
     done("sort")
-    page.locator("#curves summary").first.click()
     page.get_by_text("By split, all configs in one chart").first.click()
     page.get_by_role("button", name="log scale").first.click()
     done("log0=1")
@@ -386,7 +384,6 @@ def _json(state: dict[str, object]) -> str:
 def test_a_link_to_a_run_keeps_all_else(report, open_page) -> None:
     """But a filter that hides the run ends; there is a way back to the list."""
     page = open_page(report).page
-    page.locator("#curves summary").first.click()
     page.get_by_text("By split, all configs in one chart").first.click()
     page.get_by_role("button", name="log scale").first.click()
     page.get_by_label("Filter details of runs").fill("nothing has this")

@@ -45,9 +45,14 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+_PARTS = "main > section > details"
+
+
 @pytest.fixture
 def open_page(browser):
-    """Opens a file; options are those of a browser's context, such as `color_scheme`."""
+    """Opens a file, and what its parts fold; options are those of a browser's context, such as
+    `color_scheme`.
+    """
     contexts = []
 
     def opened(file: Path, width: int = 1280, **options) -> Opened:
@@ -60,6 +65,7 @@ def open_page(browser):
         found.page.on("pageerror", lambda error: found.console.append(str(error)))
         found.page.on("request", lambda request: found.requests.append(request.url))
         found.page.goto(file.as_uri())
+        found.page.eval_on_selector_all(_PARTS, "all => all.forEach((one) => { one.open = true; })")
         return found
 
     yield opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 import subprocess
 import sys
@@ -305,22 +304,6 @@ def test_files_that_no_config_can_be_made_for(lab, folder, arguments, message):
     Path("ragged.csv").write_text("a,b\n1,2\n3\n")
     assert message in lab.refused("init", *arguments)
     assert [] == list(folder.glob("*.yaml"))
-
-
-def test_the_report_shows_what_was_left_out(lab):
-    """Rows that `missing: drop_rows` took away are counted where the data are described."""
-    rows = "".join(f"{i}.5,{i}\n" for i in range(40))
-    Path("t.csv").write_text("a,y\n" + rows + ",5\n")
-    Path("t.yaml").write_text(
-        "dataset: {path: t.csv, columns: {target: y}, missing: drop_rows}\n"
-        "network: {sizes: [1], activations: [linear]}\nloss: mean_squared\n"
-        "training: {learning_rate: 0.0001, iterations: 5}\n"
-    )
-    done = lab("train", "t.yaml")
-    assert "task: regression, as the loss mean_squared and a single output" in done.err
-    assert "40 rows (1 more left out for missing values)" in lab.report()["dataset"]["description"]
-    assert "; regression" in " ".join(done.out.split())
-    assert json.dumps(lab.report()["dataset"]["task_from"])
 
 
 def test_no_reason_stands_beside_a_task_that_the_config_names(lab):

@@ -340,15 +340,6 @@ def test_rows_that_are_not_there_are_named_beside_a_packed_run(prices, lab):
     )
 
 
-def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, lab):
-    """The error says what became of it, and what to name."""
-    assert 1 == lab("train", "prices.yaml", "seed=7", "training.learning_rate=1e30").code
-    for words in (("predict", "prices/s7", "houses.csv"), ("export", "prices/s7", "-o", "p.py")):
-        error = lab.refused(*words)
-        message = " diverged: no trained model is kept; name another run, as prices/best\n"
-        assert error.endswith(message)
-
-
 @pytest.mark.parametrize("status", ["diverged", "failed"])
 def test_a_name_is_the_newest_run_with_a_model(prices, lab, status):
     """A newer run without one is passed over in one line; `show` has it, as `verify` a diverged."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config import yaml as yaml12
-from nnrun.config.load import load_config
 from nnrun.config.yaml import Text, parse
 from nnrun.config.yaml_scalars import flow, read_scalar
 from nnrun.errors import ConfigError
 
 # Reading YAML: positions, and everything that makes a file unreadable or untrustworthy.
-
-ProblemsOf = Callable[..., list[str]]
 
 
 def unreadable(text: str) -> list[str]:
@@ -80,43 +74,6 @@ def test_aliases_repeat_values_that_are_independent() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "a: &a [x, x, x, x, x, x, x, x, x]\n"
-        + "".join(
-            f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n"
-            for a, b in zip("abcdefgh", "bcdefghi", strict=True)
-        ),
-        "a: &a {x: 1, y: 2}\n"
-        + "".join(
-            f"{b}: &{b} {{{', '.join(f'k{n}: *{a}' for n in range(20))}}}\n"
-            for a, b in zip("abcdefgh", "bcdefghi", strict=True)
-        ),
-    ],
-)
-def test_aliases_that_explode_are_refused_at_once(text: str) -> None:
-    """A billion laughs costs neither time nor memory."""
-    start = time.process_time()
-    assert any("aliases" in problem for problem in unreadable(text))
-    assert time.process_time() - start < 5
-
-
-def test_an_anchor_cannot_hold_itself() -> None:
-    """Cyclic data is an error at the alias."""
-    assert ["f.yaml:1:11: a.b: '*x' stands inside of what it repeats"] == unreadable(
-        "a: &x {b: *x}"
-    )
-
-
-@pytest.mark.parametrize("depth", [50, 500, 5000, 200_000])
-@pytest.mark.parametrize("pair", ["[", "{a: ", "- "])
-def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
-    """No depth reaches Python's recursion limit or the C stack."""
-    (problem,) = unreadable(pair * depth)
-    assert problem.endswith("nested deeper than 40 levels")
-
-
-@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("a: 1\nb: 2\na: 3", "3:1: a: 'a' is given twice, the first time on line 1; remove one"),
@@ -170,86 +127,11 @@ def test_a_colon_may_be_a_part_of_a_key() -> None:
     assert ({"a:b": None, "c:d": None, "12:30": None}, []) == (document.data, document.problems)
 
 
-@pytest.mark.parametrize("text", ["[1, 2", "a: 'b", "a: b\n c: d", "- a\nb: 1", "a: %b", "}", "@"])
-def test_syntax_errors_have_a_place(text: str) -> None:
-    """What PyYAML's parser refuses is one located problem."""
-    (problem,) = unreadable(text)
-    assert problem.startswith("f.yaml:")
-    assert "this is not YAML" in problem
-
-
-@pytest.mark.parametrize(
-    "tag",
-    [
-        "!!python/object/apply:os.system",
-        "!!python/name:os.system",
-        "!!python/object/new:os.system",
-        "!local",
-        "!!binary",
-        "!!timestamp",
-        "!!set",
-    ],
-)
-def test_no_tag_runs_code(tag: str) -> None:
-    """A tag that YAML's core schema does not have is an error, wherever it stands."""
-    for value in ("x", "[touch, x]", "{a: 1}"):
-        (problem,) = unreadable(f"a: {tag} {value}")
-        assert problem.startswith("f.yaml:1:4: a: the tag '")
-
-
 def test_core_tags_do_what_they_say() -> None:
     """Tags of the core schema choose between readings of the same text."""
     text = "a: !!str 5\nb: !!float 3\nc: !!int '7'\nd: !!null ''\ne: !!map {}\nf: ! 1\ng: !!seq []"
     expected = {"a": "5", "b": 3.0, "c": 7, "d": None, "e": {}, "f": "1", "g": []}
     assert repr(expected) == repr(parse(Text(text, "f.yaml")).data)
-
-
-@pytest.mark.parametrize("content", ["", "\n\n", "# only a comment\n", "---\n", "null"])
-def test_an_empty_file_is_said_to_be_empty(problems_of: ProblemsOf, content: str) -> None:
-    """There is help for who starts from nothing."""
-    (problem,) = problems_of(content)
-    assert problem.endswith("the file is empty; `nnrun init` writes a config to start from")
-
-
-@pytest.mark.parametrize("content", ["- a\n- b\n", "just text", "5"])
-def test_the_root_must_be_a_mapping(problems_of: ProblemsOf, content: str) -> None:
-    """A list or a scalar is no config."""
-    assert ["1:1: a config is a mapping of keys to values, like `seed: 42`"] == problems_of(content)
-
-
-def test_bytes_that_are_not_utf8_are_located(problems_of: ProblemsOf) -> None:
-    """The first bad byte is named, with its line and column."""
-    content = "dataset: {}\n# Größe\nx: Gr".encode() + b"\xf6\xdfe\n"
-    assert ["3:6: byte 0xf6 is not UTF-8; save the file with UTF-8 encoding"] == problems_of(
-        content
-    )
-
-
-def test_utf16_is_refused(problems_of: ProblemsOf) -> None:
-    """Other encodings are not guessed at."""
-    (problem,) = problems_of("seed: 1\n".encode("utf-16"))
-    assert problem.startswith("1:1: byte 0xff is not UTF-8")
-
-
-def test_a_huge_file_is_not_read(problems_of: ProblemsOf) -> None:
-    """Nothing beyond a megabyte is a config."""
-    (problem,) = problems_of(b"#" * (2**20 + 1))
-    assert problem.endswith("is larger than 1 MiB, so it is not a config")
-
-
-def test_a_missing_file_is_named_with_the_one_that_was_meant(write: Callable[..., Path]) -> None:
-    """A slip in the file's name gets a suggestion too."""
-    file = write("", "boston_arch2.yaml")
-    missing = file.with_name("boston_arhc2.yaml")
-    with pytest.raises(ConfigError) as error:
-        load_config(missing)
-    assert f"{missing}: there is no such file; did you mean '{file}'?" == str(error.value)
-
-
-def test_a_folder_is_not_a_config(tmp_path: Path) -> None:
-    """A folder's name gets a sentence of its own."""
-    with pytest.raises(ConfigError, match="is a folder, not a config file"):
-        load_config(tmp_path)
 
 
 # YAML 1.2's scalars: what is a number, what is text, and that writing undoes reading.

@@ -25,7 +25,6 @@ from sklearn import datasets
 import nnrun.data
 from nnrun.data.builtin import fetched as california
 from nnrun.data.builtin import registry as plane
-from nnrun.data.builtin.fetched import read_idx
 from nnrun.data.builtin.mnist1d import mnist1d
 from nnrun.data.builtin.registry import DATASETS, moons
 from nnrun.data.dataset import DatasetProblem
@@ -505,48 +504,3 @@ def test_missing_files_are_named(folder, config):
     assert ("dataset", "path") == error.value.key
     with pytest.raises(DatasetProblem, match="does not exist"):
         load_dataset(config(name="mnist", path=str(folder / "none")))
-
-
-GOOD = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "starts with 0x; an IDX file of images starts with 0x00000803"),
-        (b"\x89PNG\r\n", "starts with 0x89504e47; an IDX file of images"),
-        (idx(GOOD, kind=0x0D), "starts with 0x00000d03; an IDX file of images"),
-        (idx(GOOD[0]), "starts with 0x00000802; an IDX file of images"),
-        (idx(GOOD)[:9], "ends within its header"),
-        (idx(GOOD)[:-1], r"shape \(3, 2, 2\), 12 bytes, and has only 11"),
-        (idx(GOOD) + b"\0", r"shape \(3, 2, 2\), 12 bytes, and has more"),
-        (idx(GOOD[:0]), "is empty"),
-        (bytes([0, 0, 8, 3]) + b"\xff" * 12, "of memory"),
-        (gzip.compress(idx(GOOD), mtime=0)[:-9], "is a damaged gzip file"),
-        (b"\x1f\x8b" + bytes(30), "is a damaged gzip file"),
-    ],
-)
-def test_damaged_files(tmp_path, content, message):
-    """Magic number, dimensions and length are checked before anything is allocated."""
-    path = tmp_path / "images"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        read_idx(path, 3)
-
-
-def test_labels_have_to_fit_the_images(folder, config):
-    """As many labels as images, and none beyond the last class."""
-    labels = folder / "train-labels-idx1-ubyte"
-    labels.write_bytes(idx(np.arange(5, dtype=np.uint8)))
-    with pytest.raises(DataError, match="has 5 labels for 6 images"):
-        load_dataset(config(name="mnist", path=str(folder)))
-    labels.write_bytes(idx(np.array([0, 1, 10, 3, 4, 5], np.uint8)))
-    with pytest.raises(DataError, match="label 2 is 10; there are 10 classes"):
-        load_dataset(config(name="mnist", path=str(folder)))
-
-
-def test_test_images_have_the_size_of_the_training_images(folder, config):
-    """One network has to read both."""
-    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(GOOD))
-    with pytest.raises(DataError, match=r"images of \(2, 2\) where the training images have"):
-        load_dataset(config(name="mnist", path=str(folder)))

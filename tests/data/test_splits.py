@@ -96,12 +96,6 @@ def test_test_rows_are_drawn_evenly(config):
     assert np.abs(counts - 100).max() < 5 * np.sqrt(400 * 0.25 * 0.75)
 
 
-def test_validation_comes_out_of_the_training_rows(config):
-    """A share of it counts from what the test split leaves."""
-    split = make_split(regression(100), config(test_size=0.5, validation_size=0.1), rng())
-    assert (45, 5, 50) == (len(split.train), len(split.validation), len(split.test))
-
-
 @pytest.mark.parametrize("other", [{}, {"stratify": True}, {"validation_size": 0}])
 def test_fewer_training_rows_beside_the_same_held_out_rows(config, other):
     """Test and validation rows stay, and training rows are some of those of all."""

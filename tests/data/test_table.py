@@ -242,33 +242,6 @@ def test_contradictions_between_columns(csv, columns, message):
         read_csv(csv("a,b,y\n1,2,3\n"), "y", **columns)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "houses.csv:1: the header row with the column names is missing: the file is empty"),
-        (b"\na,y\n1,2\n", "houses.csv:1: the header row with the column names is blank"),
-        (b"a,y\n", "houses.csv: there are no rows below the header"),
-        (b"1.5,2\n3,4\n", "houses.csv:1: the first line holds numbers; a header row"),
-        (b"a,a,y\n1,2,3\n", "houses.csv:1:a: 2 columns have this name"),
-        (b"a,,y\n1,2,3\n", "houses.csv:1: column 2 has no name"),
-        (b"a,y\n1,2\n\xe9,3\n", "houses.csv:3: is not UTF-8 text: byte 0xe9"),
-        (
-            b'a,y\n1,2\n"3,4\n5,6\n',
-            "houses.csv:3: is no CSV from here on: .*; a quote that begins a cell of this row",
-        ),
-        (
-            b'a,y\n"x \\"z\\"",3\n',
-            r"houses.csv:2: is no CSV from here on: .*; a quote in a cell wi",
-        ),
-        (b"a,y\n1,5;2\n", "houses.csv:2:y: '5;2' is not a number"),
-    ],
-)
-def test_files_that_are_no_csv_with_a_header(csv, content, message):
-    """Each is refused with the line at fault."""
-    with pytest.raises(DataError, match=message):
-        read_csv(csv(content), "y", task="regression")
-
-
 def test_decimal_commas_are_explained(csv):
     """A semicolon file with decimal commas is common; the message says what to write."""
     with pytest.raises(

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch.optim.swa_utils import AveragedModel
 
 from nnrun.engines.base import Batches, clip
 from nnrun.engines.generated.engine import CompiledEngine
@@ -25,7 +23,6 @@ from nnrun.nn import (
     Bias,
     BinaryCrossEntropy,
     CrossEntropy,
-    Dropout,
     Flatten,
     L2Penalty,
     MatMul,
@@ -41,7 +38,6 @@ from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
 from nnrun.training.state import allocate, network_arrays
 from tests.nn.test_losses import targets
-from tests.nn.torch_twin import TorchTwin
 
 ENGINES = {"numpy": NumpyEngine, "generated": CompiledEngine, "tape": TapeEngine}
 OPTIMIZERS = {"sgd": SGD, "momentum": lambda: SGD(0.9), "adam": Adam}
@@ -286,31 +282,6 @@ def test_single_rows_are_weighted(kind: Any) -> None:
     np.testing.assert_allclose(*ends, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_functions_for_single_rows_and_batches_agree(
-    batch_size: int, task: Any, agree: Any
-) -> None:
-    """With dropout and small batches, both compiled ways train as the NumPy engine does."""
-
-    class Weighted(task):  # type: ignore[misc, valid-type]
-        def network(self) -> Network:
-            network = Network(self.blocks(), self.loss, self.input_shape, weighted=True)
-            network.initialize(rng=np.random.default_rng(1))
-            return network
-
-        def data(self) -> tuple[Array, Array]:
-            x, target = super().data()
-            weights = np.random.default_rng(7).integers(0, 4, len(x))
-            return x, join_weights(target, weights / weights.mean())
-
-    one = Weighted(
-        lambda: [dense(6, "tanh"), Dropout(0.2), dense(3, "softmax")], (4,),
-        batch_size=batch_size, iterations=40, rate=0.1,
-    )  # fmt: skip
-    for kind in (CompiledEngine, TapeEngine):
-        agree(one, kind=kind)
-
-
 # Slopes and losses that are nearly zero keep their digits, in every engine and both precisions.
 
 KINDS = [NumpyEngine, CompiledEngine, TapeEngine]
@@ -446,45 +417,6 @@ def test_statistics_are_averaged_too(engine: str, optimizer: str):
     assert 5 == len(expected) == len(actual)
     for name, array in expected.items():
         np.testing.assert_allclose(actual[name], array, 1e-12, 1e-12)
-
-
-@pytest.mark.parametrize(
-    ("engine", "blocks"),
-    [*((name, PLAIN) for name in ENGINES), ("numpy", NORMED), ("tape", NORMED)],
-)
-def test_averages_are_those_of_pytorch(engine: str, blocks: Any):
-    """AveragedModel with this decay and `use_buffers` has them too, trained by PyTorch."""
-    optimizer = SGD(0.9)
-    one, batches = begun(ENGINES[engine], blocks, optimizer, 8, "float64")
-    twin = TorchTwin(one.network, np.random.default_rng(4))
-    module = torch.nn.Module()
-    for number, weight in enumerate(twin.weights.values()):
-        module.register_parameter(f"w{number}", torch.nn.Parameter(weight.detach()))
-    running = [array for arrays in twin.buffers.values() for array in arrays]
-    for number, array in enumerate(running):
-        module.register_buffer(f"b{number}", array)
-
-    def decayed(a: torch.Tensor, w: torch.Tensor, n: torch.Tensor | int) -> torch.Tensor:
-        t = int(n) - 1  # the initial weights were counted
-        d = min(EMA, (1 + t) / (10 + t))
-        return d * a + (1 - d) * w
-
-    model = AveragedModel(module, avg_fn=decayed, use_buffers=True)
-    model.update_parameters(module)
-    theirs = twin.optimizer(optimizer, 0.02)
-    x, target = one.x.reshape(-1, *blocks[1]), one.target
-    for k in range(STEPS):
-        rows = batches.rows[batches.bounds[k] : batches.bounds[k + 1]]
-        twin.step(x[rows], target[rows], theirs, None)
-        model.update_parameters(module)
-    one.run(batches)
-
-    theta = np.concatenate([w.detach().numpy().ravel() for w in model.module.parameters()])
-    expected = [theta, *(b.numpy() for b in model.module.buffers())]
-    actual = [*averages(one).values()]
-    assert len(expected) == len(actual)
-    for theirs_, ours in zip(expected, actual, strict=True):
-        np.testing.assert_allclose(ours, theirs_, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

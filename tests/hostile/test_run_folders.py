@@ -196,7 +196,7 @@ def test_whatever_stands_in_a_report_it_is_shown_or_damaged(
         else:
             part[path[-1]] = other
         forge(report, content)
-        for words in ("show flowers/s1", "train flowers.yaml"):
+        for words in ("ls", "show flowers/s1", "train flowers.yaml"):
             result = tampered.run(words)
             assert result.code in (0, 2), (path, result.said)
             assert "internal error" not in result.said, (path, result.said)

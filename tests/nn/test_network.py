@@ -68,26 +68,6 @@ def test_a_network_of_any_size_takes_no_memory_before_it_is_initialized():
     assert 2 * 10**14 + outputs + 9 * outputs == large.layers[0].activation_count
 
 
-def test_a_dense_layer_is_its_three_primitives():
-    """dense is matmul, bias and activation: the same draws, outputs and gradients, bit for bit."""
-    one = ready([dense(4, "tanh"), dense(2)])
-    three = ready([*dense(4, "tanh"), *dense(2)])
-    target = np.ones((5, 2))
-    for network in (one, three):
-        network.backpropagate(X, target, np.random.default_rng(0))
-    np.testing.assert_array_equal(one.theta, three.theta)
-    np.testing.assert_array_equal(one.gradient, three.gradient)
-    np.testing.assert_array_equal(one.predict(X), three.predict(X))
-
-
-def test_prediction_by_hand():
-    """Two layers, worked out: relu(x w₀ + b₀) w₁ + b₁."""
-    network = ready([dense(2, "relu"), dense(1)], shape=(2,))
-    network.theta[...] = [1, -1, 2, 1, 0.5, -0.5, 10, 100, 1]
-    # (3, 1): hidden (3 + 2 + 0.5, -3 + 1 - 0.5) = (5.5, -2.5)
-    assert [[5.5 * 10 + 0 * 100 + 1]] == network.predict(np.array([[3.0, 1.0]])).tolist()
-
-
 @pytest.mark.parametrize(
     ("last", "loss"), [("softmax", CrossEntropy()), ("sigmoid", BinaryCrossEntropy())]
 )
@@ -229,14 +209,6 @@ def test_dropout_inside_draws_from_the_stream_in_order():
     x = X * keep[0]
     z = x * keep[1]
     np.testing.assert_array_equal((x + (z + z * keep[2])) * keep[3], y)
-
-
-def test_prediction_through_a_residual_by_hand():
-    """x + relu(x w + b), worked out; evaluation and training see the same."""
-    network = ready([Residual([dense(2, "relu")])], shape=(2,))
-    network.theta[...] = [1, -1, 2, 1, 0.5, -0.5]
-    # (3, 1): hidden (3 + 2 + 0.5, -3 + 1 - 0.5) = (5.5, -2.5)
-    assert [[3 + 5.5, 1 + 0]] == network.predict(np.array([[3.0, 1.0]])).tolist()
 
 
 def test_the_last_softmax_is_fused_with_the_loss_behind_a_residual():

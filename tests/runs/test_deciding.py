@@ -348,22 +348,15 @@ def test_every_report_shows_the_threshold() -> None:
 
 
 def test_a_weighted_run_says_what_counts_rows() -> None:
-    """The sentence of the threshold and the score say it; a run without weights does not."""
+    """The sentence of the threshold says it; of scores, `tests/cli/test_scores.py` asks."""
     x, y = rows()
     lines = [f"{a},{b},{n % 3},{label}" for n, ((a, b), label) in enumerate(zip(x, y, strict=True))]
-    plain = command("predict", str(nnrun.train(data()).path), "rare.csv", "--score").err
-    assert "counts every row once" not in plain
     Path("rare.csv").write_text("\n".join(["a,b,w,y", *lines]) + "\n")
     columns = {"target": "y", "weight": "w"}
     run = nnrun.train(data(dataset={**RARE["dataset"], "columns": columns}))
 
     shown = " ".join(command("show", str(run.path)).out.split())
     assert "TP, FP, FN and TN count rows, the rest weights" in shown
-    words = ("predict", str(run.path), "rare.csv", "--score")
-    assert "counts every row once" not in command(*words).err
-    Path("rare.csv").write_text(Path("rare.csv").read_text().replace("a,b,w,y", "a,b,weight,y"))
-    scored = command(*words).err
-    assert "the score counts every row once; the run's own metrics are by weights" in scored
 
 
 def test_a_warning_beside_a_threshold_names_no_accuracy_without_it() -> None:

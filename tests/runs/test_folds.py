@@ -9,7 +9,6 @@ from nnrun.config.load import config_from_dict, config_to_dict, load_config
 from nnrun.config.yaml_scalars import dump
 from nnrun.engines.tape.layers import EMITTERS
 from nnrun.errors import ConfigError
-from nnrun.models.load import weights_views
 from nnrun.nn.initializers import Initializer
 from nnrun.runs.diagnosis import describe_divergence
 from nnrun.runs.events import Listener
@@ -292,15 +291,6 @@ def test_a_mistake_inside_is_located(prepared, old, new, line, path, message):
     assert (line, f"network.layers{path}") == (problem.place.line, problem.path)
 
 
-def test_batch_norm_inside_needs_batches(prepared):
-    """Single rows have no variance, however deep the layer stands."""
-    text = NESTED.replace("{type: dense, units: 4}", "{type: batch_norm}")
-
-    problem = the_problem(prepared, text, "training.batch_size=1")
-    assert "network.layers[1].layers[1].layers[0]" == problem.path
-    assert "batches of more than one row" in problem.message
-
-
 def test_an_argument_reaches_layers_inside(prepared):
     """`network.layers.1.layers.1.layers.0.units=5` sets what it says."""
     network = prepared(NESTED, "network.layers.1.layers.1.layers.0.units=5").network
@@ -369,16 +359,6 @@ def test_layers_inside_are_counted(prepared):
     assert flat.memory.activations < nested.memory.activations
     assert flat.memory.parameters == nested.memory.parameters
     assert estimate(flat).seconds < estimate(nested).seconds
-
-
-def test_weights_have_dotted_names(prepared):
-    """Inside a residual `<index>.<index>.<parameter>`, as many as there are parameters."""
-    network = prepared(NESTED).network
-    network.initialize(rng=np.random.default_rng(0))
-
-    views = weights_views(network)
-    assert ["1.0.weight", "1.0.bias", "1.1.0.weight", "1.1.0.bias"] == list(views)[2:6]
-    assert network.size == sum(array.size for array in views.values())
 
 
 def test_divergence_names_the_layer_inside(prepared):

@@ -80,24 +80,6 @@ def test_a_weight_of_two_is_the_row_twice(engine: str, class_weight: Any) -> Non
             assert expected[name] == pytest.approx(found[name], rel=1e-12)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
-def test_values_have_weights_too(engine: str) -> None:
-    """Of a regression, trained by a function of its own or by NumPy."""
-    runs = []
-    for weights, times in ((WEIGHTS, 1), (np.ones(ROWS), WEIGHTS)):
-        rows = write(weights, times, target="value")
-        data = config(engine=engine, batch_size=rows, learning_rate=0.05)
-        data |= {"loss": "mean_squared"}
-        data |= {"network": {"sizes": [3, 1], "activations": ["tanh", "linear"]}}
-        runs.append(trained(data))
-    weighted, repeated = runs
-
-    np.testing.assert_allclose(weighted.network.theta, repeated.network.theta, rtol=0, atol=1e-12)
-    for name in ("loss", "mse", "rmse", "mae", "r2"):
-        found, expected = (run.metrics["train"][name] for run in runs)
-        assert expected == pytest.approx(found, rel=1e-12)
-
-
 def test_balanced_is_that_of_scikit_learn() -> None:
     """By rows and their weights; the report has the factors, and what the weights are."""
     write(WEIGHTS)

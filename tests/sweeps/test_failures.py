@@ -173,21 +173,6 @@ def test_a_folder_that_becomes_a_link_while_it_is_written(
     assert [] == list(outside.iterdir())
 
 
-def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
-    """Whatever is raised, the sweep goes on; the run is stored as failed."""
-    real = inline.execute_job
-
-    def work(job, channel, dataset):
-        if job.replicate.seed == 4:
-            raise MemoryError("too much")
-        return real(job, channel, dataset)
-
-    monkeypatch.setattr(inline, "execute_job", work)
-    progress = run_inline(sweep(plan(write("iris"), seeds=3)))
-    assert 2 == progress.trained
-    assert ["there is not enough memory"] == [failure.reason for failure in progress.failures]
-
-
 @pytest.mark.parametrize("order", [1, -1])
 def test_failures_are_reported_in_one_order(order, plan, sweep, write, monkeypatch):
     """By variant and seed, whichever was the first to fail."""
@@ -242,7 +227,6 @@ def test_an_unforeseen_error_leaves_its_traceback(
         return real(job, channel, dataset)
 
     worker_module(instead_of_run(4, 'raise ZeroDivisionError("by nothing")'))
-    monkeypatch.setattr(inline, "execute_job", work)
     monkeypatch.setattr(inline, "execute_job", work)
     if kind == "inline":
         progress = run_inline(sweep(made))

@@ -143,19 +143,6 @@ def test_fail_fast_goes_on_past_old_failures(plan, sweep, write):
     assert (1, 0) == (second.found, third.missing)
 
 
-def test_a_forced_run_that_is_interrupted_keeps_the_old_result(plan, sweep, write, store):
-    """Half of a run never takes the place of a whole one."""
-    made = plan(write("iris", lasting(30_000)))
-    run_inline(sweep(made))
-    before = weights_of(store.root)
-    begun = set()
-    again = sweep(made, stopped=lambda: bool(begun), force=True)
-    again.listener.progressed = lambda run, progress: begun.add(run.key)
-    progress = run_processes(again, 1)
-    assert 1 == progress.missing
-    assert before == weights_of(store.root)
-
-
 @pytest.mark.parametrize("there", [False, True])
 def test_a_sweep_without_results_leaves_nothing(plan, sweep, write, tmp_path, there):
     """Neither the folder of results nor its parents; what was there before stays."""

@@ -145,7 +145,9 @@ SYNTAX = [
     whole("U+FFFF", "a: \uffff\n", "the character U+FFFF is not allowed in YAML"),
     whole("an encoded surrogate", b"a: \xed\xa0\x80\n", "byte 0xed is not UTF-8"),
     whole(
-        "Latin-1", "a: ü\n".encode("latin-1"), "byte 0xfc is not UTF-8; save the file with UTF-8"
+        "Latin-1",
+        "a: 1\n# Größe: ü\n".encode("latin-1"),
+        "a.yaml:2:5: byte 0xf6 is not UTF-8; save the file with UTF-8",
     ),
     whole("UTF-16", CONFIG.encode("utf-16"), "byte 0xff is not UTF-8"),
     whole(

@@ -130,8 +130,16 @@ TABLES = [
     csv("a date", "a,y\n2020-01-01,2\n" + ROWS, "x.csv:2:a: '2020-01-01' is not a number"),
     csv("a target of text", "a,y\n1,x\n" + ROWS, "x.csv:2:y: 'x' is not a number"),
     csv("ESC in a cell", "a,y\n\x1b[31m,2\n" + ROWS, "x.csv:2:a: '\\x1b[31m' is not a number"),
-    csv("an open quote", 'a,y\n"1,2\n' + ROWS, "x.csv:2: is no CSV from here on"),
-    csv("text after a quote", 'a,y\n"1"x,2\n' + ROWS, "x.csv:2: is no CSV from here on"),
+    csv(
+        "an open quote",
+        'a,y\n"1,2\n' + ROWS,
+        "x.csv:2: is no CSV from here on: unexpected end of data; a quote that begins a cell of",
+    ),
+    csv(
+        "text after a quote",
+        'a,y\n"1"x,2\n' + ROWS,
+        "expected after '\"'; a quote in a cell with quotes around it is written twice",
+    ),
     csv(
         "a cell of megabytes", f"a,y\n{'1' * 200_000},2\n" + ROWS, "x.csv:2: is no CSV from here on"
     ),

@@ -23,7 +23,6 @@ import nnrun
 from nnrun.errors import UsageError
 from nnrun.models.load import weights_sha256
 from nnrun.runs.events import Listener
-from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import durable as files
@@ -35,7 +34,6 @@ from nnrun.runs.storage.sealed import sealed, strict_json
 from nnrun.runs.storage.sweep_progress import is_held
 from tests.forging import revise, said
 from tests.lab import invoke
-from tests.runs.conftest import WILD
 
 REQUIRED = {
     *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),
@@ -79,26 +77,6 @@ def test_weights_carry_their_layers_names(prepared, store):
     assert outcome.record.weights_sha256 == weights_sha256(weights)
 
 
-def test_same_config_same_seed_same_bits(prepared, store):
-    """Trained twice, all files but the timings are the same bytes."""
-    first = train(prepared(), store)
-    names = ("config.yaml", "history.csv", "model.safetensors")
-    before = [(first.folder / name).read_bytes() for name in names]
-    second = train(prepared(), store, force=True)
-    assert first.record.weights_sha256 == second.record.weights_sha256
-    assert before == [(first.folder / name).read_bytes() for name in names]
-
-
-def test_a_finished_run_is_not_trained_again(prepared, store):
-    """The second time, the record is read and no file is touched."""
-    first = train(prepared(), store)
-    stamp = (first.folder / "report.json").stat().st_mtime_ns
-    second = train(prepared(), store)
-    assert not second.trained
-    assert first.record == second.record
-    assert stamp == (first.folder / "report.json").stat().st_mtime_ns
-
-
 def test_a_finished_run_is_shown_in_todays_words(prepared, store):
     """Description and published numbers may be put right without training again."""
     before = train(prepared(), store).record
@@ -115,26 +93,6 @@ def test_a_finished_run_is_shown_in_todays_words(prepared, store):
     assert [{"metric": "test_accuracy", **expected}] == again.record.published
 
 
-def test_an_interrupted_run_goes_on_to_the_same_bits(prepared, store):
-    """Stopped half-way it is stored as interrupted; the next call ends as if nothing had been."""
-    whole = Execution(prepared()).run(Listener())
-    seen = []
-
-    def stop():
-        return len(seen) == 4
-
-    first = train(
-        prepared(), store, Listener(progressed=lambda run, at: seen.append(at), stop=stop)
-    )
-    assert "interrupted" == first.record.status
-    assert (first.folder / "checkpoint.safetensors").is_file()
-    second = train(prepared(), store)
-    assert "completed" == second.record.status
-    assert whole.record.weights_sha256 == second.record.weights_sha256
-    assert whole.record.metrics == second.record.metrics
-    assert not (first.folder / "checkpoint.safetensors").exists()
-
-
 def test_a_forced_run_that_is_interrupted_keeps_the_old_result(prepared, store):
     """Half of a run never takes the place of a whole one."""
     first = train(prepared(), store)
@@ -143,33 +101,6 @@ def test_a_forced_run_that_is_interrupted_keeps_the_old_result(prepared, store):
     assert ("interrupted", False) == (again.record.status, again.saved)
     assert not (first.folder / "checkpoint.safetensors").exists()
     assert first.record == train(prepared(), store).record
-
-
-def test_divergence_is_a_status(prepared, store):
-    """A diverged run says where, keeps strict JSON, and stores no weights."""
-    outcome = train(prepared(WILD), store)
-    report = json.loads((outcome.folder / "report.json").read_text(), parse_constant=no_constants)
-    assert "diverged" == report["status"]
-    assert "of layer 0 (dense) left the range of numbers at iteration " in report["error"]
-    assert "(last good loss " in report["error"]
-    assert report["weights_sha256"] is None
-    assert not (outcome.folder / "model.safetensors").exists()
-    assert not train(prepared(WILD), store).trained
-
-
-def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
-    """A write that fails half-way changes nothing and leaves nothing."""
-    path = tmp_path / "report.json"
-    files.write_atomically(path, b"old")
-
-    def full(descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        files.write_atomically(path, b"new")
-    assert b"old" == path.read_bytes()
-    assert ["report.json"] == os.listdir(tmp_path)
 
 
 def test_a_forked_process_writes_too(tmp_path):

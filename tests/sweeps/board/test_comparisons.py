@@ -606,15 +606,6 @@ def test_a_lucky_single_seed_leads_and_drops_nobody():
     assert "not compared" == to_the_best(rows["lucky"])
 
 
-def test_a_row_with_diverged_runs_drops_nobody():
-    """It stands by what it did, and nobody is dropped because of runs that flatter it."""
-    lucky = [*(score(s, 0.95 + s / 1000) for s in range(4)), score(4, None, status="diverged")]
-    rows = rows_of((named("lucky", seeds=range(5)), lucky), *many(1))
-    assert ["lucky", "row0"] == [*rows]
-    assert [True, True] == [row.tied for row in rows.values()]
-    assert "1 of 5 runs diverged" == rows["lucky"].note
-
-
 def test_a_row_with_failed_runs_is_as_good_as_its_others():
     """What a worker could not train says nothing of the row: it may drop others."""
     left = [score(s, 0.95 + s / 1000) for s in range(4)]

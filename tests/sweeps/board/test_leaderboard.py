@@ -145,13 +145,6 @@ def test_that_a_single_run_shows_no_spread_is_said_once(names):
     assert 1 == text.count("no spread")
 
 
-def test_single_seeds_cannot_be_dropped():
-    """Two runs with different seeds say nothing about each other: either may be the best."""
-    one, other = named("one", seeds=[1]), named("other", seeds=[2])
-    board = make_leaderboard(progress((one, [score(1, 0.5)]), (other, [score(2, 0.1)])), "")
-    assert [(None, True)] * 2 == [(row.p, row.tied) for row in board.groups[0].rows]
-
-
 def test_what_cannot_be_compared_is_kept_apart():
     """Another data set is another table."""
     board = make_leaderboard(

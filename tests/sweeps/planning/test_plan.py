@@ -70,14 +70,6 @@ def test_a_grid_is_a_product(plan, write):
     assert 4 == len(made)
 
 
-def test_values_with_commas(plan, write):
-    """Commas within brackets belong to a value."""
-    made = plan(write("iris"), "network.sizes=[4,3],[5,3]")
-    assert [{"network.sizes": [4, 3]}, {"network.sizes": [5, 3]}] == [
-        p.choice for p in made.variants
-    ]
-
-
 @pytest.mark.parametrize(
     ("block", "words", "count", "expected"),
     [
@@ -301,12 +293,6 @@ def test_one_name_twice_is_refused(plan, write, other):
         plan(first, second)
 
 
-def test_too_many_runs_are_refused(plan, write):
-    """A slip of the finger should not fill the disk."""
-    with pytest.raises(UsageError, match="this sweep would have 2,000,000 runs"):
-        plan(write("iris"), "training.learning_rate=0.1,0.2", seeds=1_000_000)
-
-
 def test_a_plan_does_not_hold_its_runs(plan, write):
     """A million runs are planned in no time, since they are made when they are asked for."""
     made = plan(write("wild", WILD), seeds=1_000_000)
@@ -354,21 +340,6 @@ def test_a_dry_run_reads_the_runs_that_there_are(wide, write, monkeypatch):
     read.clear()
     assert 0 == wide(*grid, "training.iterations=60", "--dry-run", "--force")[0]
     assert [] == read
-
-
-def test_a_sweep_shows_how_far_its_checks_are(wide, write, monkeypatch):
-    """Those of its plan, and of the rows of a dry run."""
-    told = []
-
-    @contextmanager
-    def shown(work, output):
-        yield lambda checks: told.append((checks, output.quiet))
-
-    write("iris")
-    for module in ("sweep", "train_many"):  # of the rows of a dry run, and of the plan
-        monkeypatch.setattr(f"nnrun.cli.{module}.shown", shown)
-    code, _, _ = wide("sweep", "configs", "training.optimizer=sgd,adam", "--dry-run")
-    assert (0, [(2, False)] * 4) == (code, told)
 
 
 # The code of the first runs is made once, before they are submitted.

@@ -15,7 +15,6 @@ from nnrun.errors import ConfigError, DataError, NnrunError
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.planning import validate, variants
-from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.plan import Shard
 from tests.sweeps.helpers import IRIS, run_inline, words_of
 
@@ -28,36 +27,6 @@ network: {sizes: [3], activations: [softmax]}
 loss: cross_entropy
 training: {learning_rate: 0.1, epochs: 10}
 """
-UNITS, BATCHES = "network.layers.0.units=2,70", "training.batch_size=1,4"
-VALID = {
-    "networks outermost": [UNITS, BATCHES],
-    "networks innermost": [BATCHES, UNITS],
-    "one block": [UNITS, "network.layers.0.activation=tanh,relu", "seed=7"],
-    "data": ["dataset.test_size=0.1,30", "dataset.features=standard,none", "loss=cross_entropy"],
-    "everything": [
-        "dataset.test_size=0.1,40",
-        "network.layers.0.activation=tanh,relu",
-        "training.dtype=float64,float32",
-        "training.clip_norm=null,1.0,2.0",
-        "training.class_weight=null,balanced",
-        "sweep.order_by=loss",
-    ],
-    "folds": ["dataset.folds=3", "network.layers.0.units=2,3", "training.batch_size=4,8"],
-}
-
-
-@pytest.mark.parametrize("words", VALID.values(), ids=VALID.keys())
-def test_a_setting_is_what_loading_gives(plan, write, words):
-    """Its config, identity and estimate, for keys of one block and of several, in any order."""
-    file = write("iris")
-    for variant in plan(file, *words).variants:
-        fixed = [word for word in words if word.partition("=")[0] not in variant.choice]
-        chosen = [f"{key}={json.dumps(value)}" for key, value in variant.choice.items()]
-        alone = prepare(load_config(file, [*fixed, *chosen]))
-        assert alone.config_dict == json.loads(variant.config)
-        assert alone.identity == next(iter(variant.identities.values()))
-        assert estimate(alone) == variant.estimate
-        assert alone.metrics == variant.metrics
 
 
 def test_paths_are_relative_to_the_config_in_every_setting(plan, write, tmp_path, monkeypatch):
@@ -71,13 +40,6 @@ def test_paths_are_relative_to_the_config_in_every_setting(plan, write, tmp_path
     variants = plan(file, "dataset.test_size=0.1,0.2,0.3").variants
     paths = [json.loads(variant.config)["dataset"]["path"] for variant in variants]
     assert [str(rows)] * 3 == paths
-
-
-def test_iterations_of_the_command_line_hold_in_every_setting(plan, write):
-    """Also where the grid changes the block that they are in."""
-    variants = plan(write("iris"), "training.batch_size=1,2,4", iterations=7).variants
-    lengths = [json.loads(variant.config)["training"]["iterations"] for variant in variants]
-    assert [7, 7, 7] == lengths
 
 
 WEIGHTS = {"setosa": 1, "virginica": 2}
@@ -443,13 +405,6 @@ def test_a_dry_run_names_it(wide, write, tmp_path):
     points = json.loads(wide("sweep", "configs", *WORDS, "--dry-run", "--json")[1])["points"]
     assert [None, None, None, reason] == [point.get("refused") for point in points]
     assert not (tmp_path / "results").exists()
-
-
-def test_fail_fast_stops_there(plan, sweep, write):
-    """As at any other run that fails."""
-    done = run_inline(sweep(plan(write("iris"), *WORDS, seeds=50), fail_fast=True))
-    assert 1 == done.failed
-    assert done.missing
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
