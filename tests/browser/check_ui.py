@@ -109,7 +109,7 @@ def test_a_view_is_in_its_address(results, address, visit) -> None:
     boxes, words = page.locator("input[name=run]"), page.locator("#board .tools input").first
     boxes.nth(0).check()
     boxes.nth(2).check()
-    page.locator("#board summary").first.click()
+    page.eval_on_selector_all("#board details", "all => all.forEach((one) => { one.open = true; })")
     words.press_sequentially("rate")
     page.locator("#board th button").nth(1).click()
     page.evaluate("scrollTo(0, 0)")

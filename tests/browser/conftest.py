@@ -45,7 +45,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-_PARTS = "main > section > details"
+_PARTS = "main > section > details.part"
 
 
 @pytest.fixture
