@@ -180,7 +180,7 @@ def _explained(
         rows=numbers,
         update=update,
         classes=prepared.dataset.classes,
-        features=prepared.dataset.feature_names if len(prepared.dataset.shape) == 1 else (),
+        features=prepared.input_names if prepared.dataset.feature_names else (),
         notes=[*notes, *_differences(prepared)],
         film=film,
     )

@@ -72,7 +72,7 @@ def test_a_board_shows_strips_and_curves():
     for strip in strips:  # `strip` is for the page of a report alone
         used = {name for found in CLASSES.findall(strip) for name in found.split()}
         assert {"strip"} == {name for name in used if f".{name}{{" not in strip}
-    assert "<figcaption>learning_rate=0.1: accuracy</figcaption>" in shown
+    assert "<figcaption>learning rate 0.1: accuracy</figcaption>" in shown
     assert str is type(shown)
 
 

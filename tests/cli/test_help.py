@@ -83,7 +83,8 @@ def test_every_key_says_what_it_does_and_what_it_may_be(kind):
 def test_a_key_of_layers_is_explained_for_each_that_has_it(lab):
     """Those first, by the line on it, though it is no topic."""
     lines = lab("help", "stride", COLUMNS="200").out.splitlines()
-    assert ["conv2d", "max_pool2d", "avg_pool2d"] == [line.split()[0] for line in lines[1:4]]
+    layers = ["conv2d", "conv1d", "max_pool2d", "max_pool1d", "avg_pool2d"]
+    assert layers == [line.split()[0] for line in lines[1:6]]
     assert "stride: The step of the kernel" in lines[1]
 
 
